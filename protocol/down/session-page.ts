@@ -1,0 +1,20 @@
+import { z } from 'zod'
+import { id, instantMs, metadata } from '../shapes.ts'
+
+export const sessionEntry = z.object({
+  session: id,
+  createdMs: instantMs,
+  updatedMs: instantMs.describe('when its last record was written'),
+  preview: z.string().describe('the beginning of its first message'),
+  metadata: metadata.optional(),
+  running: z.boolean().optional().describe('a turn is under way'),
+})
+export type SessionEntry = z.infer<typeof sessionEntry>
+
+/** The latest used first. */
+export const sessionPage = z.object({
+  type: z.literal('session.page'),
+  ref: id,
+  sessions: z.array(sessionEntry),
+  next: z.string().optional().describe('`before` of the next page; absent on the last'),
+})

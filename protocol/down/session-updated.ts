@@ -1,0 +1,10 @@
+import { z } from 'zod'
+import { id, metadata } from '../shapes.ts'
+
+/** With `ref` to who asked, without to every other watcher. */
+export const sessionUpdated = z.object({
+  type: z.literal('session.updated'),
+  ref: id.optional(),
+  session: id,
+  metadata,
+})

@@ -1,0 +1,13 @@
+import { z } from 'zod'
+import { attempt, id, model, position, recordFields } from '../shapes.ts'
+
+/** A new attempt begins with the first `keep.end` bytes of part 0 of attempt `keep.attempt`; without `keep`, empty. */
+export const turnRestarted = z.object({
+  type: z.literal('turn.restarted'),
+  ...recordFields,
+  turn: id,
+  attempt,
+  model,
+  keep: z.object({ attempt, end: position }).optional(),
+  reason: z.string(),
+})

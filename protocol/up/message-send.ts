@@ -1,0 +1,14 @@
+import { z } from 'zod'
+import { id, metadata, model } from '../shapes.ts'
+
+/** A user's message; begins a turn, and to watch the session. Idempotent by `messageId`: the same content is the same turn. */
+export const messageSend = z.object({
+  type: z.literal('message.send'),
+  id,
+  session: id,
+  messageId: id,
+  content: z.string().min(1),
+  replaces: id.optional().describe('the last turn, whose place this message takes: retry, edit'),
+  model: model.optional(),
+  metadata: metadata.optional(),
+})
