@@ -82,10 +82,13 @@ export interface LogPosition {
 
 export const logStart: LogPosition = { seq: 0, mark: 0 }
 
-/** A record in its place. A terminal's `texts` are its parts' whole texts in UTF-8; others have none. */
+/** A record in its place. */
 export interface LogEntry {
   readonly record: LogRecord
+  /** A terminal's parts' whole texts in UTF-8, where the entry was read; never where it was published. */
   readonly texts?: readonly Buffer[]
+  /** The token that opened the attempt, for a record that opens one. Never leaves the gateway. */
+  readonly openedBy?: string
 }
 
 /** Who may write: the claim's token, the turn and the attempt that this token opened. */
@@ -141,7 +144,9 @@ export type AcceptReply =
   | Full
   | Gone
 
-export type NewOpeningRecord = Omit<RecordOf<'turn.started'>, 'seq' | 'mark'> | Omit<RecordOf<'turn.restarted'>, 'seq' | 'mark'>
+export type NewOpeningRecord =
+  | Omit<RecordOf<'turn.started'>, 'seq' | 'mark'>
+  | Omit<RecordOf<'turn.restarted'>, 'seq' | 'mark'>
 
 export interface AppendRequest {
   readonly session: string
@@ -304,7 +309,7 @@ export interface LogListener {
   confirmed(): void
   lost(): void
   /** A record was added; `previous` is the head before it. A terminal comes without text. */
-  record(previous: LogPosition, record: LogRecord): void
+  record(previous: LogPosition, entry: LogEntry): void
   /** Text was appended. Without `text` when it is too long to be published: read it. */
   delta(fence: Fence, part: number, at: number, end: number, text: Uint8Array | undefined): void
   /** `renew`: the lease is suspected. `taken`: another producer claimed the turn. `cancel`: it is cancelled. */
