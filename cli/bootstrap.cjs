@@ -1,0 +1,92 @@
+'use strict'
+
+// The one door of every npm script: makes complete what is missing, then runs the real thing on the project's own Node.
+// It is plain CommonJS because it runs on whatever Node the machine has (18 to 26), before anything is installed.
+//
+//   start        the gateway, with the page built; tests' needs are never downloaded
+//   test         vitest, with Redis, Chromium and uWebSockets.js where the machine allows
+//   check        types, lint, dead code, then test
+//   bench-token  cli/main.ts bench-token, with uWebSockets.js
+//   image-check  cli/image-check.ts
+
+const path = require('node:path')
+const { Failure, inProject, run, say } = require('./bootstrap/project.cjs')
+const { prepareDependencies } = require('./bootstrap/dependencies.cjs')
+const { preparePage } = require('./bootstrap/page.cjs')
+const { findChromium, prepareMachine } = require('./bootstrap/machine.cjs')
+const { prepareUws } = require('./bootstrap/uws.cjs')
+const { runCheck, runTests } = require('./bootstrap/check.cjs')
+
+const followParent = inProject('cli', 'bootstrap', 'follow-parent.cjs')
+
+async function runOn(node, args, env = process.env) {
+  const { code } = await run(node, ['--require', followParent, ...args], { env, show: true, follow: true })
+  return code
+}
+
+async function start(args) {
+  const node = await prepareDependencies()
+  await preparePage(node)
+  return runOn(node, [inProject('cli', 'main.ts'), 'start', ...args])
+}
+
+function testEnvironment(node, uwsEntry) {
+  const env = { ...process.env }
+  // `node` in a shell that a test starts is then the same one.
+  env.PATH = [path.dirname(node), inProject('node_modules', '.bin'), process.env.PATH ?? ''].join(path.delimiter)
+  const chromium = findChromium()
+  if (chromium !== undefined) env.SLUICE_TEST_CHROMIUM = chromium
+  if (uwsEntry !== undefined) env.SLUICE_UWS_PATH = uwsEntry
+  return env
+}
+
+async function prepareTests() {
+  const projectNode = await prepareDependencies()
+  const machineLines = await prepareMachine()
+  const { node, entry, lines } = await prepareUws(projectNode)
+  await preparePage(projectNode)
+  return { node, env: testEnvironment(node, entry), lines: [...machineLines, ...lines] }
+}
+
+async function test(args) {
+  const { code } = await runTests(await prepareTests(), args)
+  return code
+}
+
+const check = async (args) => runCheck(await prepareTests(), args)
+
+async function benchToken(args) {
+  const projectNode = await prepareDependencies()
+  const { node, entry, lines } = await prepareUws(projectNode)
+  for (const line of lines) say(line)
+  return runOn(node, [inProject('cli', 'main.ts'), 'bench-token', ...args], testEnvironment(node, entry))
+}
+
+async function imageCheck(args) {
+  return runOn(await prepareDependencies(), [inProject('cli', 'image-check.ts'), ...args])
+}
+
+const commands = new Map([
+  ['start', start],
+  ['test', test],
+  ['check', check],
+  ['bench-token', benchToken],
+  ['image-check', imageCheck],
+])
+
+async function main() {
+  const [name, ...args] = process.argv.slice(2)
+  const command = commands.get(name)
+  if (command === undefined) throw new Failure(`unable to run "${name}": know ${[...commands.keys()].join(', ')}`)
+  return command(args)
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code
+  },
+  (error) => {
+    say(error instanceof Failure ? error.message.trim() : String(error.stack))
+    process.exitCode = 1
+  },
+)
