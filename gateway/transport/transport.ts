@@ -1,0 +1,90 @@
+/**
+ * What the gateway needs of a socket library, and nothing more, so that `ws` and uWebSockets.js are interchangeable.
+ *
+ * A transport owns the listener: TLS, HTTP, the upgrade at `socketPath`, frames. It knows no protocol. It hands each
+ * socket's events to the handlers in order, one at a time, and never calls them again after `closed`. An exception from
+ * a handler closes that socket with 4000 and is logged; it never leaves the transport.
+ */
+export interface Transport {
+  /** Resolves when connections are accepted. Rejects with a message that names the address and what to do. */
+  listen(): Promise<{ readonly host: string; readonly port: number }>
+  /** No new connections and no new requests on idle ones; sockets and requests under way go on. */
+  stopListening(): void
+  /** Ends everything that is left, at once. */
+  close(): Promise<void>
+}
+
+export interface TransportOptions {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  /** PEM files; read again, whole or not at all, when they change. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string }
+  /** A larger frame loses the socket: `ws` closes with 1009, uWS without a close frame (1006). */
+  readonly maxFrameBytes: number
+  readonly socketPath: string
+  readonly subprotocol: string
+  readonly fetch: HttpHandler
+  readonly accept: SocketAcceptor
+  readonly log: TransportLog
+}
+
+export interface TransportLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/**
+ * Every HTTP request but the upgrade. `request.signal` aborts when the client goes away; a streamed response body is
+ * pulled only as fast as the client takes it.
+ */
+export type HttpHandler = (request: Request, peer: Peer) => Response | Promise<Response>
+
+export interface Peer {
+  /** The TCP peer's address, as text: 127.0.0.1, ::1. */
+  readonly address: string
+}
+
+/** The upgrade request, as far as anybody asks. Header values as sent; absent when not sent. */
+export interface Upgrade extends Peer {
+  /** The path with its query. */
+  readonly url: string
+  readonly host?: string
+  readonly origin?: string
+  readonly authorization?: string
+  readonly forwardedFor?: string
+  readonly forwardedProto?: string
+  readonly traceparent?: string
+  readonly userAgent?: string
+}
+
+/** Called once the upgrade was accepted (it always is: a browser learns reasons only from close codes). */
+export type SocketAcceptor = (upgrade: Upgrade, socket: Socket) => SocketHandlers
+
+export interface Socket {
+  /** Sends one text frame. A Buffer holds its UTF-8, may be shared between sockets and must not change. After the close it does nothing. */
+  send(frame: string | Buffer): void
+  /** A WebSocket ping; `payload` is at most 125 bytes of ASCII and comes back in `pong`, after all that was sent before was read. */
+  ping(payload: string): void
+  /** Sends a close frame; `closed` follows, after at most 2 s. The reason is cut to 123 bytes. */
+  close(code: number, reason: string): void
+  /** Ends the connection without a close frame. */
+  terminate(): void
+  /** Bytes that the library holds because the kernel does not take them. */
+  bufferedBytes(): number
+}
+
+export interface SocketHandlers {
+  /** A whole text frame, valid UTF-8. */
+  text(frame: string): void
+  /** A whole binary frame came; its content does not matter. */
+  binary(): void
+  pong(payload: string): void
+  /** Any sign of life below the frames: a ping by the client. */
+  alive(): void
+  /** Once, last. 1006 when there was no close frame. */
+  closed(code: number, reason: string): void
+}
+
+export type CreateTransport = (options: TransportOptions) => Transport
