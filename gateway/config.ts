@@ -1,0 +1,168 @@
+/**
+ * The gateway's configuration: environment in, nested read-only values or a list of problems out.
+ *
+ * Pure: nothing here opens a file or a socket, so `readConfig` can be tried on any object. What is wrong is told all
+ * at once and refuses to start; a gateway that starts with a guess is wrong later, on somebody else's watch.
+ * The variables themselves are in config/variables.ts, the rules between them in config/rules.ts.
+ */
+import { findPresenceProblems, findValueProblems } from './config/rules.ts'
+import type { AuthConfig, Config, LimitsConfig, ProviderConfig, TelemetryConfig, TlsConfig } from './config/shape.ts'
+import { findUnknownVariables } from './config/unknown-variable.ts'
+import { descriptions, type VariableDescription } from './config/variable.ts'
+import { type Settings, variables } from './config/variables.ts'
+
+export type { AddressRange } from './config/network.ts'
+export { Secret } from './config/secret.ts'
+export type {
+  AuthConfig,
+  Config,
+  JwtConfig,
+  LimitsConfig,
+  ListenConfig,
+  ProviderConfig,
+  StoreConfig,
+  TelemetryConfig,
+  TlsConfig,
+  WebConfig,
+} from './config/shape.ts'
+export type { JwtAlgorithm } from './config/variables.ts'
+
+const HOUR_MS = 3_600_000
+const OPENAI_URL = 'https://api.openai.com/v1'
+
+export type ConfigResult =
+  | { readonly kind: 'ok'; readonly config: Config }
+  /** Each problem begins with its variable's name, says what is wrong and what to do, and contains no value. */
+  | { readonly kind: 'invalid'; readonly problems: readonly string[] }
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Empty and blank count as unset: that is what `VARIABLE=` in a compose file or a chart means. */
+const presentTexts = (environment: Environment): ReadonlyMap<string, string> => {
+  const texts = new Map<string, string>()
+  for (const [name, value] of Object.entries(environment)) {
+    const text = value?.trim()
+    if (text !== undefined && text !== '') texts.set(name, text)
+  }
+  return texts
+}
+
+const readTls = (settings: Settings): TlsConfig => {
+  const { SLUICE_TLS_CERT_FILE: certFile, SLUICE_TLS_KEY_FILE: keyFile } = settings
+  return certFile === undefined || keyFile === undefined ? { kind: 'off' } : { kind: 'on', certFile, keyFile }
+}
+
+const readLimits = (settings: Settings): LimitsConfig => ({
+  maxFrameBytes: settings.SLUICE_MAX_FRAME_BYTES,
+  maxContentBytes: settings.SLUICE_MAX_CONTENT_BYTES,
+  framesPerSecond: settings.SLUICE_FRAMES_PER_SECOND,
+  socketsPerSubject: settings.SLUICE_SOCKETS_PER_SUBJECT,
+  watchedSessionsPerSocket: settings.SLUICE_WATCHED_SESSIONS,
+  messagesPerMinute: settings.SLUICE_MESSAGES_PER_MINUTE,
+  socketsPerAddress: settings.SLUICE_SOCKETS_PER_ADDRESS,
+  helloDeadlineMs: settings.SLUICE_HELLO_DEADLINE_MS,
+  heartbeatMs: settings.SLUICE_HEARTBEAT_MS,
+  drainDeadlineMs: settings.SLUICE_DRAIN_MS,
+})
+
+const namesOrAny = (names: readonly string[] | undefined): readonly string[] | 'any' =>
+  names === undefined || names.includes('*') ? 'any' : names
+
+const readAuth = (settings: Settings): AuthConfig => {
+  const secrets = settings.SLUICE_JWT_SECRET ?? []
+  const publicKeyFiles = settings.SLUICE_JWT_PUBLIC_KEY_FILE ?? []
+  const jwksUrl = settings.SLUICE_JWT_JWKS_URL
+  if (secrets.length === 0 && publicKeyFiles.length === 0 && jwksUrl === undefined) return { mode: 'development' }
+  return {
+    mode: 'jwt',
+    secrets,
+    publicKeyFiles,
+    jwksUrl,
+    issuers: namesOrAny(settings.SLUICE_JWT_ISSUER),
+    audiences: namesOrAny(settings.SLUICE_JWT_AUDIENCE),
+    algorithms: settings.SLUICE_JWT_ALGORITHMS,
+  }
+}
+
+const readEndpoint = (settings: Settings): ProviderConfig['endpoint'] => {
+  const { OPENAI_API_KEY: apiKey, OPENAI_BASE_URL: baseUrl } = settings
+  if (apiKey === undefined && baseUrl === undefined) return { kind: 'bundled' }
+  return { kind: 'openai', baseUrl: baseUrl ?? OPENAI_URL, apiKey }
+}
+
+const readProvider = (settings: Settings): ProviderConfig => ({
+  endpoint: readEndpoint(settings),
+  model: settings.SLUICE_MODEL,
+  systemPromptFile: settings.SLUICE_SYSTEM_PROMPT_FILE,
+  historyTokens: settings.SLUICE_HISTORY_TOKENS,
+  answerTokens: settings.SLUICE_ANSWER_TOKENS,
+  firstTokenTimeoutMs: settings.SLUICE_FIRST_TOKEN_TIMEOUT_MS,
+  idleTimeoutMs: settings.SLUICE_IDLE_TIMEOUT_MS,
+  turnTimeoutMs: settings.SLUICE_TURN_TIMEOUT_MS,
+})
+
+/** OpenTelemetry: `none` is no exporter, whatever endpoint is set. */
+const asksForTraces = (settings: Settings): boolean => {
+  if (settings.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return false
+  if (settings.OTEL_TRACES_EXPORTER !== undefined) return settings.OTEL_TRACES_EXPORTER !== 'none'
+  return (settings.OTEL_EXPORTER_OTLP_ENDPOINT ?? settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) !== undefined
+}
+
+const readTelemetry = (settings: Settings): TelemetryConfig => {
+  const port = settings.SLUICE_METRICS_PORT
+  return {
+    logLevel: settings.SLUICE_LOG_LEVEL,
+    metrics: port === 'off' ? { kind: 'off' } : { kind: 'on', host: settings.SLUICE_METRICS_HOST, port },
+    exportTraces: asksForTraces(settings),
+  }
+}
+
+const nest = (settings: Settings): Config => ({
+  listen: {
+    host: settings.HOST,
+    port: settings.PORT,
+    transport: settings.SLUICE_TRANSPORT,
+    uwsPath: settings.SLUICE_UWS_PATH,
+    trustedProxies: settings.SLUICE_TRUSTED_PROXIES ?? [],
+  },
+  tls: readTls(settings),
+  limits: readLimits(settings),
+  store: {
+    kind: 'memory',
+    maxSessionCount: settings.SLUICE_MEMORY_MAX_SESSIONS,
+    maxBytes: settings.SLUICE_MEMORY_MAX_BYTES,
+    sessionTtlMs: settings.SLUICE_SESSION_TTL_HOURS * HOUR_MS,
+  },
+  auth: readAuth(settings),
+  provider: readProvider(settings),
+  web: { allowedOrigins: settings.SLUICE_ALLOWED_ORIGINS ?? 'own', tokenUrl: settings.SLUICE_WEB_TOKEN_URL },
+  telemetry: readTelemetry(settings),
+})
+
+const knownNames = Object.keys(variables.shape)
+
+/** Reads the configuration from an environment such as `process.env`. Never throws; every problem is told at once. */
+export const readConfig = (environment: Environment): ConfigResult => {
+  const texts = presentTexts(environment)
+  const known = Object.fromEntries([...texts].filter(([name]) => knownNames.includes(name)))
+  const parsed = variables.safeParse(known)
+  const problems = [
+    ...(parsed.error?.issues ?? []).map((issue) => `${issue.path.join('.')} ${issue.message}`),
+    ...findPresenceProblems(texts),
+    ...(parsed.success ? findValueProblems(parsed.data) : []),
+    ...findUnknownVariables(texts, knownNames),
+  ]
+  return parsed.success && problems.length === 0
+    ? { kind: 'ok', config: nest(parsed.data) }
+    : { kind: 'invalid', problems }
+}
+
+export type ConfigRow = { readonly name: string } & VariableDescription
+
+/** One row for each variable, in the order in which they are worth reading. Contains nothing of the environment. */
+export const describeConfig = (): readonly ConfigRow[] =>
+  Object.entries(variables.shape).map(([name, schema]) => {
+    const description = descriptions.get(schema)
+    if (description === undefined) throw new Error(`unable to describe ${name}: its schema entry has no description`)
+    return { name, ...description }
+  })

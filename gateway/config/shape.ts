@@ -1,0 +1,91 @@
+/** The configuration as the rest of the program sees it: nested by who uses it, units in the names, secrets wrapped. */
+import type { AddressRange } from './network.ts'
+import type { Secret } from './secret.ts'
+import type { JwtAlgorithm } from './variables.ts'
+
+export type ListenConfig = {
+  readonly host: string
+  /** 0 takes a free port. */
+  readonly port: number
+  readonly transport: 'ws' | 'uws' | 'auto'
+  /** Module path of uWebSockets.js; undefined: the installed package. */
+  readonly uwsPath: string | undefined
+  readonly trustedProxies: readonly AddressRange[]
+}
+
+export type TlsConfig =
+  | { readonly kind: 'off' }
+  | { readonly kind: 'on'; readonly certFile: string; readonly keyFile: string }
+
+export type LimitsConfig = {
+  readonly maxFrameBytes: number
+  readonly maxContentBytes: number
+  readonly framesPerSecond: number
+  readonly socketsPerSubject: number
+  readonly watchedSessionsPerSocket: number
+  readonly messagesPerMinute: number | 'unlimited'
+  /** Never counted on loopback. */
+  readonly socketsPerAddress: number | 'unlimited'
+  readonly helloDeadlineMs: number
+  readonly heartbeatMs: number
+  readonly drainDeadlineMs: number
+}
+
+export type StoreConfig = {
+  readonly kind: 'memory'
+  readonly maxSessionCount: number
+  readonly maxBytes: number
+  readonly sessionTtlMs: number
+}
+
+/** Tokens signed by somebody else, by any of these keys. At least one kind of key is there. */
+export type JwtConfig = {
+  readonly mode: 'jwt'
+  readonly secrets: readonly Secret[]
+  readonly publicKeyFiles: readonly string[]
+  readonly jwksUrl: string | undefined
+  readonly issuers: readonly string[] | 'any'
+  readonly audiences: readonly string[] | 'any'
+  /** undefined: every algorithm that is usual for the configured keys. */
+  readonly algorithms: readonly JwtAlgorithm[] | undefined
+}
+
+/** `development`: no key is configured, the listener is on loopback, and the gateway signs its own tokens. */
+export type AuthConfig = { readonly mode: 'development' } | JwtConfig
+
+export type ProviderConfig = {
+  readonly endpoint:
+    | { readonly kind: 'bundled' }
+    | { readonly kind: 'openai'; readonly baseUrl: string; readonly apiKey: Secret | undefined }
+  readonly model: string
+  readonly systemPromptFile: string
+  readonly historyTokens: number
+  readonly answerTokens: number
+  readonly firstTokenTimeoutMs: number
+  readonly idleTimeoutMs: number
+  readonly turnTimeoutMs: number
+}
+
+export type WebConfig = {
+  /** `own`: the origin the page itself was served from. */
+  readonly allowedOrigins: readonly string[] | 'own'
+  readonly tokenUrl: string | undefined
+}
+
+export type TelemetryConfig = {
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+  readonly metrics: { readonly kind: 'off' } | { readonly kind: 'on'; readonly host: string; readonly port: number }
+  /** Whether the OTEL_* variables ask for traces. */
+  readonly exportTraces: boolean
+}
+
+export type Config = {
+  readonly listen: ListenConfig
+  readonly tls: TlsConfig
+  readonly limits: LimitsConfig
+  readonly store: StoreConfig
+  readonly auth: AuthConfig
+  readonly provider: ProviderConfig
+  readonly web: WebConfig
+  readonly telemetry: TelemetryConfig
+}

@@ -1,0 +1,318 @@
+/** Every environment variable the gateway reads: one schema, each entry with its meaning, unit, default and range. */
+import { z } from 'zod'
+import { isHost, isOrigin, readAddressRange, readHttpUrl } from './network.ts'
+import { Secret } from './secret.ts'
+import { choice, optionalList, optionalSecret, optionalText, text, wholeNumber, wholeNumberOr } from './variable.ts'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+const HOUR_MS = 3_600_000
+const PORT_MAX = 65_535
+const COUNT_MAX = 1_000_000
+
+/** More entries than this in one list is a mistake, or a job for a file. */
+const LIST_MAX_COUNT = 256
+/** Each secret is tried in turn on a token, so their number bounds what a forged one costs. */
+const KEYS_MAX_COUNT = 8
+const SECRET_MIN_BYTES = 32
+
+/** Signature algorithms a token may use; `none` is not among them and never will be. */
+export const jwtAlgorithms = [
+  'HS256',
+  'HS384',
+  'HS512',
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const
+
+export type JwtAlgorithm = (typeof jwtAlgorithms)[number]
+
+const isSafeUrl = (url: URL | undefined): boolean =>
+  url !== undefined && (url.protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname))
+
+/** A PEM text as HMAC secret is a public key that everybody knows. */
+const readSecret = (entry: string): Secret | undefined =>
+  Buffer.byteLength(entry) >= SECRET_MIN_BYTES && !entry.includes('-----BEGIN') ? new Secret(entry) : undefined
+
+const isPageUrl = (value: string): boolean => /^\/(?![/\\])\S*$/.test(value) || readHttpUrl(value) !== undefined
+
+const listen = {
+  PORT: wholeNumber(8080, { meaning: 'port of the gateway; 0 takes a free one', unit: 'port', min: 0, max: PORT_MAX }),
+  HOST: text('127.0.0.1', {
+    meaning: 'address to listen on; one that other machines reach needs a JWT key',
+    unit: 'address or name',
+    range: 'an IP address or a host name',
+    accepts: isHost,
+  }),
+  SLUICE_TRANSPORT: choice(['ws', 'uws', 'auto'], 'ws', 'socket library; auto takes uWebSockets.js if it loads'),
+  SLUICE_UWS_PATH: optionalText({
+    meaning: 'module path of uWebSockets.js',
+    unit: 'path',
+    range: 'a path',
+    absent: 'the installed package uWebSockets.js',
+  }),
+  SLUICE_TRUSTED_PROXIES: optionalList({
+    meaning: 'proxies whose forwarding headers are believed',
+    unit: 'addresses',
+    range: `IP addresses or CIDR ranges, comma-separated, at most ${LIST_MAX_COUNT}`,
+    maxCount: LIST_MAX_COUNT,
+    readEntry: readAddressRange,
+  }),
+  SLUICE_TLS_CERT_FILE: optionalText({
+    meaning: 'certificate chain of the listener; read again when it changes; needs SLUICE_TLS_KEY_FILE',
+    unit: 'path',
+    range: 'a PEM file',
+    absent: 'none (plain HTTP)',
+  }),
+  SLUICE_TLS_KEY_FILE: optionalText({
+    meaning: 'private key to SLUICE_TLS_CERT_FILE',
+    unit: 'path',
+    range: 'a PEM file',
+    absent: 'none (plain HTTP)',
+  }),
+}
+
+const limits = {
+  SLUICE_MAX_FRAME_BYTES: wholeNumber(MIB, {
+    meaning: 'largest frame or request body from a client; a larger frame loses the socket',
+    unit: 'bytes',
+    min: 8 * KIB,
+    max: 64 * MIB,
+  }),
+  SLUICE_MAX_CONTENT_BYTES: wholeNumber(128 * KIB, {
+    meaning: 'largest content of one message; a larger one is refused as too-large',
+    unit: 'bytes of UTF-8',
+    min: 1,
+    max: 16 * MIB,
+  }),
+  SLUICE_FRAMES_PER_SECOND: wholeNumber(100, {
+    meaning: 'frames a socket may send',
+    unit: 'frames a second',
+    min: 1,
+    max: COUNT_MAX,
+  }),
+  SLUICE_SOCKETS_PER_SUBJECT: wholeNumber(200, {
+    meaning: 'sockets one subject may hold on this node',
+    unit: 'sockets',
+    min: 1,
+    max: COUNT_MAX,
+  }),
+  SLUICE_WATCHED_SESSIONS: wholeNumber(200, {
+    meaning: 'sessions one socket may watch',
+    unit: 'sessions',
+    min: 1,
+    max: 10_000,
+  }),
+  SLUICE_MESSAGES_PER_MINUTE: wholeNumberOr('unlimited', 'unlimited', {
+    meaning: 'messages one subject may send',
+    unit: 'messages a minute',
+    min: 1,
+    max: COUNT_MAX,
+  }),
+  SLUICE_SOCKETS_PER_ADDRESS: wholeNumberOr('unlimited', 'unlimited', {
+    meaning: 'sockets one client address may hold on this node; loopback is never counted',
+    unit: 'sockets',
+    min: 1,
+    max: COUNT_MAX,
+  }),
+  SLUICE_HELLO_DEADLINE_MS: wholeNumber(10_000, {
+    meaning: 'time a new socket has for its hello',
+    unit: 'ms',
+    min: 100,
+    max: 600_000,
+  }),
+  SLUICE_HEARTBEAT_MS: wholeNumber(25_000, {
+    meaning: 'longest time between two pings; a socket silent for three of them is dead',
+    unit: 'ms',
+    min: 100,
+    max: 600_000,
+  }),
+  SLUICE_DRAIN_MS: wholeNumber(30_000, {
+    meaning: 'deadline of a graceful shutdown; running turns end by then',
+    unit: 'ms',
+    min: 0,
+    max: HOUR_MS,
+  }),
+}
+
+const store = {
+  SLUICE_MEMORY_MAX_SESSIONS: wholeNumber(10_000, {
+    meaning: 'sessions the memory store keeps',
+    unit: 'sessions',
+    min: 1,
+    max: 10_000_000,
+  }),
+  SLUICE_MEMORY_MAX_BYTES: wholeNumber(256 * MIB, {
+    meaning: 'text the memory store keeps',
+    unit: 'bytes',
+    min: MIB,
+    max: 64 * GIB,
+  }),
+  SLUICE_SESSION_TTL_HOURS: wholeNumber(720, {
+    meaning: 'time after its last change at which a session is erased',
+    unit: 'hours',
+    min: 1,
+    max: 87_600,
+  }),
+  REDIS_URL: optionalText({
+    meaning: 'reserved for the Redis store of the next release; refused in this one',
+    unit: 'URL',
+    range: 'nothing yet',
+  }),
+}
+
+const auth = {
+  SLUICE_JWT_SECRET: optionalList({
+    meaning: 'HMAC secrets that sign tokens; several for rotation',
+    unit: 'secrets',
+    range: `secrets of at least ${SECRET_MIN_BYTES} bytes, not PEM, comma-separated, at most ${KEYS_MAX_COUNT}`,
+    maxCount: KEYS_MAX_COUNT,
+    readEntry: readSecret,
+  }),
+  SLUICE_JWT_PUBLIC_KEY_FILE: optionalList({
+    meaning: 'public keys that tokens are verified with',
+    unit: 'paths',
+    range: `PEM files, one key each, comma-separated, at most ${KEYS_MAX_COUNT}`,
+    maxCount: KEYS_MAX_COUNT,
+    readEntry: (entry) => entry,
+  }),
+  SLUICE_JWT_JWKS_URL: optionalText({
+    meaning: 'key set that tokens are verified with; fetched when needed and cached',
+    unit: 'URL',
+    range: 'an https URL (http on loopback only) without user name and password',
+    accepts: (value) => isSafeUrl(readHttpUrl(value)),
+  }),
+  SLUICE_JWT_ISSUER: optionalList({
+    meaning: 'issuers (iss) whose tokens are accepted; required with a JWT key; `*` checks none',
+    unit: 'names',
+    range: `names, comma-separated, at most ${KEYS_MAX_COUNT}, or \`*\` alone`,
+    maxCount: KEYS_MAX_COUNT,
+    readEntry: (entry) => entry,
+  }),
+  SLUICE_JWT_AUDIENCE: optionalList({
+    meaning: 'audiences (aud) this gateway answers to; required with a JWT key; `*` checks none',
+    unit: 'names',
+    range: `names, comma-separated, at most ${KEYS_MAX_COUNT}, or \`*\` alone`,
+    maxCount: KEYS_MAX_COUNT,
+    readEntry: (entry) => entry,
+  }),
+  SLUICE_JWT_ALGORITHMS: optionalList({
+    meaning: 'signature algorithms that are accepted',
+    unit: 'names',
+    range: `of ${jwtAlgorithms.join(', ')}, comma-separated`,
+    absent: 'HS256 for secrets, what the key can do for public keys, all but HS* for a key set',
+    maxCount: jwtAlgorithms.length,
+    readEntry: (entry) => jwtAlgorithms.find((algorithm) => algorithm === entry),
+  }),
+}
+
+const web = {
+  SLUICE_ALLOWED_ORIGINS: optionalList({
+    meaning: 'origins whose pages may open sockets; takes the place of the default',
+    unit: 'origins',
+    range: `origins as browsers send them (https://app.example), comma-separated, at most ${LIST_MAX_COUNT}`,
+    absent: "the page's own",
+    maxCount: LIST_MAX_COUNT,
+    readEntry: (entry) => (isOrigin(entry) ? entry : undefined),
+  }),
+  SLUICE_WEB_TOKEN_URL: optionalText({
+    meaning: 'where the page gets its token; without it, and with a JWT key, the page has a field to paste one',
+    unit: 'URL',
+    range: 'an http(s) URL without user name and password, or a path beginning with one slash',
+    accepts: isPageUrl,
+  }),
+}
+
+const provider = {
+  OPENAI_API_KEY: optionalSecret({
+    meaning: "the provider's API key",
+    unit: 'secret',
+    range: 'a key',
+    absent: 'none (with OPENAI_BASE_URL unset too: the bundled model server)',
+  }),
+  OPENAI_BASE_URL: optionalText({
+    meaning: 'base of an OpenAI-compatible API',
+    unit: 'URL',
+    range: 'an http(s) URL without user name and password',
+    absent: 'https://api.openai.com/v1 with OPENAI_API_KEY',
+    accepts: (value) => readHttpUrl(value) !== undefined,
+  }),
+  SLUICE_MODEL: text('gpt-4o-mini', { meaning: 'model asked for', unit: 'name', range: "a model of the provider's" }),
+  SLUICE_SYSTEM_PROMPT_FILE: text('prompts/default.md', {
+    meaning: 'template of the system prompt',
+    unit: 'path',
+    range: 'a text file',
+  }),
+  SLUICE_HISTORY_TOKENS: wholeNumber(8000, {
+    meaning: 'how much history a prompt carries',
+    unit: 'tokens',
+    min: 0,
+    max: 10_000_000,
+  }),
+  SLUICE_ANSWER_TOKENS: wholeNumber(4096, {
+    meaning: 'longest answer asked for (max_tokens)',
+    unit: 'tokens',
+    min: 1,
+    max: COUNT_MAX,
+  }),
+  SLUICE_FIRST_TOKEN_TIMEOUT_MS: wholeNumber(30_000, {
+    meaning: "longest wait for an answer's first token",
+    unit: 'ms',
+    min: 1,
+    max: HOUR_MS,
+  }),
+  SLUICE_IDLE_TIMEOUT_MS: wholeNumber(30_000, {
+    meaning: 'longest silence inside an answer',
+    unit: 'ms',
+    min: 1,
+    max: HOUR_MS,
+  }),
+  SLUICE_TURN_TIMEOUT_MS: wholeNumber(600_000, {
+    meaning: 'longest turn in all',
+    unit: 'ms',
+    min: 1,
+    max: 24 * HOUR_MS,
+  }),
+}
+
+const otel = (meaning: string, range: string) => optionalText({ meaning, unit: 'text', range })
+
+const telemetry = {
+  SLUICE_LOG_LEVEL: choice(
+    ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    'info',
+    'least severe log line written',
+  ),
+  SLUICE_METRICS_PORT: wholeNumberOr('off', 9464, {
+    meaning: 'port of /metrics; 0 takes a free one',
+    unit: 'port',
+    min: 0,
+    max: PORT_MAX,
+  }),
+  SLUICE_METRICS_HOST: text('127.0.0.1', {
+    meaning: 'address /metrics listens on',
+    unit: 'address or name',
+    range: 'an IP address or a host name',
+    accepts: isHost,
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: otel('collector that traces are exported to', 'as OpenTelemetry says'),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otel('the same, for traces alone', 'as OpenTelemetry says'),
+  OTEL_TRACES_EXPORTER: otel('exporter of traces; `none` exports nothing', 'as OpenTelemetry says'),
+  OTEL_SDK_DISABLED: otel('`true` exports nothing', 'true or false'),
+}
+
+export const variables = z.object({ ...listen, ...limits, ...store, ...auth, ...web, ...provider, ...telemetry })
+
+/** The parsed values, by variable. */
+export type Settings = z.infer<typeof variables>
+export type VariableName = keyof typeof variables.shape
