@@ -1,0 +1,54 @@
+/**
+ * Who a token says it is. Names are compared exactly, byte by byte, so whatever two systems could see differently
+ * (control characters, half surrogates, which UTF-8 turns into one and the same replacement character) is refused here.
+ */
+import type { JWTPayload } from 'jose'
+import { NAME_MAX_LENGTH } from './limits.ts'
+
+export const scopes = ['chat', 'history', 'admin'] as const
+export type Scope = (typeof scopes)[number]
+
+export type Identity = {
+  readonly subject: string
+  /** `default` when the token names none. */
+  readonly tenant: string
+  readonly project?: string
+  readonly scopes: ReadonlySet<Scope>
+  /** When the token's own `exp` is reached, in milliseconds since 1970, without the clock tolerance. */
+  readonly expiresAtMs: number
+}
+
+const DEFAULT_TENANT = 'default'
+const defaultScopes: ReadonlySet<Scope> = new Set(['chat', 'history'])
+
+/** Whether a subject, tenant or project has a name that every part of the system sees the same. */
+export const isName = (value: unknown): value is string =>
+  typeof value === 'string' &&
+  value.length >= 1 &&
+  value.length <= NAME_MAX_LENGTH &&
+  value.isWellFormed() &&
+  !/\p{Cc}/u.test(value)
+
+const readScopes = (claim: unknown): ReadonlySet<Scope> | undefined => {
+  if (claim === undefined) return defaultScopes
+  const named = typeof claim === 'string' ? claim.split(' ') : claim
+  if (!Array.isArray(named) || named.some((name) => typeof name !== 'string')) return undefined
+  return new Set(scopes.filter((scope) => named.includes(scope)))
+}
+
+const readExpiry = (claim: unknown): number | undefined => {
+  if (typeof claim !== 'number') return undefined
+  const expiresAtMs = Math.floor(claim * 1000)
+  return Number.isSafeInteger(expiresAtMs) && expiresAtMs > 0 ? expiresAtMs : undefined
+}
+
+/** The identity in verified claims; undefined when a claim is missing or not what it has to be. */
+export const readIdentity = (payload: JWTPayload): Identity | undefined => {
+  const { sub: subject, tenant = DEFAULT_TENANT, project } = payload
+  const granted = readScopes(payload.scope)
+  const expiresAtMs = readExpiry(payload.exp)
+  if (!isName(subject) || !isName(tenant) || granted === undefined || expiresAtMs === undefined) return undefined
+  const identity = { subject, tenant, scopes: granted, expiresAtMs }
+  if (project === undefined) return identity
+  return isName(project) ? { ...identity, project } : undefined
+}
