@@ -1,0 +1,372 @@
+import { isTerminal } from '../protocol/record.ts'
+import type { Metadata } from '../protocol/shapes.ts'
+import { FeedTape } from './feed-tape.ts'
+import type {
+  Fence,
+  LogEntry,
+  LogListener,
+  LogPosition,
+  OpenReply,
+  RunningTurn,
+  SessionInfo,
+  SessionLog,
+  Subscription,
+} from './session-log.ts'
+
+/**
+ * One node's live view of one watched session: the tail of its log and the tapes of its running turn, shared by all
+ * who watch it here.
+ *
+ * The problem: what the store publishes is a hint. It can be lost, late, or about another history. The invariant: the
+ * feed's head and tapes are a state that the store has had, and only grow by what fits them exactly: a record whose
+ * predecessor is the head, a delta of the current attempt that begins at or before the tape's end. Anything else makes
+ * it read the store. It reads only after the subscription was confirmed, and an answer counts only while the
+ * subscription it was asked under stands and the head is where it was asked from (STORE A10). Merging before that, or
+ * queueing messages by number, delivers records of two histories as one.
+ *
+ * The node that runs a turn hears it by acknowledgement (`delivered`), not by its own echo, and only while the attempt
+ * carries its own token (A11).
+ */
+export class Feed {
+  readonly session: string
+  head: LogPosition
+  run: FeedRun | undefined
+  /** The text of the turn that ended last, while some watcher still lacks a part of it. */
+  ended: FeedRun | undefined
+  info: SessionInfo
+  readonly watchers = new Set<Watcher>()
+
+  readonly #log: SessionLog
+  readonly #onGone: (feed: Feed, reason: GoneReason) => void
+  /** Entries up to the head, without gaps; older ones are in the store. */
+  #tail: LogEntry[] = []
+  #state: 'subscribing' | 'reading' | 'live' | 'gone' = 'subscribing'
+  #subscription: Subscription | undefined
+  #subscriptionNumber = 0
+  #mustReadAgain = false
+  #waiting: (() => void)[] = []
+  #ownToken: string | undefined
+
+  constructor(session: string, info: SessionInfo, log: SessionLog, onGone: (feed: Feed, reason: GoneReason) => void) {
+    this.session = session
+    this.info = info
+    this.head = { seq: -1, mark: 0 }
+    this.#log = log
+    this.#onGone = onGone
+  }
+
+  /** Resolves when the feed is live, or gone. */
+  start(): Promise<void> {
+    this.#subscription ??= this.#log.subscribe(this.session, this.#listener())
+    return this.settled()
+  }
+
+  settled(): Promise<void> {
+    if (this.#state === 'live' || this.#state === 'gone') return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  get isGone(): boolean {
+    return this.#state === 'gone'
+  }
+
+  stop(): void {
+    this.#subscription?.close()
+    this.#subscription = undefined
+    this.#enter('gone')
+  }
+
+  /** The entry after `seq`; `undefined` if the tail does not reach back to it. */
+  entryAfter(seq: number): LogEntry | undefined {
+    return this.#tail[this.#tail.length - (this.head.seq - seq)]
+  }
+
+  /** Whether `position` is a place in this feed's history, as far as the tail tells. */
+  knows(position: LogPosition): boolean {
+    if (position.seq === this.head.seq) return position.mark === this.head.mark
+    const entry = this.#tail[this.#tail.length - 1 - (this.head.seq - position.seq)]
+    return entry?.record.mark === position.mark
+  }
+
+  /** Text of a turn produced on this node which the store has acknowledged. */
+  delivered(fence: Fence, part: number, at: number, text: Uint8Array): void {
+    if (this.#state === 'reading') this.#mustReadAgain = true
+    if (this.#state !== 'live' || this.run?.openedBy !== fence.token) return
+    if (this.#ownToken !== fence.token) {
+      this.#ownToken = fence.token
+      this.#subscription?.hearDeltas(false)
+    }
+    this.#delta(fence, part, at, at + text.length, text)
+  }
+
+  /** The producer on this node stopped, for whatever reason. */
+  producerStopped(): void {
+    this.#hearOthers()
+    if (this.run !== undefined) this.#read()
+  }
+
+  /** Drops the ended turn's text once nobody needs it. */
+  releaseEnded(): void {
+    const ended = this.ended
+    if (ended === undefined) return
+    for (const watcher of this.watchers) if (watcher.seq < ended.endSeq) return
+    this.ended = undefined
+  }
+
+  #listener(): LogListener {
+    return {
+      confirmed: () => {
+        this.#subscriptionNumber++
+        this.#state = 'reading'
+        this.#mustReadAgain = false
+        void this.#readOnce()
+      },
+      lost: () => {
+        this.#subscriptionNumber++
+        if (this.#state !== 'gone') this.#state = 'subscribing'
+      },
+      record: (previous, entry) => this.#record(previous, entry),
+      delta: (fence, part, at, end, text) => this.#heardDelta(fence, part, at, end, text),
+      nudge: () => undefined,
+      updated: (metadata) => this.#updated(metadata),
+      erased: (reason) => this.#erased(reason),
+    }
+  }
+
+  #record(previous: LogPosition, entry: LogEntry): void {
+    if (this.#state === 'reading') {
+      this.#mustReadAgain = true
+      return
+    }
+    if (this.#state !== 'live' || this.knows(entry.record)) return
+    if (previous.seq !== this.head.seq || previous.mark !== this.head.mark) return this.#read()
+    const needsText = isTerminal(entry.record) && !this.#hasWhole(entry.record)
+    if (needsText) return this.#read()
+    this.#apply(entry)
+    this.#wake()
+  }
+
+  #heardDelta(fence: Fence, part: number, at: number, end: number, text: Uint8Array | undefined): void {
+    if (this.#state === 'reading') {
+      this.#mustReadAgain = true
+      return
+    }
+    if (this.#state !== 'live') return
+    const run = this.run
+    if (run === undefined || run.openedBy !== fence.token || run.attempt !== fence.attempt) return this.#read()
+    this.#delta(fence, part, at, end, text)
+  }
+
+  #delta(fence: Fence, part: number, at: number, end: number, text: Uint8Array | undefined): void {
+    const run = this.run
+    if (run === undefined || run.turn !== fence.turn || run.attempt !== fence.attempt) return
+    const tape = run.tapes[part] ?? (part === run.tapes.length ? newTape(run) : undefined)
+    if (tape === undefined || at > tape.length) return this.#read()
+    if (end <= tape.length) return
+    if (text === undefined) return this.#read()
+    tape.append(at === tape.length ? text : text.subarray(tape.length - at))
+    this.#wake()
+  }
+
+  /** Whether this feed holds all the text that a terminal record speaks of. */
+  #hasWhole(record: { readonly turn: string; readonly attempt: number; readonly bytes: number }): boolean {
+    if (record.attempt === 0 || record.bytes === 0) return true
+    const run = this.run
+    return run?.turn === record.turn && run.attempt === record.attempt && (run.tapes[0]?.length ?? 0) >= record.bytes
+  }
+
+  #apply(entry: LogEntry): void {
+    const { record } = entry
+    this.#keepInTail(entry)
+    this.head = { seq: record.seq, mark: record.mark }
+    if (record.type === 'message.added') this.run = pendingRun(record.turn)
+    else if (record.type === 'turn.started' || record.type === 'turn.restarted') this.#openAttempt(entry)
+    else if (isTerminal(record)) this.#endTurn(record.seq)
+  }
+
+  #openAttempt(entry: LogEntry): void {
+    const { record } = entry
+    if (record.type !== 'turn.started' && record.type !== 'turn.restarted') return
+    const keep = record.type === 'turn.restarted' ? record.keep : undefined
+    const kept =
+      keep !== undefined && this.run?.attempt === keep.attempt ? this.run.tapes[0]?.prefix(keep.end) : undefined
+    this.run = {
+      ...pendingRun(record.turn),
+      attempt: record.attempt,
+      openedBy: entry.openedBy,
+      tapes: kept ? [kept] : [],
+    }
+    if (this.#ownToken !== undefined && entry.openedBy !== this.#ownToken) this.#hearOthers()
+  }
+
+  #endTurn(endSeq: number): void {
+    this.ended = this.run === undefined || this.run.tapes.length === 0 ? undefined : { ...this.run, endSeq }
+    this.run = undefined
+    this.#hearOthers()
+  }
+
+  #hearOthers(): void {
+    if (this.#ownToken === undefined) return
+    this.#ownToken = undefined
+    this.#subscription?.hearDeltas(true)
+  }
+
+  #keepInTail(entry: LogEntry): void {
+    this.#tail.push(entry.texts === undefined ? entry : withoutTexts(entry))
+    if (this.#tail.length > tailEntries) this.#tail.splice(0, this.#tail.length - tailEntries / 2)
+  }
+
+  #wake(): void {
+    for (const watcher of this.watchers) watcher.moved()
+    this.releaseEnded()
+  }
+
+  #updated(metadata: Metadata): void {
+    this.info = { ...this.info, metadata }
+    for (const watcher of this.watchers) watcher.updated(metadata)
+  }
+
+  #erased(reason: GoneReason): void {
+    if (this.#state === 'gone') return
+    this.stop()
+    this.#onGone(this, reason)
+  }
+
+  #read(): void {
+    if (this.#state !== 'live') {
+      this.#mustReadAgain = true
+      return
+    }
+    this.#state = 'reading'
+    void this.#readOnce()
+  }
+
+  /** Never rejects: the store away is a state, healed by the next confirmation of the subscription. */
+  async #readOnce(): Promise<void> {
+    const number = this.#subscriptionNumber
+    for (let round = 0; round < readRounds; round++) {
+      this.#mustReadAgain = false
+      const asked = this.head
+      const reply = await this.#log.open(this.#question()).catch(() => undefined)
+      if (number !== this.#subscriptionNumber || this.#state !== 'reading') return
+      if (reply?.kind === 'gone') return this.#erased('lost')
+      if (reply !== undefined && asked === this.head) this.#merge(reply)
+      if (reply !== undefined && !this.#mustReadAgain && this.#isComplete(reply)) return this.#live()
+    }
+    // The store is away or moves faster than it is read; what is published next tells by position what is missing.
+    this.#live()
+  }
+
+  #question(): Parameters<SessionLog['open']>[0] {
+    const run = this.run
+    const ends =
+      run === undefined ? undefined : { turn: run.turn, attempt: run.attempt, ends: run.tapes.map((t) => t.length) }
+    const isFirst = this.head.seq < 0
+    return {
+      session: this.session,
+      limit: isFirst ? 1 : tailEntries,
+      ...(isFirst ? {} : { cursor: this.head }),
+      ...(ends === undefined ? {} : { run: ends }),
+    }
+  }
+
+  #merge(reply: Extract<OpenReply, { kind: 'ok' }>): void {
+    this.info = reply.info
+    if (reply.from === 'reset') {
+      this.#tail = []
+      this.run = undefined
+      this.ended = undefined
+      for (const entry of reply.entries) this.#keepInTail(entry)
+      this.head = reply.head
+    } else for (const entry of reply.entries) this.#merged(entry)
+    if (!reply.hasMore || reply.from === 'reset') this.#mergeRun(reply.run)
+  }
+
+  /** A terminal that was read brings the text that this feed may have missed. */
+  #merged(entry: LogEntry): void {
+    const { record } = entry
+    if (isTerminal(record) && entry.texts !== undefined && !this.#hasWhole(record)) {
+      this.run = {
+        ...pendingRun(record.turn),
+        attempt: record.attempt,
+        tapes: entry.texts.map((text) => new FeedTape(text)),
+      }
+    }
+    this.#apply(entry)
+  }
+
+  #mergeRun(stored: RunningTurn | undefined): void {
+    if (stored === undefined) {
+      this.run = undefined
+      return
+    }
+    const mine = this.run
+    const isSame = mine?.turn === stored.turn && mine.attempt === stored.attempt && mine.openedBy === stored.openedBy
+    const run =
+      isSame && mine !== undefined
+        ? mine
+        : { ...pendingRun(stored.turn), attempt: stored.attempt, openedBy: stored.openedBy }
+    this.run = run
+    for (const [part, slice] of stored.tapes.entries()) {
+      const tape = run.tapes[part] ?? newTape(run)
+      if (slice.at <= tape.length) tape.append(slice.text.subarray(tape.length - slice.at))
+    }
+  }
+
+  #isComplete(reply: Extract<OpenReply, { kind: 'ok' }>): boolean {
+    if (reply.from === 'after' && reply.hasMore) return false
+    if (this.head.seq !== reply.head.seq || this.head.mark !== reply.head.mark) return false
+    return (reply.run?.tapes ?? []).every((tape, part) => (this.run?.tapes[part]?.length ?? 0) >= tape.length)
+  }
+
+  #live(): void {
+    this.#enter('live')
+    this.#wake()
+  }
+
+  #enter(state: 'live' | 'gone'): void {
+    this.#state = state
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+}
+
+export type GoneReason = 'erased' | 'expired' | 'lost'
+
+/** The running turn as a feed sees it. `attempt` 0: pending. */
+export interface FeedRun {
+  readonly turn: string
+  readonly attempt: number
+  readonly openedBy: string | undefined
+  readonly tapes: FeedTape[]
+  /** The terminal record's `seq`, once it ended; else 0. */
+  readonly endSeq: number
+}
+
+/** Who watches a feed. Called synchronously, while the feed is whole; must not throw. */
+export interface Watcher {
+  /** The last record it has. */
+  readonly seq: number
+  moved(): void
+  updated(metadata: Metadata): void
+  gone(reason: GoneReason): void
+}
+
+/** The most entries that a feed keeps; a reader further behind is served from the store. */
+const tailEntries = 64
+
+/** Reads in a row before a feed goes on with what it has: a whole tape is 16 slices. */
+const readRounds = 64
+
+function pendingRun(turn: string): FeedRun {
+  return { turn, attempt: 0, openedBy: undefined, tapes: [], endSeq: 0 }
+}
+
+function newTape(run: FeedRun): FeedTape {
+  const tape = new FeedTape()
+  run.tapes.push(tape)
+  return tape
+}
+
+function withoutTexts(entry: LogEntry): LogEntry {
+  return entry.openedBy === undefined ? { record: entry.record } : { record: entry.record, openedBy: entry.openedBy }
+}

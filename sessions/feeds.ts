@@ -1,0 +1,57 @@
+import { Feed, type GoneReason, type Watcher } from './feed.ts'
+import type { Fence, SessionInfo, SessionLog } from './session-log.ts'
+
+/** The feeds of a node: one for each session that somebody watches here, made with the first watcher, gone with the last. */
+export class Feeds {
+  readonly #log: SessionLog
+  readonly #feeds = new Map<string, Feed>()
+
+  constructor(log: SessionLog) {
+    this.#log = log
+  }
+
+  get size(): number {
+    return this.#feeds.size
+  }
+
+  /**
+   * A live feed, with `watcher` on it from now on; `undefined` when the session is gone. A watcher that came off it
+   * meanwhile must be taken off by who put it on.
+   */
+  async watch(session: string, info: SessionInfo, watcher: Watcher): Promise<Feed | undefined> {
+    const feed = this.#feeds.get(session) ?? this.#make(session, info)
+    feed.watchers.add(watcher)
+    await feed.start()
+    return feed.isGone ? undefined : feed
+  }
+
+  unwatch(session: string, watcher: Watcher): void {
+    const feed = this.#feeds.get(session)
+    if (feed === undefined || !feed.watchers.delete(watcher)) return
+    if (feed.watchers.size > 0) return feed.releaseEnded()
+    this.#feeds.delete(session)
+    feed.stop()
+  }
+
+  /** Acknowledged text of a turn that runs on this node. */
+  delivered(session: string, fence: Fence, part: number, at: number, text: Uint8Array): void {
+    this.#feeds.get(session)?.delivered(fence, part, at, text)
+  }
+
+  /** A producer on this node stopped. */
+  producerStopped(session: string): void {
+    this.#feeds.get(session)?.producerStopped()
+  }
+
+  #make(session: string, info: SessionInfo): Feed {
+    const feed = new Feed(session, info, this.#log, (gone, reason) => this.#dropped(gone, reason))
+    this.#feeds.set(session, feed)
+    return feed
+  }
+
+  #dropped(feed: Feed, reason: GoneReason): void {
+    if (this.#feeds.get(feed.session) === feed) this.#feeds.delete(feed.session)
+    for (const watcher of feed.watchers) watcher.gone(reason)
+    feed.watchers.clear()
+  }
+}
