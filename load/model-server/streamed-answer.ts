@@ -71,8 +71,9 @@ export class StreamedAnswer {
   }
 
   start(): void {
-    const { response, wheel, settings, fault } = this.#delivery
+    const { response, wheel, settings, fault, request } = this.#delivery
     response.writeHead(200, STREAM_HEADERS)
+    request.httpStatus = 200
     response.flushHeaders()
     response.on('close', () => this.#stop())
     if (fault === 'stall-headers') return
@@ -156,13 +157,16 @@ export class StreamedAnswer {
     if (this.#unsent !== '') this.#write('')
   }
 
-  /** The reset waits until what came before it was handed to the kernel, or it would overtake it. */
+  /**
+   * The break waits until what came before it was handed to the kernel. The socket is destroyed, not reset: an RST may make
+   * the receiver's kernel throw away what it has not read yet, and then nobody could say how much arrived.
+   */
   #reset(): void {
     const { response, request } = this.#delivery
     this.#isOver = true
     response.write(this.#unsent === '' ? ':\n\n' : this.#unsent, () => {
       request.status = 'reset'
-      response.socket?.resetAndDestroy()
+      response.socket?.destroy()
     })
   }
 

@@ -20,6 +20,7 @@ export function sendWhole(delivery: Delivery, envelope: Envelope): void {
   if (fault === 'stall-headers') {
     response.writeHead(200, JSON_HEADERS)
     response.flushHeaders()
+    delivery.request.httpStatus = 200
     return
   }
   const alarm = wheel.at(wheel.nowMs() + durationMs(delivery), () => sendBody(delivery, envelope))
@@ -40,13 +41,14 @@ function sendBody(delivery: Delivery, envelope: Envelope): void {
   const reason = fault === 'filtered' ? 'content_filter' : answer.finishReason
   const body = Buffer.from(completionBody(envelope, answer, reason, fault !== 'no-usage'))
   response.writeHead(200, JSON_HEADERS)
+  request.httpStatus = 200
   if (fault === 'error-in-200') response.end(errorBody(MIDWAY_ERROR))
   else if (fault === 'no-marker') response.end(half(body))
   else if (fault === 'stall-mid') response.write(half(body))
   else if (fault === 'reset-mid') {
     response.write(half(body), () => {
       request.status = 'reset'
-      response.socket?.resetAndDestroy()
+      response.socket?.destroy()
     })
   } else if (fault === 'split-char') sendSplit(delivery, body)
   else {
