@@ -1,0 +1,27 @@
+import type { Upgrade } from './transport.ts'
+
+type HeaderField = Exclude<keyof Upgrade, 'address' | 'url'>
+
+const HEADERS: readonly (readonly [HeaderField, string])[] = [
+  ['host', 'host'],
+  ['origin', 'origin'],
+  ['authorization', 'authorization'],
+  ['forwardedFor', 'x-forwarded-for'],
+  ['forwardedProto', 'x-forwarded-proto'],
+  ['traceparent', 'traceparent'],
+  ['userAgent', 'user-agent'],
+]
+
+/** What the gateway asks of an upgrade request. An empty header counts as one that was not sent. */
+export function describeUpgrade(
+  address: string,
+  url: string,
+  header: (name: string) => string | string[] | undefined,
+): Upgrade {
+  const headers: { -readonly [K in HeaderField]?: string } = {}
+  for (const [field, name] of HEADERS) {
+    const value = header(name)?.toString()
+    if (value) headers[field] = value
+  }
+  return { address, url, ...headers }
+}

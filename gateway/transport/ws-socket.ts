@@ -1,0 +1,100 @@
+/**
+ * `ws`'s side of one socket. The listeners are shared functions that find the socket's state through `this`: an idle
+ * socket costs no closures.
+ */
+import { WebSocket } from 'ws'
+import { GuardedSocket, type LibrarySocket, MAX_UNSENT_BYTES } from './guarded-socket.ts'
+import type { SocketAcceptor, TransportLog, Upgrade } from './transport.ts'
+
+const TEXT = { binary: false }
+
+/** What `ws` makes for each connection (its documented `WebSocket` option), with a place for our state. */
+export class GatewayWebSocket extends WebSocket {
+  guarded: GuardedSocket | undefined
+  registry: Set<GatewayWebSocket> | undefined
+
+  /** Is in `registry` until it is closed. */
+  register(registry: Set<GatewayWebSocket>): void {
+    registry.add(this)
+    this.registry = registry
+  }
+}
+
+/** Joins an accepted WebSocket to the gateway's handlers. */
+export function serveWebSocket(
+  webSocket: GatewayWebSocket,
+  upgrade: Upgrade,
+  acceptor: SocketAcceptor,
+  log: TransportLog,
+): void {
+  const guarded = new GuardedSocket(new WsSocket(webSocket), log)
+  webSocket.guarded = guarded
+  webSocket.on('message', onMessage)
+  webSocket.on('ping', onPing)
+  webSocket.on('pong', onPong)
+  webSocket.on('close', onClose)
+  webSocket.on('error', onError)
+  guarded.accept(acceptor, upgrade)
+}
+
+class WsSocket implements LibrarySocket {
+  readonly #webSocket: WebSocket
+
+  constructor(webSocket: WebSocket) {
+    this.#webSocket = webSocket
+  }
+
+  send(frame: string | Buffer): boolean {
+    // The peer's close frame may be here already; `ws` would count what it cannot send as buffered, for ever.
+    if (this.#webSocket.readyState !== WebSocket.OPEN) return true
+    if (this.#webSocket.bufferedAmount > MAX_UNSENT_BYTES) return false
+    this.#webSocket.send(frame, TEXT)
+    return true
+  }
+
+  ping(payload: string): void {
+    this.#webSocket.ping(payload)
+  }
+
+  close(code: number, reason: string): void {
+    this.#webSocket.close(code, reason)
+  }
+
+  terminate(): void {
+    this.#webSocket.terminate()
+  }
+
+  bufferedBytes(): number {
+    return this.#webSocket.bufferedAmount
+  }
+}
+
+function onMessage(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void {
+  const { guarded } = gatewayWebSocket(this)
+  if (isBinary) guarded?.binary()
+  else guarded?.text(data.toString())
+}
+
+function onPing(this: WebSocket): void {
+  gatewayWebSocket(this).guarded?.alive()
+}
+
+function onPong(this: WebSocket, payload: Buffer): void {
+  gatewayWebSocket(this).guarded?.pong(payload.toString())
+}
+
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  const webSocket = gatewayWebSocket(this)
+  webSocket.registry?.delete(webSocket)
+  webSocket.guarded?.closed(code, reason.toString())
+}
+
+/** `ws` has answered with a close frame (1002, 1007, 1009) or lost the connection; `close` follows either way. */
+function onError(this: WebSocket, error: Error): void {
+  gatewayWebSocket(this).guarded?.brokenByPeer(error.message)
+}
+
+/** Boundary: `ws`'s types know nothing of the class given in the option `WebSocket`; only such sockets have these listeners. */
+function gatewayWebSocket(webSocket: WebSocket): GatewayWebSocket {
+  return webSocket as GatewayWebSocket
+}

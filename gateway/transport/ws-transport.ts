@@ -1,0 +1,165 @@
+/**
+ * The transport on Node's own HTTP server and `ws`: nothing to install, 16 KiB an idle socket. The other one is
+ * uws-transport.ts; one contract suite runs on both.
+ */
+import { createServer, type IncomingMessage, type ServerOptions } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import { WebSocketServer } from 'ws'
+import { internalErrorResponse, upgradeRequiredResponse } from './http-error.ts'
+import { listenError } from './listen-error.ts'
+import { normalizePeerAddress } from './peer-address.ts'
+import { readTlsPair, TlsWatch } from './tls-files.ts'
+import type { CreateTransport, Peer, Transport, TransportOptions } from './transport.ts'
+import { describeUpgrade } from './upgrade-request.ts'
+import { GatewayWebSocket, serveWebSocket } from './ws-socket.ts'
+
+const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 60_000
+/** Above the 60 s after which common load balancers give up an idle connection: else they send into a closed one. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000
+const TLS_HANDSHAKE_TIMEOUT_MS = 10_000
+const TIMEOUT_CHECK_INTERVAL_MS = 5_000
+const MAX_HEADER_BYTES = 16 * 1024
+/** The port promises `closed` within this after a close. */
+const CLOSE_TIMEOUT_MS = 2_000
+
+export const createWsTransport: CreateTransport = (options) => new WsTransport(options)
+
+class WsTransport implements Transport {
+  readonly #options: TransportOptions
+  readonly #server: ReturnType<typeof createServer> | TlsServer
+  readonly #webSockets: ReturnType<typeof createWebSocketServer>
+  readonly #open = new Set<GatewayWebSocket>()
+  #tlsWatch: TlsWatch | undefined
+  #isStopping = false
+
+  constructor(options: TransportOptions) {
+    this.#options = options
+    this.#server = this.#createServer()
+    this.#webSockets = createWebSocketServer(options)
+    this.#serveHttp()
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      this.#upgrade(request, socket, head),
+    )
+  }
+
+  listen(): Promise<{ host: string; port: number }> {
+    const { host, port } = this.#options
+    return new Promise((resolve, reject) => {
+      const onError = (error: Error) => reject(listenError(host, port, error))
+      this.#server.once('error', onError)
+      this.#server.listen({ host, port }, () => {
+        this.#server.off('error', onError)
+        this.#server.on('error', (error) => this.#options.log.error({ err: error }, 'the HTTP server failed'))
+        resolve({ host, port: listeningPort(this.#server.address()) })
+      })
+    })
+  }
+
+  stopListening(): void {
+    this.#isStopping = true
+    this.#tlsWatch?.close()
+    // Also closes idle connections; the busy ones close with their answer.
+    this.#server.close()
+  }
+
+  async close(): Promise<void> {
+    this.stopListening()
+    const closed = [...this.#open].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    for (const socket of this.#open) socket.terminate()
+    this.#server.closeAllConnections()
+    await Promise.all(closed)
+  }
+
+  #createServer(): ReturnType<typeof createServer> | TlsServer {
+    const { tls, log } = this.#options
+    if (tls === undefined) return createServer(HTTP_OPTIONS)
+    const pair = readTlsPair(tls)
+    const server = createTlsServer({ ...HTTP_OPTIONS, ...pair, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS })
+    this.#tlsWatch = new TlsWatch(tls, pair, (next) => server.setSecureContext(next), log)
+    return server
+  }
+
+  #serveHttp(): void {
+    const { socketPath, fetch, log } = this.#options
+    const answer = getRequestListener(
+      (request, env) => {
+        // Boundary: the adapter's types allow HTTP/2, which this server does not speak.
+        const incoming = env.incoming as IncomingMessage
+        return pathOf(incoming) === socketPath ? upgradeRequiredResponse() : fetch(request, peerOf(incoming))
+      },
+      {
+        overrideGlobalObjects: false,
+        errorHandler: (error) =>
+          error instanceof RequestError ? new Response(null, { status: 400 }) : internalErrorResponse(error, log),
+      },
+    )
+    this.#server.on('request', (incoming, outgoing) => {
+      if (this.#isStopping) outgoing.setHeader('connection', 'close')
+      outgoing.once('close', () => this.#isStopping && this.#server.closeIdleConnections())
+      void answer(incoming, outgoing)
+    })
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (pathOf(request) !== this.#options.socketPath) return refuseUpgrade(socket)
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      webSocket.register(this.#open)
+      serveWebSocket(
+        webSocket,
+        describeUpgrade(peerOf(request).address, request.url ?? '/', (name) => request.headers[name]),
+        this.#options.accept,
+        this.#options.log,
+      )
+    })
+  }
+}
+
+const HTTP_OPTIONS: ServerOptions = {
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  requestTimeout: REQUEST_TIMEOUT_MS,
+  keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  // Some HTTP clients offer h2c with every request; RFC 9110 lets a server ignore that.
+  shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
+}
+
+function createWebSocketServer(options: TransportOptions) {
+  const settings = {
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: options.maxFrameBytes,
+    autoPong: true,
+    skipUTF8Validation: false,
+    allowSynchronousEvents: true,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    handleProtocols: (offered: Set<string>) => offered.has(options.subprotocol) && options.subprotocol,
+    WebSocket: GatewayWebSocket,
+  }
+  return new WebSocketServer(settings)
+}
+
+function refuseUpgrade(socket: Duplex): void {
+  socket.on('error', () => socket.destroy())
+  socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+}
+
+function peerOf(request: IncomingMessage): Peer {
+  return { address: normalizePeerAddress(request.socket.remoteAddress ?? '') }
+}
+
+function pathOf(request: IncomingMessage): string {
+  const url = request.url ?? '/'
+  const query = url.indexOf('?')
+  return query === -1 ? url : url.slice(0, query)
+}
+
+function listeningPort(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === 'string') throw new Error('the server listens on no port')
+  return address.port
+}
