@@ -1,7 +1,9 @@
 /** Every bound of authentication, with its unit and what happens at it. */
 
+import { tokenBytes } from '../../protocol/limits.ts'
+
 /** A longer token is refused as malformed before anything parses it. UTF-16 units, which for a JWT are bytes. */
-export const TOKEN_MAX_BYTES = 16 * 1024
+export const TOKEN_MAX_BYTES = tokenBytes
 
 /** How far two clocks may be apart, in seconds; added to `exp`, taken from `nbf`. */
 export const CLOCK_TOLERANCE_SECONDS = 5

@@ -6,7 +6,13 @@
  * watch a session whose id they know and read what its answers say, since a client that only chats has to find its
  * answer again after a lost socket. Whose session it is, is another question, and is asked for every scope alike.
  */
+import type { Up, UpType } from '../../protocol/up.ts'
 import type { Identity, Scope } from './identity.ts'
+
+type HttpOperation = 'turn.stream' | 'node.read'
+
+/** What can be asked for: the types of the messages up, `session.create` apart from `session.open`, and HTTP's own. */
+export type Operation = UpType | 'session.create' | HttpOperation
 
 /** Any one of the scopes is enough; none at all is needed where the list is empty. */
 const table = {
@@ -30,20 +36,13 @@ const table = {
   'feedback.give': ['chat'],
   /** HTTP alone: `GET /v1/admin/node`, the node's sockets, sessions and running turns. */
   'node.read': ['admin'],
-} as const satisfies Readonly<Record<string, readonly Scope[]>>
-
-export type Operation = keyof typeof table
-
-export const operations = Object.keys(table) as readonly Operation[] // `keys` of a const table are its keys.
+} as const satisfies Readonly<Record<Operation, readonly Scope[]>>
 
 /** The scopes of which a token needs any one for `operation`; empty when every valid token may. */
 export const permissionFor = (operation: Operation): readonly Scope[] => table[operation]
 
 /** The operation a message up asks for: its type, but for an open that makes a session. */
-export const operationOf = <T extends Exclude<Operation, 'session.create' | 'turn.stream' | 'node.read'>>(message: {
-  readonly type: T
-  readonly session?: string | undefined
-}): T | 'session.create' =>
+export const operationOf = (message: Up): Operation =>
   message.type === 'session.open' && message.session === undefined ? 'session.create' : message.type
 
 export type Permit = { readonly kind: 'permitted' } | { readonly kind: 'forbidden'; readonly message: string }
