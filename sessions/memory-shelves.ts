@@ -1,0 +1,218 @@
+import {
+  entryOverheadBytes,
+  retryAfterMaxMs,
+  retryAfterMinMs,
+  sessionOverheadBytes,
+  sweepBatch,
+} from './memory-limits.ts'
+import { MemorySession } from './memory-session.ts'
+import { OwnerShelf } from './owner-shelf.ts'
+import type { CreateRequest, Full, LogListener, Owner, SessionAttributes, Subscription } from './session-log.ts'
+import { Watch } from './watch.ts'
+
+export interface ShelfLimits {
+  readonly now: () => number
+  readonly maxSessions: number
+  readonly maxBytes: number
+  readonly ttlMs: number
+}
+
+const noAttributes: SessionAttributes = {}
+
+/**
+ * All sessions in memory: by id, by owner, and in the order of their last use, with what they occupy and when they go.
+ *
+ * A use is a write: made, asked, answered, given feedback, renamed. A session whose time has come is gone for every
+ * operation at once; the sweep only gives back its memory and tells its watchers, some at a time.
+ */
+export class MemoryShelves {
+  readonly #limits: ShelfLimits
+  readonly #sessions = new Map<string, MemorySession>()
+  readonly #shelves = new Map<string, OwnerShelf<MemorySession>>()
+  readonly #watches = new Map<string, Watch>()
+  #oldest: MemorySession | undefined
+  #newest: MemorySession | undefined
+  #bytes = 0
+  #uses = 0
+  #isClosed = false
+
+  constructor(limits: ShelfLimits) {
+    this.#limits = limits
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get uses(): number {
+    return this.#uses
+  }
+
+  now(): number {
+    return this.#limits.now()
+  }
+
+  find(id: string): MemorySession | undefined {
+    this.assertOpen()
+    const session = this.#sessions.get(id)
+    if (session === undefined || !this.isDue(session)) return session
+    this.remove(session, 'expired')
+    return undefined
+  }
+
+  add(request: CreateRequest): void {
+    const { session: id, owner, attributes, metadata } = request
+    const session = new MemorySession(
+      id,
+      this.#shelfFor(owner),
+      Object.keys(attributes).length === 0 ? noAttributes : { ...attributes },
+      request.timeMs,
+      metadata === undefined ? undefined : Object.freeze({ ...metadata }),
+      this.now(),
+    )
+    session.watch = this.#watches.get(id)
+    this.#sessions.set(id, session)
+    this.grow(session, sessionOverheadBytes + sizeOf(metadata))
+    this.#append(session)
+  }
+
+  remove(session: MemorySession, reason: 'erased' | 'expired'): void {
+    this.#sessions.delete(session.id)
+    this.#detach(session)
+    if (session.shelf.isEmpty) this.#shelves.delete(shelfKey(session.shelf.owner))
+    this.#bytes -= session.bytes
+    session.watch?.tell((listener) => listener.erased(reason))
+  }
+
+  use(session: MemorySession): void {
+    session.usedMs = this.now()
+    this.#detach(session)
+    this.#append(session)
+  }
+
+  /** `bytes` may be negative. */
+  grow(session: MemorySession, bytes: number): void {
+    session.bytes += bytes
+    this.#bytes += bytes
+  }
+
+  shelf(owner: Owner): OwnerShelf<MemorySession> | undefined {
+    this.assertOpen()
+    return this.#shelves.get(shelfKey(owner))
+  }
+
+  isDue(session: MemorySession): boolean {
+    return session.run === undefined && this.now() >= session.usedMs + this.#limits.ttlMs
+  }
+
+  /** Whether there is no room for one more session. */
+  fullForSession(): Full | undefined {
+    const isFull = () => this.#sessions.size >= this.#limits.maxSessions || this.#bytes >= this.#limits.maxBytes
+    return this.#fullIf(isFull)
+  }
+
+  /** Whether there is no room for one more message of so many bytes. */
+  fullForMessage(bytes: number): Full | undefined {
+    return this.#fullIf(() => this.#bytes + bytes + entryOverheadBytes > this.#limits.maxBytes)
+  }
+
+  /** Takes out expired sessions, a bounded number; whether more may be due. */
+  sweep(): boolean {
+    for (let seen = 0; seen < sweepBatch; seen += 1) {
+      const oldest = this.#oldest
+      if (oldest === undefined || this.now() < oldest.usedMs + this.#limits.ttlMs) return false
+      this.remove(oldest, 'expired')
+    }
+    return true
+  }
+
+  subscribe(id: string, listener: LogListener): Subscription {
+    this.assertOpen()
+    const watch = this.#watches.get(id) ?? this.#watchFor(id)
+    return watch.add(listener)
+  }
+
+  assertOpen(): void {
+    if (this.#isClosed) throw new Error('unable to reach the session store: it is closed')
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#sessions.clear()
+    this.#shelves.clear()
+    this.#watches.clear()
+    this.#oldest = undefined
+    this.#newest = undefined
+  }
+
+  #fullIf(isFull: () => boolean): Full | undefined {
+    if (!isFull()) return undefined
+    this.sweep()
+    if (!isFull()) return undefined
+    const oldestMs = (this.#oldest?.usedMs ?? 0) + this.#limits.ttlMs - this.now()
+    return { kind: 'store-full', retryAfterMs: Math.min(Math.max(oldestMs, retryAfterMinMs), retryAfterMaxMs) }
+  }
+
+  #watchFor(id: string): Watch {
+    const watch = new Watch(() => this.#unwatch(id))
+    this.#watches.set(id, watch)
+    const session = this.#sessions.get(id)
+    if (session !== undefined) session.watch = watch
+    return watch
+  }
+
+  #unwatch(id: string): void {
+    this.#watches.delete(id)
+    const session = this.#sessions.get(id)
+    if (session !== undefined) session.watch = undefined
+  }
+
+  #shelfFor(owner: Owner): OwnerShelf<MemorySession> {
+    const key = shelfKey(owner)
+    const known = this.#shelves.get(key)
+    if (known !== undefined) return known
+    const shelf = new OwnerShelf<MemorySession>({ tenant: owner.tenant, subject: owner.subject })
+    this.#shelves.set(key, shelf)
+    return shelf
+  }
+
+  #append(session: MemorySession): void {
+    this.#uses += 1
+    session.usedOrder = this.#uses
+    session.shelf.put(session)
+    // While a turn runs nothing expires; its end is the next use.
+    if (session.run === undefined) this.#link(session)
+  }
+
+  #detach(session: MemorySession): void {
+    session.shelf.take(session)
+    const isLinked = session.older !== undefined || session === this.#oldest
+    if (isLinked) this.#unlink(session)
+  }
+
+  #link(session: MemorySession): void {
+    session.older = this.#newest
+    if (this.#newest === undefined) this.#oldest = session
+    else this.#newest.newer = session
+    this.#newest = session
+  }
+
+  #unlink(session: MemorySession): void {
+    const { older, newer } = session
+    if (older === undefined) this.#oldest = newer
+    else older.newer = newer
+    if (newer === undefined) this.#newest = older
+    else newer.older = older
+    session.older = undefined
+    session.newer = undefined
+  }
+}
+
+export function sizeOf(metadata: object | undefined): number {
+  return metadata === undefined ? 0 : JSON.stringify(metadata).length
+}
+
+/** The length in front keeps a tenant from being continued by a subject. */
+function shelfKey({ tenant, subject }: Owner): string {
+  return `${tenant.length}:${tenant}${subject}`
+}
