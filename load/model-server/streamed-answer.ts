@@ -5,6 +5,7 @@
 // (a write that returns false) stops the stream until 'drain', with nothing piling up here.
 import type { ServerResponse } from 'node:http'
 import { type Answer, CLOCK_TOKEN, SPLIT_CHARACTER } from './answer.ts'
+import { EventSink } from './event-sink.ts'
 import { MIDWAY_ERROR } from './faults.ts'
 import { MAX_TOKENS_PER_WRITE, SPLIT_GAP_MS } from './limits.ts'
 import { type OpenRequest, wallClockMs } from './recorded-request.ts'
@@ -51,6 +52,7 @@ function barrierOf({ answer, fault }: Delivery): number {
 export class StreamedAnswer {
   readonly #delivery: Delivery
   readonly #encoder: ChunkEncoder
+  readonly #sink: EventSink
   readonly #tokens: readonly string[]
   readonly #msPerToken: number
   #barrier: number
@@ -64,6 +66,7 @@ export class StreamedAnswer {
   constructor(delivery: Delivery, encoder: ChunkEncoder) {
     this.#delivery = delivery
     this.#encoder = encoder
+    this.#sink = new EventSink(delivery.response, () => this.#advance())
     this.#tokens = delivery.answer.tokens
     this.#msPerToken = delivery.settings.tokensPerSecond === 0 ? 0 : 1000 / delivery.settings.tokensPerSecond
     this.#barrier = barrierOf(delivery)
@@ -76,8 +79,10 @@ export class StreamedAnswer {
     request.httpStatus = 200
     response.flushHeaders()
     response.on('close', () => this.#stop())
-    if (fault === 'stall-headers') return
-    response.on('drain', () => this.#advance())
+    if (fault === 'stall-headers') {
+      this.#isOver = true
+      return
+    }
     this.#firstMs = wheel.nowMs() + settings.ttftMs
     if (settings.ttftMs === 0) this.#advance()
     else this.#wait(this.#firstMs)
@@ -93,8 +98,7 @@ export class StreamedAnswer {
   }
 
   #advance(): void {
-    const { response } = this.#delivery
-    if (this.#isOver || this.#isSplitting || response.writableNeedDrain) return
+    if (this.#isOver || this.#isSplitting || this.#sink.isFull) return
     const due = this.#dueCount()
     while (this.#sentCount < due) {
       if (!this.#write(this.#nextTokens(due))) return
@@ -121,8 +125,8 @@ export class StreamedAnswer {
   }
 
   #write(events: string): boolean {
-    const { response, request, changed } = this.#delivery
-    const hasRoom = response.write(this.#unsent + events)
+    const { request, changed } = this.#delivery
+    const hasRoom = this.#sink.write(this.#unsent + events)
     this.#unsent = ''
     request.sentTokenCount = this.#sentCount
     changed()
@@ -164,7 +168,7 @@ export class StreamedAnswer {
   #reset(): void {
     const { response, request } = this.#delivery
     this.#isOver = true
-    response.write(this.#unsent === '' ? ':\n\n' : this.#unsent, () => {
+    this.#sink.write(this.#unsent === '' ? ':\n\n' : this.#unsent, () => {
       request.status = 'reset'
       response.socket?.destroy()
     })
@@ -172,19 +176,19 @@ export class StreamedAnswer {
 
   /** Two writes are two HTTP chunks, and the pause between them makes them two TCP segments. */
   #splitCharacter(): void {
-    const { response, wheel } = this.#delivery
+    const { wheel } = this.#delivery
     const event = Buffer.from(this.#unsent + this.#encoder.content(SPLIT_CHARACTER))
     const middle = event.indexOf(SPLIT_CHARACTER) + 2
     this.#unsent = ''
     this.#isSplitting = true
-    response.write(event.subarray(0, middle))
+    this.#sink.write(event.subarray(0, middle))
     this.#alarm = wheel.at(wheel.nowMs() + SPLIT_GAP_MS, () => {
       if (this.#isOver) return
       this.#isSplitting = false
       this.#sentCount++
       this.#barrier = this.#tokens.length
       this.#delivery.request.sentTokenCount = this.#sentCount
-      const hasRoom = response.write(event.subarray(middle))
+      const hasRoom = this.#sink.write(event.subarray(middle))
       this.#delivery.changed()
       if (hasRoom) this.#advance()
     })
