@@ -1,0 +1,27 @@
+/** What bounds a gateway beside the configured limits; each with its unit and what happens at it. */
+
+/** Malformed frames that a socket may send before it is closed with 4501, and how fast it is forgiven, per second. */
+export const badFramesMax = 20
+export const badFramesForgivenPerSecond = 0.2
+
+/** Frames above the allowed rate that are refused before the socket is closed with 4100, in seconds of that rate. */
+export const tooFastSeconds = 5
+
+/** Frames held while a token is verified; more are refused as rate-limited. */
+export const heldFramesMax = 32
+
+/** Requests of one socket that are served at once; more wait, and above the second number are refused as rate-limited. */
+export const requestsAtOnce = 16
+export const requestsWaitingMax = 128
+
+/** What a socket may have unanswered before its requests wait, in bytes. */
+export const unansweredForRequestsBytes = 512 * 1024
+
+/** Sessions whose owner a node remembers; the least recently asked for is forgotten and looked up again. */
+export const knownOwnersMax = 50_000
+
+/** What a client is told to wait when the store does not answer, in milliseconds. */
+export const unavailableRetryMs = 1_000
+
+/** The largest HTTP request body, in bytes: content at its limit, escaped. */
+export const requestBodyBytes = 1024 * 1024

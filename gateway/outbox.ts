@@ -1,0 +1,269 @@
+import type { Down } from '../protocol/down.ts'
+import { isTerminal } from '../protocol/record.ts'
+import type { Metadata } from '../protocol/shapes.ts'
+import type { Feed, GoneReason } from '../sessions/feed.ts'
+import type { Feeds } from '../sessions/feeds.ts'
+import type { OpenReply, SessionInfo, SessionLog } from '../sessions/session-log.ts'
+import { encodeFrame, fitPage, liveRecordFrame, pageRecord } from './frames.ts'
+import { Reader, type ReaderAttempt, type ReaderOwner } from './reader.ts'
+import { SendWindow } from './window.ts'
+
+/**
+ * What a socket still has to be sent: positions on shared feeds, never frames. Only answers to its own requests are
+ * sent as they are made; everything else is drawn from the feeds when the window has room.
+ */
+export class Outbox implements ReaderOwner {
+  readonly #sink: FrameSink
+  readonly #feeds: Feeds
+  readonly #log: SessionLog
+  readonly #readers = new Map<string, Reader>()
+  readonly #behind = new Set<Reader>()
+  readonly #window = new SendWindow()
+  readonly #events: OutboxEvents
+  #isClosed = false
+
+  constructor(sink: FrameSink, feeds: Feeds, log: SessionLog, events: OutboxEvents) {
+    this.#sink = sink
+    this.#feeds = feeds
+    this.#log = log
+    this.#events = events
+  }
+
+  get watchedCount(): number {
+    return this.#readers.size
+  }
+
+  get unansweredBytes(): number {
+    return this.#window.unansweredBytes
+  }
+
+  get hasRoom(): boolean {
+    return this.#window.room > 0
+  }
+
+  watches(session: string): boolean {
+    return this.#readers.has(session)
+  }
+
+  send(frame: Down): void {
+    const encoded = encodeFrame(frame)
+    this.#write(encoded, Buffer.byteLength(encoded))
+  }
+
+  /**
+   * Watches a session anew: nothing of it is sent from now on, until the reader is placed. Resolves when its feed is
+   * live; `undefined` when the session is gone, or another watch of it or the socket's close came in between.
+   */
+  async watch(
+    session: string,
+    info: SessionInfo,
+  ): Promise<{ readonly reader: Reader; readonly feed: Feed } | undefined> {
+    const before = this.#readers.get(session)
+    const reader = new Reader(session, this)
+    this.#readers.set(session, reader)
+    const watching = this.#feeds.watch(session, info, reader)
+    // Only now, so that the feed is never without a watcher and read again for nothing.
+    if (before !== undefined) this.#drop(before)
+    const feed = await watching
+    if (feed !== undefined && this.isCurrent(reader) && !this.#isClosed) return { reader, feed }
+    this.#drop(reader)
+    if (this.isCurrent(reader)) this.#readers.delete(session)
+    return undefined
+  }
+
+  unwatch(session: string): void {
+    const reader = this.#readers.get(session)
+    if (reader === undefined) return
+    this.#readers.delete(session)
+    this.#drop(reader)
+  }
+
+  isCurrent(reader: Reader): boolean {
+    return this.#readers.get(reader.session) === reader
+  }
+
+  /** Any pong: its payload may answer a ping of the window. */
+  pong(payload: string): void {
+    this.#window.answered(payload)
+    if (this.#behind.size === 0 || !this.hasRoom) return
+    const behind = [...this.#behind]
+    this.#behind.clear()
+    for (const reader of behind) this.moved(reader)
+  }
+
+  /** A ping that only asks whether anybody is there. */
+  heartbeat(): void {
+    if (!this.#isClosed) this.#sink.ping(this.#window.ping())
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const session of [...this.#readers.keys()]) this.unwatch(session)
+  }
+
+  moved(reader: Reader): void {
+    while (!this.#isClosed && this.isCurrent(reader)) {
+      if (!this.hasRoom) {
+        if (!this.#behind.has(reader)) this.#events.held()
+        this.#behind.add(reader)
+        return
+      }
+      const next = reader.next(this.#window.room)
+      if (next.kind === 'none') return
+      if (next.kind === 'fetch') {
+        void this.#fetch(reader)
+        return
+      }
+      this.#write(next.frame, next.frame.length)
+      if (next.isDelta) this.#events.deltaSent(next.frame.length)
+    }
+  }
+
+  updated(reader: Reader, metadata: Metadata): void {
+    if (reader.feed !== undefined) this.send({ type: 'session.updated', session: reader.session, metadata })
+  }
+
+  gone(reader: Reader, reason: GoneReason): void {
+    if (!this.isCurrent(reader)) return
+    this.#readers.delete(reader.session)
+    this.#behind.delete(reader)
+    if (reader.feed !== undefined) this.send({ type: 'session.deleted', session: reader.session, reason })
+    reader.feed = undefined
+  }
+
+  #drop(reader: Reader): void {
+    this.#behind.delete(reader)
+    reader.feed = undefined
+    this.#feeds.unwatch(reader.session, reader)
+  }
+
+  #write(frame: string | Buffer, bytes: number): void {
+    if (this.#isClosed) return
+    this.#sink.send(frame)
+    const ping = this.#window.wrote(bytes)
+    if (ping !== undefined) this.#sink.ping(ping)
+  }
+
+  /** Serves a reader that is further back than its feed's tail, or of another history, from the store. */
+  async #fetch(reader: Reader): Promise<void> {
+    if (reader.isFetching) return
+    reader.isFetching = true
+    const reply = await this.#log
+      .open({ session: reader.session, cursor: { seq: reader.seq, mark: reader.mark }, limit: fetchRecords })
+      .catch(() => undefined)
+    reader.isFetching = false
+    const { feed } = reader
+    if (reply?.kind !== 'ok' || feed === undefined || !this.isCurrent(reader) || this.#isClosed) return
+    if (reply.from === 'reset') this.#sendReset(reader, reply)
+    else if (reply.entries.length === 0) return
+    else this.#sendEntries(reader, reply)
+    this.moved(reader)
+  }
+
+  #sendEntries(reader: Reader, reply: Extract<OpenReply, { kind: 'ok' }>): void {
+    for (const entry of reply.entries) {
+      const { record } = entry
+      const lacks = isTerminal(record) && record.bytes > (reader.attempt?.ends[0] ?? 0)
+      const page = lacks ? pageRecord(entry) : record
+      const frame = liveRecordFrame(reader.session, page)
+      this.#write(frame, frame.length)
+      reader.pass(record)
+    }
+  }
+
+  #sendReset(reader: Reader, reply: Extract<OpenReply, { kind: 'ok' }>): void {
+    const { feed } = reader
+    if (feed === undefined) return
+    const opened = openedFrame(reader.session, reply, undefined)
+    reader.place(feed, { seq: opened.frame.seq, mark: opened.frame.mark }, opened.attempt)
+    this.#events.reset()
+    this.send(opened.frame)
+  }
+}
+
+/** What an outbox writes to: a socket, or the body of a server-sent event stream. */
+export interface FrameSink {
+  send(frame: string | Buffer): void
+  ping(payload: string): void
+}
+
+/** For metrics; called on the hot path. */
+export interface OutboxEvents {
+  deltaSent(bytes: number): void
+  /** A reader began to wait for the window. */
+  held(): void
+  /** A reader was told that its history is another. */
+  reset(): void
+}
+
+/** Records read at once for a reader that is behind its feed's tail. */
+const fetchRecords = 20
+
+/** `session.opened` for a reader whose cursor the store has judged, and where that reader then is. */
+export function openedFrame(
+  session: string,
+  reply: Extract<OpenReply, { kind: 'ok' }>,
+  cursor:
+    | {
+        readonly seq: number
+        readonly mark: number
+        readonly turn?: string
+        readonly attempt?: number
+        readonly ends?: readonly number[]
+      }
+    | undefined,
+): { frame: Extract<Down, { type: 'session.opened' }>; attempt: ReaderAttempt | undefined } {
+  const isReset = reply.from === 'reset'
+  const { records, isCut } = fitPage(reply.entries, isReset ? 'back' : 'front')
+  const last = records.at(-1)
+  const known = isReset ? undefined : cursor
+  const position = last ?? known ?? { seq: 0, mark: 0 }
+  const attempt = attemptAt(known, records)
+  const isAtHead = position.seq === reply.head.seq
+  const run = isAtHead ? reply.run : undefined
+  const placed = run === undefined || run.attempt === 0 ? attempt : placedOn(attempt, run)
+  return {
+    frame: {
+      type: 'session.opened',
+      session,
+      seq: position.seq,
+      mark: position.mark,
+      reset: isReset && cursor !== undefined,
+      records,
+      hasMore: isReset && (reply.hasMore || isCut),
+      ...(run === undefined ? {} : { turn: runningTurn(run, placed) }),
+      createdMs: reply.info.createdMs,
+      ...(reply.info.metadata === undefined ? {} : { metadata: reply.info.metadata }),
+    },
+    attempt: placed,
+  }
+}
+
+function runningTurn(run: { readonly turn: string; readonly attempt: number }, placed: ReaderAttempt | undefined) {
+  const state = run.attempt === 0 ? ('pending' as const) : ('streaming' as const)
+  return { turn: run.turn, attempt: run.attempt, state, ends: run.attempt === 0 ? [] : [...(placed?.ends ?? [])] }
+}
+
+/** The attempt a reader is in after these records, from the one of its cursor on. */
+function attemptAt(
+  cursor: { readonly turn?: string; readonly attempt?: number; readonly ends?: readonly number[] } | undefined,
+  records: readonly Parameters<Reader['pass']>[0][],
+): ReaderAttempt | undefined {
+  const scratch = new Reader('', silentOwner)
+  if (cursor?.turn !== undefined && cursor.attempt !== undefined) {
+    scratch.attempt = { turn: cursor.turn, attempt: cursor.attempt, ends: [...(cursor.ends ?? [])] }
+  }
+  for (const record of records) scratch.pass(record)
+  return scratch.attempt
+}
+
+/** The reader's own positions, if it is in the attempt that runs; else the beginning. */
+function placedOn(
+  attempt: ReaderAttempt | undefined,
+  run: { readonly turn: string; readonly attempt: number },
+): ReaderAttempt {
+  if (attempt?.turn === run.turn && attempt.attempt === run.attempt) return attempt
+  return { turn: run.turn, attempt: run.attempt, ends: [] }
+}
+
+const silentOwner: ReaderOwner = { moved: () => undefined, updated: () => undefined, gone: () => undefined }
