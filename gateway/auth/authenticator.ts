@@ -62,8 +62,11 @@ export class AuthenticatorSetupError extends Error {
 
 type ClaimRules = Pick<JWTVerifyOptions, 'issuer' | 'audience'>
 
+/** Base64 decoders pass over white space, so without this one token would have many spellings. */
+const compactForm = /^[\w-]+\.[\w-]+\.[\w-]*$/
+
 const readHeader = (token: string): { readonly alg?: string; readonly kid?: unknown } | undefined => {
-  if (typeof token !== 'string' || token.length > TOKEN_MAX_BYTES) return undefined
+  if (typeof token !== 'string' || token.length > TOKEN_MAX_BYTES || !compactForm.test(token)) return undefined
   try {
     return decodeProtectedHeader(token)
   } catch {
