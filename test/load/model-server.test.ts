@@ -1,5 +1,6 @@
+import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Answer, answerFor } from '../../load/model-server/answer.ts'
+import { answerFor } from '../../load/model-server/answer.ts'
 import { DEMO_BLOCKS } from '../../load/model-server/demo-text.ts'
 import type { ChatRequest } from '../../load/model-server/request.ts'
 import { type ModelServer, startModelServer } from '../../load/model-server/server.ts'
@@ -7,10 +8,6 @@ import { chunks, deltas, events, exchange, finishReasons, post } from './raw-cli
 
 function ask(text: string, more: Partial<ChatRequest> = {}): ChatRequest {
   return { model: 'sluice-demo', stream: true, messages: [{ role: 'user', content: text }], ...more }
-}
-
-function usage(answer: Answer) {
-  return answer.usage
 }
 
 let server: ModelServer
@@ -49,7 +46,7 @@ describe('answers', () => {
     const request = ask('Tell me about rivers', { stream: false })
     const body = JSON.parse((await post(server.url, request)).text)
     const answer = answerFor(request)
-    expect(body).toMatchObject({ object: 'chat.completion', model: 'sluice-demo', usage: usage(answer) })
+    expect(body).toMatchObject({ object: 'chat.completion', model: 'sluice-demo', usage: answer.usage })
     expect(body.choices).toEqual([
       {
         index: 0,
@@ -150,6 +147,27 @@ describe('the wire', () => {
       expect(finishReasons(response.text)).toEqual(['length'])
       expect(answerFor(request)).toMatchObject({ finishReason: 'length', usage: { completion_tokens: 7 } })
     }
+  })
+
+  test('[MODEL-2] the provider’s own client reads the stream', async () => {
+    const client = new OpenAI({ baseURL: server.url, apiKey: 'any', maxRetries: 0 })
+    const request = ask('Grüße 🌊')
+    const stream = await client.chat.completions.create({
+      model: 'sluice-demo',
+      stream: true,
+      stream_options: { include_usage: true },
+      messages: [{ role: 'user', content: 'Grüße 🌊' }],
+    })
+    let text = ''
+    let totalTokens: number | undefined
+    for await (const chunk of stream) {
+      text += chunk.choices[0]?.delta.content ?? ''
+      totalTokens = chunk.usage?.total_tokens
+    }
+    expect({ text, totalTokens }).toEqual({
+      text: answerFor(request).text,
+      totalTokens: answerFor(request).usage.total_tokens,
+    })
   })
 
   test('[MODEL-2] models are listed', async () => {
