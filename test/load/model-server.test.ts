@@ -263,6 +263,14 @@ describe('settings', () => {
     for (const [index, ms] of sentMs.entries()) expect(ms).toBeGreaterThanOrEqual(receivedMs + 120 + index * 20 - 0.5)
   })
 
+  test('[MODEL-4] the first token waits for its time also when the rest have none', async () => {
+    for (const ttft of [1, 40, 1_100]) {
+      const response = await post(server.url, ask(`[[ttft=${ttft} tokens=3 answer=clock]]`))
+      const receivedMs = server.requests.at(-1)?.receivedMs ?? Number.NaN
+      expect(Number(deltas(response.text)[0])).toBeGreaterThanOrEqual(receivedMs + ttft - 0.5)
+    }
+  })
+
   test('[MODEL-4] two hundred streams at once each get their own text', async () => {
     const requests = Array.from({ length: 200 }, (_, index) => ask(`stream ${index}\n[[ttft=5 tps=500 tokens=40]]`))
     const responses = await Promise.all(requests.map((request) => post(server.url, request)))
