@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { WebSocketServer } from 'ws'
-import { internalErrorResponse, upgradeRequiredResponse } from './http-error.ts'
+import { answerRequest, upgradeRequiredResponse } from './http-answer.ts'
 import { listenError } from './listen-error.ts'
 import { normalizePeerAddress } from './peer-address.ts'
 import { readTlsPair, TlsWatch } from './tls-files.ts'
@@ -89,12 +89,16 @@ class WsTransport implements Transport {
       (request, env) => {
         // Boundary: the adapter's types allow HTTP/2, which this server does not speak.
         const incoming = env.incoming as IncomingMessage
-        return pathOf(incoming) === socketPath ? upgradeRequiredResponse() : fetch(request, peerOf(incoming))
+        return pathOf(incoming) === socketPath
+          ? upgradeRequiredResponse()
+          : answerRequest(fetch, request, peerOf(incoming), log)
       },
       {
         overrideGlobalObjects: false,
-        errorHandler: (error) =>
-          error instanceof RequestError ? new Response(null, { status: 400 }) : internalErrorResponse(error, log),
+        errorHandler: (error) => {
+          if (!(error instanceof RequestError)) log.error({ err: error }, 'the HTTP adapter failed')
+          return new Response(null, { status: error instanceof RequestError ? 400 : 500 })
+        },
       },
     )
     this.#server.on('request', (incoming, outgoing) => {

@@ -1,0 +1,26 @@
+import type { HttpHandler, Peer, TransportLog } from './transport.ts'
+
+/**
+ * Calls the HTTP handler; never rejects. A client hears nothing of an exception but that there was one. One that comes
+ * after the client went away is its own doing.
+ */
+export async function answerRequest(
+  fetch: HttpHandler,
+  request: Request,
+  peer: Peer,
+  log: TransportLog,
+): Promise<Response> {
+  try {
+    return await fetch(request, peer)
+  } catch (error) {
+    if (request.signal.aborted) log.info({ err: error }, 'the HTTP client went away')
+    else log.error({ err: error }, 'the HTTP handler failed')
+    return new Response('internal error\n', { status: 500, headers: { 'content-type': 'text/plain' } })
+  }
+}
+
+/** A plain request to the socket's path. RFC 9110, 15.5.22. */
+export function upgradeRequiredResponse(): Response {
+  const headers = { 'content-type': 'text/plain', upgrade: 'websocket', connection: 'upgrade' }
+  return new Response('this path speaks WebSocket\n', { status: 426, headers })
+}

@@ -1,0 +1,51 @@
+/**
+ * uWebSockets.js's side of one socket.
+ *
+ * Its object must not be touched once its close handler was called, and `end` and `close` call that handler before they
+ * return: without care a verb would find a dead object, and the gateway's `closed` would run inside its own call of
+ * `close`. So the object is let go at once and `closed` is told in a microtask.
+ */
+import { GuardedSocket, type LibrarySocket } from './guarded-socket.ts'
+import type { SocketAcceptor, TransportLog, Upgrade } from './transport.ts'
+import type { UwsWebSocket } from './uws-types.ts'
+
+const DROPPED = 2
+
+export class UwsSocket implements LibrarySocket {
+  readonly guarded: GuardedSocket
+  #webSocket: UwsWebSocket | undefined
+
+  constructor(log: TransportLog) {
+    this.guarded = new GuardedSocket(this, log)
+  }
+
+  opened(webSocket: UwsWebSocket, acceptor: SocketAcceptor, upgrade: Upgrade): void {
+    this.#webSocket = webSocket
+    this.guarded.accept(acceptor, upgrade)
+  }
+
+  closed(code: number, reason: string): void {
+    this.#webSocket = undefined
+    queueMicrotask(() => this.guarded.closed(code, reason))
+  }
+
+  send(frame: string | Buffer): boolean {
+    return this.#webSocket?.send(frame, false, false) !== DROPPED
+  }
+
+  ping(payload: string): void {
+    this.#webSocket?.ping(payload)
+  }
+
+  close(code: number, reason: string): void {
+    this.#webSocket?.end(code, reason)
+  }
+
+  terminate(): void {
+    this.#webSocket?.close()
+  }
+
+  bufferedBytes(): number {
+    return this.#webSocket?.getBufferedAmount() ?? 0
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * The transport on uWebSockets.js: a tenth of the memory and less CPU than `ws`, for operators who install it.
+ *
+ * Three things that it does not do by itself:
+ * - It says of a failed listen only that it failed, and its listeners share their port (SO_REUSEPORT), so that a second
+ *   gateway on one port would quietly get half of the connections. So the port is tried with Node's own server first.
+ * - A certificate cannot be changed. A second app with the new one listens on the same port before the first one's
+ *   listener is closed; the first one's sockets live on in it. A retired app costs some kilobytes for each change.
+ * - It drops frames over `maxBackpressure`. It says so, and such a socket is ended (guarded-socket.ts).
+ */
+import { createServer } from 'node:net'
+import { MAX_UNSENT_BYTES } from './guarded-socket.ts'
+import { answerRequest, upgradeRequiredResponse } from './http-answer.ts'
+import { listenError } from './listen-error.ts'
+import { normalizePeerAddress } from './peer-address.ts'
+import { readTlsPair, type TlsPair, TlsWatch } from './tls-files.ts'
+import type { CreateTransport, Transport, TransportOptions, Upgrade } from './transport.ts'
+import { describeUpgrade } from './upgrade-request.ts'
+import { UwsExchange } from './uws-http.ts'
+import { UwsSocket } from './uws-socket.ts'
+import type { Uws, UwsApp, UwsBehavior, UwsListenSocket, UwsRequest, UwsResponse, UwsWebSocket } from './uws-types.ts'
+
+export function createUwsTransport(uws: Uws): CreateTransport {
+  return (options) => new UwsTransport(uws, options)
+}
+
+class UwsTransport implements Transport {
+  readonly #uws: Uws
+  readonly #options: TransportOptions
+  readonly #apps: UwsApp[] = []
+  #listenSocket: UwsListenSocket | undefined
+  #tlsWatch: TlsWatch | undefined
+  #isStopping = false
+
+  constructor(uws: Uws, options: TransportOptions) {
+    this.#uws = uws
+    this.#options = options
+  }
+
+  async listen(): Promise<{ host: string; port: number }> {
+    const { host, tls, log } = this.#options
+    const pair = tls && readTlsPair(tls)
+    const port = await tryPort(host, this.#options.port)
+    this.#serve(port, pair)
+    if (tls && pair) this.#tlsWatch = new TlsWatch(tls, pair, (next) => this.#serve(port, next), log)
+    return { host, port }
+  }
+
+  stopListening(): void {
+    this.#isStopping = true
+    this.#tlsWatch?.close()
+    this.#closeListener()
+  }
+
+  async close(): Promise<void> {
+    this.stopListening()
+    for (const app of this.#apps.splice(0)) app.close()
+    // The handlers hear of their closes in microtasks, and those come first.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** Serves with this certificate from now on; throws, and changes nothing, when it cannot. */
+  #serve(port: number, pair: TlsPair | undefined): void {
+    const app = this.#createApp(pair)
+    let listenSocket: UwsListenSocket | false = false
+    app.listen(this.#options.host, port, (opened) => {
+      listenSocket = opened
+    })
+    if (!listenSocket) throw listenError(this.#options.host, port, new Error('uWebSockets.js gives no reason'))
+    this.#closeListener()
+    this.#listenSocket = listenSocket
+    this.#apps.push(app)
+  }
+
+  #createApp(pair: TlsPair | undefined): UwsApp {
+    const { tls, socketPath } = this.#options
+    const app = tls && pair ? this.#createTlsApp(tls, pair) : this.#uws.App()
+    return app.ws(socketPath, this.#behavior()).any('/*', (res, req) => this.#answer(res, req, tls ? 'https' : 'http'))
+  }
+
+  /** The library reads the files itself, after us: what it read is the pair that was checked only if they still are. */
+  #createTlsApp(files: { readonly certFile: string; readonly keyFile: string }, pair: TlsPair): UwsApp {
+    const app = this.#uws.SSLApp({
+      key_file_name: files.keyFile,
+      cert_file_name: files.certFile,
+      ssl_prefer_low_memory_usage: true,
+    })
+    const now = readTlsPair(files)
+    if (now.cert === pair.cert && now.key === pair.key) return app
+    app.close()
+    throw new Error(`unable to use certificate ${files.certFile}: it changed while it was read`)
+  }
+
+  #closeListener(): void {
+    if (this.#listenSocket !== undefined) this.#uws.us_listen_socket_close(this.#listenSocket)
+    this.#listenSocket = undefined
+  }
+
+  #behavior(): UwsBehavior {
+    return {
+      compression: this.#uws.DISABLED,
+      maxPayloadLength: this.#options.maxFrameBytes,
+      maxBackpressure: MAX_UNSENT_BYTES,
+      // The gateway does its own liveness.
+      idleTimeout: 0,
+      sendPingsAutomatically: false,
+      upgrade: (res, req, context) => this.#upgrade(res, req, context),
+      open: (webSocket) => {
+        const place = placeOf(webSocket)
+        const { socket, upgrade } = place
+        place.upgrade = undefined
+        if (upgrade) socket.opened(webSocket, this.#options.accept, upgrade)
+      },
+      message: (webSocket, message, isBinary) => {
+        const { guarded } = placeOf(webSocket).socket
+        if (isBinary) guarded.binary()
+        else guarded.text(textOf(message))
+      },
+      ping: (webSocket) => placeOf(webSocket).socket.guarded.alive(),
+      pong: (webSocket, payload) => placeOf(webSocket).socket.guarded.pong(textOf(payload)),
+      close: (webSocket, code, reason) => placeOf(webSocket).socket.closed(code, textOf(reason)),
+    }
+  }
+
+  #upgrade(res: UwsResponse, req: UwsRequest, context: object): void {
+    const version = req.getHeader('sec-websocket-version')
+    if (version !== '13') {
+      res.writeStatus('400 Bad Request').writeHeader('sec-websocket-version', '13').end('', true)
+      return
+    }
+    const offered = req.getHeader('sec-websocket-protocol').split(/\s*,\s*/)
+    const protocol = offered.includes(this.#options.subprotocol) ? this.#options.subprotocol : ''
+    const query = req.getQuery()
+    const url = query ? `${req.getUrl()}?${query}` : req.getUrl()
+    const upgrade = describeUpgrade(peerAddress(res), url, (name) => req.getHeader(name))
+    const place: Place = { socket: new UwsSocket(this.#options.log), upgrade }
+    res.upgrade(place, req.getHeader('sec-websocket-key'), protocol, '', context)
+  }
+
+  #answer(res: UwsResponse, req: UwsRequest, scheme: 'http' | 'https'): void {
+    // An idle connection's next request after the listener was closed: `ws` has closed such connections already.
+    if (this.#isStopping) {
+      res.close()
+      return
+    }
+    const isUpgrade = req.getHeader('upgrade').toLowerCase() === 'websocket'
+    if (isUpgrade && req.getUrl() !== this.#options.socketPath) {
+      res.writeStatus('404 Not Found').end('', true)
+      return
+    }
+    const exchange = new UwsExchange(res)
+    const method = req.getCaseSensitiveMethod()
+    const isSocketPath = req.getUrl() === this.#options.socketPath
+    const response = this.#respond(exchange, res, req, scheme, isSocketPath)
+    void this.#finish(exchange, response, method)
+  }
+
+  #respond(
+    exchange: UwsExchange,
+    res: UwsResponse,
+    req: UwsRequest,
+    scheme: 'http' | 'https',
+    isSocketPath: boolean,
+  ): Response | Promise<Response> {
+    const { fetch, log } = this.#options
+    try {
+      const request = exchange.request(req, res, scheme)
+      if (isSocketPath) return upgradeRequiredResponse()
+      return answerRequest(fetch, request, { address: peerAddress(res) }, log)
+    } catch {
+      // Not a request that the web knows: a bad host, a method it forbids.
+      return new Response(null, { status: 400 })
+    }
+  }
+
+  async #finish(exchange: UwsExchange, response: Response | Promise<Response>, method: string): Promise<void> {
+    try {
+      await exchange.respond(await response, method, () => this.#isStopping)
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'the HTTP response failed')
+    }
+  }
+}
+
+/** What an upgrade leaves for the socket: the library copies it onto its own object. */
+interface Place {
+  readonly socket: UwsSocket
+  upgrade: Upgrade | undefined
+}
+
+function placeOf(webSocket: UwsWebSocket): Place {
+  return webSocket.getUserData() as Place // boundary: it is what #upgrade gave to the library
+}
+
+function peerAddress(res: UwsResponse): string {
+  return normalizePeerAddress(textOf(res.getRemoteAddressAsText()))
+}
+
+function textOf(bytes: ArrayBuffer): string {
+  return Buffer.from(bytes).toString()
+}
+
+/** Answers a port that is free now: this one or, for 0, any. Rejects with what is in the way. */
+function tryPort(host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', (error) => reject(listenError(host, port, error)))
+    server.listen({ host, port, exclusive: true }, () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : port))
+    })
+  })
+}
