@@ -1,0 +1,79 @@
+/**
+ * What is refused before anything is written. Refusals are values; the order is from the cheapest and surest to what
+ * another try may pass.
+ */
+import { type Refusal, refusal } from '../protocol/error.ts'
+import { busyRetryMs, encodedContentBytes, ratedSubjectsMax } from './limits.ts'
+import type { Clock } from './ports.ts'
+import { costOf, tooLong } from './prompt.ts'
+
+export interface AdmissionLimits {
+  /** The longest message, in UTF-8 bytes. */
+  readonly contentBytes: number
+  /** Of one subject of one tenant; 0: no limit. */
+  readonly messagesPerMinute: number
+  /** On this node. */
+  readonly runningTurnsMax: number
+  /** The longest prompt, in estimated tokens. */
+  readonly promptTokens: number
+}
+
+export interface Applicant {
+  readonly owner: { readonly tenant: string; readonly subject: string }
+  readonly content: string
+  readonly system: string
+}
+
+export interface Admission {
+  /** Undefined: admitted. */
+  admit(applicant: Applicant, runningCount: number): Refusal | undefined
+}
+
+export function createAdmission(limits: AdmissionLimits, clock: Pick<Clock, 'monotonicMs'>): Admission {
+  const rate = createRate(limits.messagesPerMinute, clock)
+  return {
+    admit(applicant, runningCount) {
+      const tooLarge = refuseSize(applicant, limits)
+      if (tooLarge !== undefined) return tooLarge
+      if (runningCount >= limits.runningTurnsMax)
+        return refusal('busy', 'this gateway has as many answers under way as it may; send again', busyRetryMs)
+      const waitMs = rate.take(JSON.stringify([applicant.owner.tenant, applicant.owner.subject]))
+      if (waitMs === 0) return undefined
+      return refusal('rate-limited', `more than ${limits.messagesPerMinute} messages a minute`, waitMs)
+    },
+  }
+}
+
+function refuseSize({ content, system }: Applicant, limits: AdmissionLimits): Refusal | undefined {
+  const bytes = Buffer.byteLength(content)
+  if (bytes > limits.contentBytes)
+    return refusal('too-large', `the message has ${bytes} bytes, more than ${limits.contentBytes}; shorten it`)
+  // Only control characters, quotes and backslashes grow, at most sixfold.
+  if (bytes * 6 > encodedContentBytes && Buffer.byteLength(JSON.stringify(content)) > encodedContentBytes)
+    return refusal('too-large', `the message as JSON has more than ${encodedContentBytes} bytes; shorten it`)
+  if (costOf(content) + costOf(system) > limits.promptTokens) return tooLong(limits.promptTokens)
+  return undefined
+}
+
+interface Bucket {
+  readonly tokens: number
+  readonly atMs: number
+}
+
+/** A token bucket for each key, a minute deep; `take` answers 0, or how long to wait. */
+function createRate(perMinute: number, clock: Pick<Clock, 'monotonicMs'>): { take(key: string): number } {
+  const buckets = new Map<string, Bucket>()
+  return {
+    take(key) {
+      if (perMinute === 0) return 0
+      const atMs = clock.monotonicMs()
+      const before = buckets.get(key) ?? { tokens: perMinute, atMs }
+      const tokens = Math.min(perMinute, before.tokens + ((atMs - before.atMs) * perMinute) / 60_000)
+      // Deleted and set again, the map's order is that of the last use.
+      buckets.delete(key)
+      if (buckets.size >= ratedSubjectsMax) buckets.delete(buckets.keys().next().value ?? key)
+      buckets.set(key, { tokens: tokens < 1 ? tokens : tokens - 1, atMs })
+      return tokens < 1 ? Math.ceil(((1 - tokens) * 60_000) / perMinute) : 0
+    },
+  }
+}

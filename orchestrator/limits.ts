@@ -1,0 +1,42 @@
+/** What the orchestrator bounds by itself, in one place. What an operator may set is in `TurnOptions`. */
+
+/** A message's content as JSON, in UTF-8 bytes: its record must fit a frame down with everything else in it. */
+export const encodedContentBytes = 192 * 1024
+
+/** Text that the store has not acknowledged: above, the provider's body is paused, in bytes … */
+export const unacknowledgedBytes = 1024 * 1024
+/** … or in time; and after this long the provider is closed and the turn fails. */
+export const unacknowledgedPauseMs = 30_000
+export const unacknowledgedCloseMs = 60_000
+
+/** A producer whose store does not answer for this long forgets its turn; a take-over ends it. */
+export const storeAwayMs = 10 * 60_000
+
+/** The wait before an operation of unknown outcome is repeated: between these, then doubled up to eight times. */
+export const repeatMinMs = 10
+export const repeatSpreadMs = 30
+export const repeatDoublings = 3
+
+/** How often `accept` is repeated before its caller hears `unavailable`. */
+export const acceptTries = 3
+
+/** A lapsed lease is a suspicion for this long, over an unbroken connection, before a take-over. */
+export const takeOverGraceMs = 1_000
+/** Sessions whose take-over is waiting; above, a suspicion is dropped and the next message finds it again. */
+export const takeOversMax = 1_000
+/** Questions asked in one take-over. */
+export const takeOverTries = 5
+
+/** Records in one page of history, and pages read for one prompt. */
+export const historyPageRecords = 50
+export const historyPagesMax = 20
+
+/** Subjects whose rate is remembered; above, the longest unseen is forgotten, which allows it its full rate. */
+export const ratedSubjectsMax = 100_000
+
+/** After a drain's deadline: how long turns may take to write their terminal records. */
+export const drainEndMs = 3_000
+
+/** When to send again after `busy` and `unavailable`. */
+export const busyRetryMs = 1_000
+export const unavailableRetryMs = 1_000

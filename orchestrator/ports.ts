@@ -1,0 +1,250 @@
+import type { Refusal } from '../protocol/error.ts'
+import type { RecordOf } from '../protocol/record.ts'
+import type { Metadata, Usage } from '../protocol/shapes.ts'
+
+/**
+ * What the orchestrator needs of the rest, each port as narrow as its use. The store, the feeds and the telemetry happen
+ * to have these shapes; `gateway/main.ts` joins them and the compiler checks the fit.
+ */
+
+type Unplaced<R> = R extends unknown ? Omit<R, 'seq' | 'mark'> : never
+export type MessageRecord = Unplaced<RecordOf<'message.added'>>
+export type OpeningRecord = Unplaced<RecordOf<'turn.started'>> | Unplaced<RecordOf<'turn.restarted'>>
+export type TerminalRecord =
+  | Unplaced<RecordOf<'turn.completed'>>
+  | Unplaced<RecordOf<'turn.cancelled'>>
+  | Unplaced<RecordOf<'turn.failed'>>
+
+export interface Position {
+  readonly seq: number
+  readonly mark: number
+}
+
+export interface HistoryEntry {
+  readonly record: RecordOf<
+    | 'message.added'
+    | 'turn.started'
+    | 'turn.restarted'
+    | 'turn.completed'
+    | 'turn.cancelled'
+    | 'turn.failed'
+    | 'feedback.added'
+  >
+  /** A terminal's parts' whole texts, in UTF-8. */
+  readonly texts?: readonly Buffer[]
+}
+
+/** Who may write: the claim's token, the turn and the attempt that this token opened. */
+export interface Fence {
+  readonly token: string
+  readonly turn: string
+  readonly attempt: number
+}
+
+interface Gone {
+  readonly kind: 'gone'
+}
+
+export interface AcceptRequest {
+  readonly session: string
+  readonly messageId: string
+  readonly hash: string
+  readonly turn: string
+  readonly token: string
+  readonly leaseMs: number
+  readonly record: MessageRecord
+}
+export type AcceptReply =
+  | { readonly kind: 'yours'; readonly turn: string; readonly entry: Position }
+  | { readonly kind: 'repeat'; readonly turn: string; readonly entry: Position }
+  | { readonly kind: 'conflict'; readonly turn: string; readonly entry: Position }
+  | { readonly kind: 'busy'; readonly turn: string; readonly lease: 'held' | 'lapsed' }
+  | { readonly kind: 'not-last' }
+  | { readonly kind: 'store-full'; readonly retryAfterMs: number }
+  | Gone
+
+export interface AppendRequest {
+  readonly session: string
+  readonly fence: Fence
+  readonly part: number
+  readonly at: number
+  /** A view that never changes: the callee may keep it. */
+  readonly text: Uint8Array
+  readonly open?: OpeningRecord
+  readonly leaseMs: number
+  readonly maxBytes: number
+}
+export type AppendReply =
+  | { readonly kind: 'ok' | 'full'; readonly length: number }
+  | { readonly kind: 'attempt'; readonly attempt: number }
+  | { readonly kind: 'cancel'; readonly attempt: number; readonly length: number }
+  | { readonly kind: 'stale' }
+  | Gone
+
+export interface EndRequest {
+  readonly session: string
+  readonly token: string
+  readonly turn: string
+  readonly attempt: number
+  readonly record: TerminalRecord
+  readonly parts: readonly { readonly bytes: number; readonly sha1: string }[]
+}
+export type EndReply =
+  | { readonly kind: 'ok' | 'ended' }
+  | { readonly kind: 'behind'; readonly attempt: number }
+  | { readonly kind: 'cancel'; readonly attempt: number; readonly length: number }
+  | { readonly kind: 'stale' }
+  | Gone
+
+export interface TakeOverRequest {
+  readonly session: string
+  readonly token: string
+  readonly leaseMs: number
+  readonly seen?: number
+  readonly turn?: string
+}
+export type TakeOverReply =
+  | {
+      readonly kind: 'yours'
+      readonly turn: string
+      readonly attempt: number
+      readonly isCancelled: boolean
+      readonly message: Position
+    }
+  | { readonly kind: 'lapsed'; readonly deadline: number }
+  | { readonly kind: 'held'; readonly forMs: number }
+  | { readonly kind: 'idle' }
+  | Gone
+
+export type PageReply =
+  | { readonly kind: 'ok'; readonly entries: readonly HistoryEntry[]; readonly hasMore: boolean }
+  | Gone
+
+export type ReadReply =
+  | { readonly kind: 'ok'; readonly at: number; readonly text: Buffer; readonly length: number }
+  | { readonly kind: 'unknown' }
+  | Gone
+
+/** All of a session's news; a turn minds the nudges alone. Callbacks are synchronous and must not throw. */
+export interface TurnListener {
+  confirmed(): void
+  lost(): void
+  record(previous: unknown, entry: unknown): void
+  delta(fence: unknown, part: number, at: number, end: number, text: unknown): void
+  nudge(kind: 'renew' | 'taken' | 'cancel'): void
+  updated(metadata: Metadata): void
+  erased(reason: string): void
+}
+
+/**
+ * The store of sessions, as a producer sees it. A reply is a value; a rejection means that the store is away and the
+ * outcome unknown, and the same call may be made again.
+ */
+export interface TurnLog {
+  accept(request: AcceptRequest): Promise<AcceptReply>
+  append(request: AppendRequest): Promise<AppendReply>
+  end(request: EndRequest): Promise<EndReply>
+  takeOver(request: TakeOverRequest): Promise<TakeOverReply>
+  page(request: { readonly session: string; readonly before?: number; readonly limit: number }): Promise<PageReply>
+  read(request: {
+    readonly session: string
+    readonly turn: string
+    readonly part: number
+    readonly at: number
+    readonly maxBytes: number
+  }): Promise<ReadReply>
+  subscribe(session: string, listener: TurnListener): { hearDeltas(wanted: boolean): void; close(): void }
+}
+
+/** The watchers on this node, who need no echo of what is made here. */
+export interface Audience {
+  /**
+   * Text that the store has acknowledged: of one fence once, contiguous, in order. `text` never changes. `arrivedMs` is
+   * when the oldest of it came from the provider, on the monotonic clock (milliseconds).
+   */
+  delivered(session: string, fence: Fence, part: number, at: number, text: Uint8Array, arrivedMs: number): void
+  /** A producer here ended or was fenced: what the node shows must come from the store again. */
+  stopped(session: string): void
+}
+
+export interface ProviderMessage {
+  readonly role: 'system' | 'user' | 'assistant'
+  readonly content: string
+}
+
+export interface ProviderRequest {
+  readonly model: string
+  readonly messages: readonly ProviderMessage[]
+  readonly maxOutputTokens: number
+}
+
+export interface ProviderEnd {
+  /** As the provider says: stop, length, content_filter, … */
+  readonly finishReason: string
+  /** Absent: the provider did not say. */
+  readonly usage?: Omit<Usage, 'source'>
+}
+
+/** What a call brings, synchronously and never from inside `call`. After `ended` or `failed`, or `close`, nothing more. */
+export interface ProviderSink {
+  /** The provider took the request and streams. `model` is what it says it runs. At most once, before any text. */
+  started(answer: { readonly model?: string; readonly id?: string }): void
+  /** A piece of the answer; may end in half a surrogate pair. */
+  text(chunk: string): void
+  ended(end: ProviderEnd): void
+  failed(error: Refusal): void
+}
+
+export interface ProviderCall {
+  /** Stops reading the provider's body: TCP pushes back. What was already read may still come. */
+  pause(): void
+  resume(): void
+  /** Destroys the connection at once, also before its first byte; the sink hears nothing more. Idempotent. */
+  close(): void
+}
+
+export interface Provider {
+  /** The provider's name in telemetry, as the GenAI conventions spell it. */
+  readonly name: string
+  call(request: ProviderRequest, sink: ProviderSink): ProviderCall
+}
+
+export type TurnEnd = 'completed' | 'cancelled' | 'failed'
+/** Why a producer stopped: its turn ended, another one holds it, the session or the store is gone, or a bug. */
+export type StopReason = 'ended' | 'fenced' | 'gone' | 'store-away' | 'bug'
+
+/** Figures only, never text. Methods are cheap and must not throw; `tokenGap` is called for every piece of text. */
+export interface TurnTelemetry {
+  turnAccepted(sinceReceivedMs: number): void
+  turnRefused(kind: Refusal['kind']): void
+  providerCalled(model: string): void
+  firstToken(sinceAcceptMs: number, sinceCallMs: number): void
+  tokenGap(gapMs: number): void
+  turnEnded(end: {
+    readonly kind: TurnEnd
+    readonly model: string
+    readonly finishReason: string
+    readonly error?: Refusal['kind']
+    readonly durationMs: number
+    readonly usage: Usage
+  }): void
+  appendRetried(): void
+  attemptOpened(attempt: number): void
+  stopped(reason: StopReason): void
+}
+
+/** pino has this shape. Fields are ids and figures, never text. */
+export interface TurnLogger {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  nowMs(): number
+  /** Milliseconds from some start, never backwards. */
+  monotonicMs(): number
+  /** Runs `run` once after `delayMs`; the answer takes it back. */
+  after(delayMs: number, run: () => void): () => void
+}

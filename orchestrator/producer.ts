@@ -1,0 +1,440 @@
+/**
+ * The shell around a turn's reducer: turns its effects into calls of the store and the provider, and their answers into
+ * events. It holds the text.
+ *
+ * The token path is `text()`: filter, buffer, one step of the reducer and, when no operation is in flight, the append; no
+ * promise and no copy for each token but the append's own. A bug in here or below ends this turn as failed and no other.
+ */
+
+import { type Refusal, refusal } from '../protocol/error.ts'
+import { deltaTextBytes } from '../protocol/limits.ts'
+import type { Usage } from '../protocol/shapes.ts'
+import { AnswerText } from './answer-text.ts'
+import { repeatMinMs, repeatSpreadMs } from './limits.ts'
+import type {
+  Audience,
+  Clock,
+  OpeningRecord,
+  ProviderCall,
+  ProviderEnd,
+  StopReason,
+  TerminalRecord,
+  TurnLog,
+  TurnLogger,
+  TurnTelemetry,
+} from './ports.ts'
+import {
+  failed,
+  type Outcome,
+  startTurn,
+  stepTurn,
+  type TurnBounds,
+  type TurnEffect,
+  type TurnEvent,
+  type TurnStart,
+  type TurnState,
+  wakeAtMs,
+} from './turn.ts'
+import { wellFormed } from './well-formed.ts'
+
+export type ClaimReply = Extract<TurnEvent, { type: 'claimed' }>['reply']
+
+/** One claim of a turn: what made this node its producer, and how to ask for it again. */
+export interface Claim {
+  readonly session: string
+  readonly turn: string
+  readonly token: string
+  readonly start: Omit<TurnStart, 'nowMs'>
+  /** The very same operation with the same arguments; rejects when the outcome is unknown. */
+  repeat(): Promise<ClaimReply>
+}
+
+export interface ProducerPorts {
+  readonly log: Pick<TurnLog, 'append' | 'end' | 'read' | 'subscribe'>
+  readonly audience: Audience
+  readonly telemetry: TurnTelemetry
+  readonly logger: TurnLogger
+  readonly clock: Clock
+}
+
+export interface ProducerOptions extends TurnBounds {
+  readonly model: string
+  readonly tapeBytes: number
+}
+
+export interface Stopped {
+  readonly reason: StopReason
+  readonly outcome?: Outcome
+  readonly usage: Usage
+}
+
+export interface Producer {
+  /** True until it is known how the turn ends. */
+  readonly isOpen: boolean
+  /** The provider was called: its pieces come by `text`, its end by `finish` or `fail`. */
+  called(call: ProviderCall, promptTokens: number): void
+  text(piece: string): void
+  finish(end: ProviderEnd): void
+  fail(error: Refusal): void
+  /** A bug elsewhere in this turn. */
+  broke(error: unknown): void
+  readonly stopped: Promise<Stopped>
+}
+
+export function startProducer(
+  claim: Claim,
+  options: ProducerOptions,
+  ports: ProducerPorts,
+  estimate: (units: number, bytes: number) => number,
+): Producer {
+  return new TurnProducer(claim, options, ports, estimate)
+}
+
+class TurnProducer implements Producer {
+  readonly #claim: Claim
+  readonly #options: ProducerOptions
+  readonly #ports: ProducerPorts
+  readonly #estimate: (units: number, bytes: number) => number
+  readonly #text: AnswerText
+  readonly #filter = wellFormed()
+  readonly #subscription: { close(): void }
+  readonly #end = Promise.withResolvers<Stopped>()
+  readonly #acceptedMs: number
+
+  #state: TurnState
+  #call: ProviderCall | undefined
+  #calledMs = 0
+  #lastTextMs = 0
+  #units = 0
+  #promptTokens = 0
+  #usage: ProviderEnd['usage']
+  /** Answers of operations before this one are dropped. */
+  #flight = 0
+  #deliveredAttempt = 0
+  #deliveredBytes = 0
+  /** When the oldest text that is not in an append arrived, and that of the append in flight. */
+  #waitingSinceMs = 0
+  #arrivedMs = 0
+  #sentBytes = 0
+  #timerAtMs = Number.POSITIVE_INFINITY
+  #cancelTimer: () => void = () => undefined
+  #isBroken = false
+  #queue: TurnEvent[] = []
+  #isStepping = false
+
+  constructor(
+    claim: Claim,
+    options: ProducerOptions,
+    ports: ProducerPorts,
+    estimate: (units: number, bytes: number) => number,
+  ) {
+    this.#claim = claim
+    this.#options = options
+    this.#ports = ports
+    this.#estimate = estimate
+    this.#text = new AnswerText(options.tapeBytes)
+    this.#acceptedMs = ports.clock.monotonicMs()
+    const first = startTurn({ ...claim.start, nowMs: this.#acceptedMs }, options)
+    this.#state = first.state
+    this.#subscription = this.#listen()
+    this.#run(first.effects)
+    this.#setTimer()
+  }
+
+  get isOpen(): boolean {
+    return this.#state.phase === 'pending' || this.#state.phase === 'streaming'
+  }
+
+  get stopped(): Promise<Stopped> {
+    return this.#end.promise
+  }
+
+  called(call: ProviderCall, promptTokens: number): void {
+    this.#call = call
+    this.#promptTokens = promptTokens
+    this.#calledMs = this.#ports.clock.monotonicMs()
+    if (!this.isOpen) return call.close()
+    this.#step({ type: 'called', nowMs: this.#calledMs })
+  }
+
+  text(piece: string): void {
+    if (this.#state.phase !== 'streaming' || piece === '') return
+    const nowMs = this.#ports.clock.monotonicMs()
+    this.#measure(nowMs)
+    this.#units += piece.length
+    if (this.#text.sizeBytes === this.#sentBytes) this.#waitingSinceMs = nowMs
+    const fits = this.#text.push(this.#filter.push(piece))
+    const sizeBytes = this.#text.sizeBytes
+    this.#step(fits ? { type: 'text', nowMs, sizeBytes } : { type: 'overflowed', nowMs, sizeBytes })
+  }
+
+  finish(end: ProviderEnd): void {
+    if (!this.isOpen) return
+    this.#usage = end.usage
+    this.#text.push(this.#filter.end())
+    const { finishReason } = end
+    const nowMs = this.#ports.clock.monotonicMs()
+    this.#step({ type: 'finished', nowMs, sizeBytes: this.#text.sizeBytes, finishReason })
+  }
+
+  fail(error: Refusal): void {
+    if (!this.isOpen) return
+    const nowMs = this.#ports.clock.monotonicMs()
+    this.#step({ type: 'failed', nowMs, sizeBytes: this.#text.sizeBytes, error })
+  }
+
+  /**
+   * Ends the turn as failed with what the store has, from a fresh state of the reducer. A second bug stops the producer
+   * without a word to the store; the lease lapses and a take-over ends the turn.
+   */
+  broke(error: unknown): void {
+    const { logger } = this.#ports
+    const { session, turn } = this.#claim
+    // The message of an exception may quote text, its type and place do not.
+    const where =
+      error instanceof Error ? { error: error.name, stack: stackWithoutMessage(error) } : { error: typeof error }
+    logger.error({ session, turn, ...where }, 'bug in a turn')
+    if (this.#state.phase === 'done') return
+    this.#flight++
+    this.#queue = []
+    this.#isStepping = false
+    if (this.#isBroken || !('store' in this.#state)) return this.#stop('bug')
+    this.#isBroken = true
+    const store = {
+      ...this.#state.store,
+      flight: 'none',
+      isOpen: false,
+      ackedBytes: 0,
+      repeatAtMs: 0,
+      renewAtMs: 0,
+    } as const
+    const internal = failed(refusal('internal', 'the gateway failed to produce this answer'))
+    const foreignAttempt = Math.max(1, store.foreignAttempt)
+    this.#state = { phase: 'ending', store: { ...store, foreignAttempt }, outcome: internal, text: 'own' }
+    this.#guard(() => this.#call?.close())
+    this.#step({ type: 'ticked', nowMs: this.#ports.clock.monotonicMs() })
+  }
+
+  #listen(): { close(): void } {
+    const quiet = () => undefined
+    const nudge = () => this.#step({ type: 'nudged', nowMs: this.#ports.clock.monotonicMs() })
+    const listener = {
+      confirmed: quiet,
+      lost: quiet,
+      record: quiet,
+      delta: quiet,
+      updated: quiet,
+      erased: nudge,
+      nudge,
+    }
+    const subscription = this.#ports.log.subscribe(this.#claim.session, listener)
+    subscription.hearDeltas(false)
+    return subscription
+  }
+
+  /** One event at a time: what an effect brings synchronously waits for its turn. */
+  #step(event: TurnEvent): void {
+    if (this.#isStepping) {
+      this.#queue.push(event)
+      return
+    }
+    this.#isStepping = true
+    try {
+      for (let next: TurnEvent | undefined = event; next !== undefined; next = this.#queue.shift()) {
+        const { state, effects } = stepTurn(this.#state, next, this.#options)
+        this.#state = state
+        if (effects.length > 0) this.#run(effects)
+      }
+      this.#isStepping = false
+      this.#setTimer()
+    } catch (error) {
+      this.broke(error)
+    }
+  }
+
+  #run(effects: readonly TurnEffect[]): void {
+    for (const effect of effects) this.#perform(effect)
+  }
+
+  #perform(effect: TurnEffect): void {
+    switch (effect.type) {
+      case 'append':
+        return this.#append(effect)
+      case 'deliver':
+        return this.#deliver(effect.attempt, effect.to)
+      case 'end':
+        return this.#endTurn(effect.attempt, effect.outcome)
+      case 'claim':
+        return this.#fly(this.#claim.repeat(), (reply, nowMs) => ({ type: 'claimed', nowMs, reply }))
+      case 'read':
+        return this.#fly(this.#readTape(), (sizeBytes, nowMs) => ({ type: 'read', nowMs, sizeBytes }))
+      case 'cut':
+        return this.#text.cut(effect.to)
+      case 'pause':
+        return this.#call?.pause()
+      case 'resume':
+        return this.#call?.resume()
+      case 'close':
+        return this.#call?.close()
+      case 'stop':
+        return this.#stop(effect.reason, effect.outcome)
+    }
+  }
+
+  #append(effect: Extract<TurnEffect, { type: 'append' }>): void {
+    const { session } = this.#claim
+    const text = this.#text.slice(effect.at, deltaTextBytes)
+    const leaseMs = effect.renews ? this.#options.leaseMs : 0
+    const request = { session, fence: this.#fence(effect.attempt), part: 0, at: effect.at, text, leaseMs }
+    this.#arrivedMs = this.#waitingSinceMs
+    this.#sentBytes = effect.at + text.length
+    const bounded = { ...request, maxBytes: this.#options.tapeBytes }
+    const appending = this.#ports.log.append(
+      effect.opens ? { ...bounded, open: this.#opening(effect.attempt) } : bounded,
+    )
+    this.#fly(appending, (reply, nowMs) => {
+      if (reply.kind === 'ok' && effect.opens) this.#ports.telemetry.attemptOpened(effect.attempt)
+      return { type: 'appended', nowMs, reply }
+    })
+  }
+
+  #opening(attempt: number): OpeningRecord {
+    const timeMs = this.#ports.clock.nowMs()
+    const { turn } = this.#claim
+    const { model } = this.#options
+    if (attempt === 1) return { type: 'turn.started', timeMs, turn, attempt, model }
+    return { type: 'turn.restarted', timeMs, turn, attempt, model, reason: 'the producer before was lost' }
+  }
+
+  #fence(attempt: number): { token: string; turn: string; attempt: number } {
+    return { token: this.#claim.token, turn: this.#claim.turn, attempt }
+  }
+
+  /** Of a fence each byte once: bytes that a rolled-back store takes again were shown already, and are the same. */
+  #deliver(attempt: number, to: number): void {
+    if (attempt !== this.#deliveredAttempt) {
+      this.#deliveredAttempt = attempt
+      this.#deliveredBytes = 0
+    }
+    while (this.#deliveredBytes < to) {
+      const at = this.#deliveredBytes
+      const text = this.#text.slice(at, Math.min(deltaTextBytes, to - at))
+      this.#deliveredBytes = at + text.length
+      this.#ports.audience.delivered(this.#claim.session, this.#fence(attempt), 0, at, text, this.#arrivedMs)
+    }
+  }
+
+  #endTurn(attempt: number, outcome: Outcome): void {
+    const { session, token, turn } = this.#claim
+    const { bytes, sha1, sha256 } = this.#text.sums()
+    const timeMs = this.#ports.clock.nowMs()
+    const { finishReason } = outcome
+    const fields = { timeMs, turn, attempt, finishReason, usage: this.#usageNow(), bytes, sha256 }
+    const parts = bytes === 0 ? [] : [{ bytes, sha1 }]
+    const ending = this.#ports.log.end({ session, token, turn, attempt, record: terminal(outcome, fields), parts })
+    this.#fly(ending, (reply, nowMs) => ({ type: 'ended', nowMs, reply }))
+  }
+
+  async #readTape(): Promise<number> {
+    const { session, turn } = this.#claim
+    const pieces: Buffer[] = []
+    let at = 0
+    // Each slice is at least one character of at most `tapeBytes`, so this ends.
+    for (let length = 1; at < length; ) {
+      const reply = await this.#ports.log.read({ session, turn, part: 0, at, maxBytes: deltaTextBytes })
+      if (reply.kind !== 'ok' || reply.text.length === 0) break
+      pieces.push(reply.text)
+      at += reply.text.length
+      length = reply.length
+    }
+    this.#text.replace(Buffer.concat(pieces))
+    return at
+  }
+
+  /** Answers come as events, one operation at a time; a late one of a state that is gone is dropped. */
+  #fly<R>(operation: Promise<R>, event: (reply: R, nowMs: number) => TurnEvent): void {
+    const flight = ++this.#flight
+    const { clock } = this.#ports
+    operation.then(
+      (reply) => {
+        if (flight === this.#flight) this.#step(event(reply, clock.monotonicMs()))
+      },
+      () => {
+        if (flight !== this.#flight) return
+        this.#ports.telemetry.appendRetried()
+        const jitterMs = repeatMinMs + Math.random() * repeatSpreadMs
+        this.#step({ type: 'unknown', nowMs: clock.monotonicMs(), jitterMs })
+      },
+    )
+  }
+
+  /** A timer that comes too early costs one idle tick, which is cheaper than setting it anew for each token. */
+  #setTimer(): void {
+    const wakeMs = wakeAtMs(this.#state)
+    if (wakeMs >= this.#timerAtMs) return
+    this.#cancelTimer()
+    this.#timerAtMs = wakeMs
+    const { clock } = this.#ports
+    this.#cancelTimer = clock.after(Math.max(0, wakeMs - clock.monotonicMs()), () => {
+      this.#timerAtMs = Number.POSITIVE_INFINITY
+      this.#step({ type: 'ticked', nowMs: clock.monotonicMs() })
+    })
+  }
+
+  #stop(reason: StopReason, outcome?: Outcome): void {
+    this.#state = { phase: 'done', reason }
+    this.#cancelTimer()
+    this.#guard(() => this.#call?.close())
+    this.#guard(() => this.#subscription.close())
+    this.#guard(() => this.#ports.audience.stopped(this.#claim.session))
+    this.#ports.telemetry.stopped(reason)
+    const stopped = { reason, usage: this.#usageNow() }
+    this.#end.resolve(outcome === undefined ? stopped : { ...stopped, outcome })
+  }
+
+  /** What must be tried at the end of a turn, whatever else is broken. */
+  #guard(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.#ports.logger.error(
+        { turn: this.#claim.turn, error: error instanceof Error ? error.name : typeof error },
+        'bug',
+      )
+    }
+  }
+
+  #usageNow(): Usage {
+    if (this.#usage !== undefined) return { ...this.#usage, source: 'exact' }
+    if (this.#calledMs === 0) return { inputTokens: 0, outputTokens: 0, source: 'unknown' }
+    const outputTokens = this.#estimate(this.#units, this.#text.sizeBytes)
+    return { inputTokens: this.#promptTokens, outputTokens, source: 'estimated' }
+  }
+
+  #measure(nowMs: number): void {
+    const { telemetry } = this.#ports
+    if (this.#lastTextMs === 0) telemetry.firstToken(nowMs - this.#acceptedMs, nowMs - this.#calledMs)
+    else telemetry.tokenGap(nowMs - this.#lastTextMs)
+    this.#lastTextMs = nowMs
+  }
+}
+
+type TerminalFields = Omit<Extract<TerminalRecord, { type: 'turn.completed' }>, 'type'>
+
+function terminal(outcome: Outcome, fields: TerminalFields): TerminalRecord {
+  switch (outcome.kind) {
+    case 'completed':
+      return { type: 'turn.completed', ...fields }
+    case 'cancelled':
+      return { type: 'turn.cancelled', ...fields }
+    case 'failed':
+      return { type: 'turn.failed', ...fields, error: outcome.error ?? refusal('internal', 'the answer failed') }
+  }
+}
+
+function stackWithoutMessage(error: Error): string {
+  return (error.stack ?? '')
+    .split('\n')
+    .filter((line) => line.trimStart().startsWith('at '))
+    .join('\n')
+}

@@ -1,0 +1,116 @@
+/**
+ * What the model is asked: the system prompt, as much of the history as fits a limit, and the message.
+ *
+ * The history is read backwards in pages, whole turns, the latest first, until the limit, so a long conversation costs what
+ * is used of it. A turn that was replaced is left out with its message, as is one whose answer has no text; a cancelled or
+ * broken answer stands as far as it came.
+ */
+import { type Refusal, refusal } from '../protocol/error.ts'
+import { historyPageRecords, historyPagesMax, unavailableRetryMs } from './limits.ts'
+import type { HistoryEntry, ProviderMessage, TurnLog } from './ports.ts'
+import { estimateTokens, tokensOf, tokensPerMessage } from './token-estimate.ts'
+
+export interface PromptRequest {
+  readonly session: string
+  readonly system: string
+  readonly content: string
+  /** The message's own record: only what is before it counts. */
+  readonly beforeSeq: number
+  readonly replaces?: string
+  /** For all messages together, the system prompt's and the question's included. */
+  readonly limitTokens: number
+}
+
+export type Prompt =
+  | { readonly kind: 'ok'; readonly messages: readonly ProviderMessage[]; readonly tokens: number }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+export async function buildPrompt(log: Pick<TurnLog, 'page'>, request: PromptRequest): Promise<Prompt> {
+  const ownTokens = costOf(request.system) + costOf(request.content)
+  if (ownTokens > request.limitTokens) return { kind: 'refused', refusal: tooLong(request.limitTokens) }
+  const history = await readHistory(log, request, request.limitTokens - ownTokens)
+  if (history === undefined) return { kind: 'refused', refusal: refusal('not-found', 'the session is gone') }
+  const system: ProviderMessage = { role: 'system', content: request.system }
+  const question: ProviderMessage = { role: 'user', content: request.content }
+  return {
+    kind: 'ok',
+    messages: [system, ...history.messages, question],
+    tokens: ownTokens + history.tokens,
+  }
+}
+
+export function costOf(content: string): number {
+  return estimateTokens(content) + tokensPerMessage
+}
+
+export function tooLong(limitTokens: number): Refusal {
+  return refusal(
+    'too-large',
+    `the message alone is longer than the ${limitTokens} tokens a prompt may have; shorten it`,
+  )
+}
+
+/** For a store that did not answer. */
+export function historyUnavailable(): Refusal {
+  return refusal('unavailable', 'the conversation could not be read; send the message again', unavailableRetryMs)
+}
+
+interface History {
+  readonly messages: readonly ProviderMessage[]
+  readonly tokens: number
+}
+
+/** Undefined: the session is gone. */
+async function readHistory(
+  log: Pick<TurnLog, 'page'>,
+  request: PromptRequest,
+  limitTokens: number,
+): Promise<History | undefined> {
+  const walk = startWalk(request.replaces, limitTokens)
+  let before = request.beforeSeq
+  for (let page = 0; page < historyPagesMax && before > 1; page++) {
+    const reply = await log.page({ session: request.session, before, limit: historyPageRecords })
+    if (reply.kind === 'gone') return undefined
+    for (const entry of reply.entries.toReversed()) if (!walk.take(entry)) return walk.history()
+    const first = reply.entries[0]
+    if (!reply.hasMore || first === undefined) break
+    before = first.record.seq
+  }
+  return walk.history()
+}
+
+interface Walk {
+  /** False: the limit is reached. */
+  take(entry: HistoryEntry): boolean
+  history(): History
+}
+
+function startWalk(replaces: string | undefined, limitTokens: number): Walk {
+  const backwards: ProviderMessage[] = []
+  const answers = new Map<string, Buffer>()
+  const replaced = new Set(replaces === undefined ? [] : [replaces])
+  let tokens = 0
+  return {
+    take({ record, texts }) {
+      if (record.type === 'turn.completed' || record.type === 'turn.cancelled' || record.type === 'turn.failed') {
+        const text = texts?.[0]
+        if (text !== undefined && text.length > 0) answers.set(record.turn, text)
+        return true
+      }
+      if (record.type !== 'message.added') return true
+      if (record.replaces !== undefined) replaced.add(record.replaces)
+      const answer = answers.get(record.turn)
+      answers.delete(record.turn)
+      if (answer === undefined || replaced.has(record.turn)) return true
+      // Bounds the cost before it is decoded: a text has at least a quarter of its bytes in tokens.
+      if (tokens + tokensOf(answer.length, answer.length) > limitTokens) return false
+      const text = answer.toString()
+      const cost = costOf(record.message.content) + costOf(text)
+      if (tokens + cost > limitTokens) return false
+      tokens += cost
+      backwards.push({ role: 'assistant', content: text }, { role: 'user', content: record.message.content })
+      return true
+    },
+    history: () => ({ messages: backwards.toReversed(), tokens }),
+  }
+}

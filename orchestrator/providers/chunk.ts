@@ -1,0 +1,80 @@
+/**
+ * One event of a streamed chat completion. Read by hand and leniently, since this is run for every token and each provider
+ * adds fields of its own: what is not understood is passed over, only an error object or no JSON at all is a failure.
+ */
+import { type Refusal, refusal } from '../../protocol/error.ts'
+import type { ProviderEnd } from '../ports.ts'
+import { refusalOfStatus } from './refusals.ts'
+
+export type Chunk =
+  | {
+      readonly kind: 'chunk'
+      readonly text: string
+      readonly finishReason?: string
+      readonly usage?: NonNullable<ProviderEnd['usage']>
+      readonly model?: string
+      readonly id?: string
+    }
+  | { readonly kind: 'error'; readonly refusal: Refusal }
+
+export function readChunk(data: string): Chunk {
+  const event = parse(data)
+  if (event === undefined) return { kind: 'error', refusal: refusal('provider', "the model's answer was not readable") }
+  if (event.error) return { kind: 'error', refusal: refusalInStream(event.error) }
+  const choice = event.choices?.[0]
+  const text = choice?.delta?.content
+  const usage = event.usage ? readUsage(event.usage) : undefined
+  return {
+    kind: 'chunk',
+    text: typeof text === 'string' ? text : '',
+    ...(typeof choice?.finish_reason === 'string' && { finishReason: choice.finish_reason }),
+    ...(usage && { usage }),
+    ...(typeof event.model === 'string' && { model: event.model }),
+    ...(typeof event.id === 'string' && { id: event.id }),
+  }
+}
+
+interface Event {
+  readonly id?: unknown
+  readonly model?: unknown
+  readonly choices?: readonly ({
+    readonly delta?: { readonly content?: unknown } | null
+    readonly finish_reason?: unknown
+  } | null)[]
+  readonly usage?: UsageFields | null
+  readonly error?: { readonly code?: unknown; readonly status?: unknown; readonly type?: unknown } | null
+}
+
+interface UsageFields {
+  readonly prompt_tokens?: unknown
+  readonly completion_tokens?: unknown
+  readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null
+}
+
+function parse(data: string): Event | undefined {
+  try {
+    const value: unknown = JSON.parse(data)
+    // The boundary: every field is `unknown` until it was looked at.
+    return typeof value === 'object' && value !== null ? (value as Event) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function readUsage(fields: UsageFields): NonNullable<ProviderEnd['usage']> | undefined {
+  const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = fields
+  if (!isCount(inputTokens) || !isCount(outputTokens)) return undefined
+  const cachedTokens = fields.prompt_tokens_details?.cached_tokens
+  return isCount(cachedTokens) ? { inputTokens, outputTokens, cachedTokens } : { inputTokens, outputTokens }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function refusalInStream(error: NonNullable<Event['error']>): Refusal {
+  for (const status of [error.status, error.code].map(Number))
+    if (status >= 400 && status <= 599) return refusalOfStatus(status)
+  if (error.type === 'rate_limit_error' || error.code === 'rate_limit_exceeded') return refusalOfStatus(429)
+  return refusal('provider', "the model's provider failed in the middle of its answer")
+}

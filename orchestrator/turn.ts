@@ -1,0 +1,477 @@
+/**
+ * A running turn's producer, as a reducer: what to do with the store and the provider next.
+ *
+ * The problem: the store may answer late, twice or never, travel back in time, hand the turn to another node or cancel it,
+ * while the provider goes on talking. The invariant: the whole text stays here, addressed by byte offset, and the store is
+ * only ever told "from the length you named"; so a lost reply, a repeat and a roll-back are the same case. At most one
+ * operation is in flight; what arrives meanwhile rides in the next.
+ *
+ * It knows lengths, never text, and no clock: the time is in the event.
+ */
+import type { Refusal } from '../protocol/error.ts'
+import { refusal } from '../protocol/error.ts'
+import {
+  repeatDoublings,
+  storeAwayMs,
+  unacknowledgedBytes,
+  unacknowledgedCloseMs,
+  unacknowledgedPauseMs,
+} from './limits.ts'
+import type { AppendReply, EndReply, StopReason, TurnEnd } from './ports.ts'
+
+export interface TurnBounds {
+  readonly leaseMs: number
+  readonly renewMs: number
+  readonly firstTokenMs: number
+  readonly idleMs: number
+  readonly totalMs: number
+}
+
+export interface Outcome {
+  readonly kind: TurnEnd
+  readonly finishReason: string
+  readonly error?: Refusal
+}
+
+export type Operation = 'claim' | 'append' | 'end' | 'read'
+
+/** What the producer believes of the store. */
+export interface Store {
+  readonly flight: Operation | 'none'
+  /** False after `stale`: the claim is repeated before anything else. */
+  readonly isClaimed: boolean
+  /** The attempt that this producer opened, or will open. */
+  readonly attempt: number
+  /** False until the store has said so, and again when it may have forgotten: the next append carries the record. */
+  readonly isOpen: boolean
+  /** The attempt that is there, opened by another; 0: none. */
+  readonly foreignAttempt: number
+  readonly ackedBytes: number
+  /** The text's length here. */
+  readonly sizeBytes: number
+  readonly renewAtMs: number
+  /** Since when there is text without an acknowledgement. Infinity: there is none. */
+  readonly waitingSinceMs: number
+  /** After an unknown outcome: when to repeat; how many in a row, and since when. */
+  readonly repeatAtMs: number
+  readonly failedCount: number
+  readonly awaySinceMs: number
+}
+
+export type TurnState =
+  /** The message is accepted; the prompt is being made. */
+  | { readonly phase: 'pending'; readonly store: Store; readonly endAtMs: number }
+  /** The provider is at work. `quietAtMs`: when its silence has lasted too long; Infinity while paused. */
+  | {
+      readonly phase: 'streaming'
+      readonly store: Store
+      readonly endAtMs: number
+      readonly quietAtMs: number
+      readonly hasText: boolean
+      readonly isPaused: boolean
+    }
+  /** How it ends is known; the store is not told yet. `read`: with another producer's text, which has to be fetched. */
+  | {
+      readonly phase: 'ending'
+      readonly store: Store
+      readonly outcome: Outcome
+      readonly text: 'own' | 'to-read' | 'read'
+    }
+  | { readonly phase: 'done'; readonly reason: StopReason }
+
+export type TurnEvent =
+  | { readonly type: 'called'; readonly nowMs: number }
+  | { readonly type: 'text'; readonly nowMs: number; readonly sizeBytes: number }
+  /** No more fits the tape. */
+  | { readonly type: 'overflowed'; readonly nowMs: number; readonly sizeBytes: number }
+  /** `sizeBytes`: with what the end of the text set free. */
+  | { readonly type: 'finished'; readonly nowMs: number; readonly sizeBytes: number; readonly finishReason: string }
+  | { readonly type: 'failed'; readonly nowMs: number; readonly sizeBytes: number; readonly error: Refusal }
+  | { readonly type: 'appended'; readonly nowMs: number; readonly reply: AppendReply }
+  | { readonly type: 'ended'; readonly nowMs: number; readonly reply: EndReply }
+  /** `others`: the store says that the turn is not ours. */
+  | { readonly type: 'claimed'; readonly nowMs: number; readonly reply: 'yours' | 'cancelled' | 'others' | 'gone' }
+  | { readonly type: 'read'; readonly nowMs: number; readonly sizeBytes: number }
+  /** The operation in flight was rejected. */
+  | { readonly type: 'unknown'; readonly nowMs: number; readonly jitterMs: number }
+  | { readonly type: 'nudged'; readonly nowMs: number }
+  | { readonly type: 'ticked'; readonly nowMs: number }
+
+export type TurnEffect =
+  | { readonly type: 'claim' }
+  | {
+      readonly type: 'append'
+      readonly attempt: number
+      readonly at: number
+      readonly opens: boolean
+      readonly renews: boolean
+    }
+  | { readonly type: 'end'; readonly attempt: number; readonly outcome: Outcome }
+  | { readonly type: 'read'; readonly attempt: number }
+  /** Show readers what is acknowledged, up to here. */
+  | { readonly type: 'deliver'; readonly attempt: number; readonly to: number }
+  | { readonly type: 'cut'; readonly to: number }
+  | { readonly type: 'pause' | 'resume' | 'close' }
+  | { readonly type: 'stop'; readonly reason: StopReason; readonly outcome?: Outcome }
+
+export interface Step {
+  readonly state: TurnState
+  readonly effects: readonly TurnEffect[]
+}
+
+export interface TurnStart {
+  /** What is known of the turn when it was claimed: an accepted message, or another producer's turn. */
+  readonly from: 'accepted' | 'taken' | 'taken-cancelled'
+  /** The attempt that is there; 0 for a new turn. */
+  readonly foreignAttempt: number
+  readonly nowMs: number
+}
+
+export const cancelled: Outcome = { kind: 'cancelled', finishReason: 'cancelled' }
+
+export function failed(error: Refusal): Outcome {
+  return { kind: 'failed', finishReason: 'error', error }
+}
+
+export function startTurn(start: TurnStart, bounds: TurnBounds): Step {
+  const store: Store = {
+    flight: 'none',
+    isClaimed: true,
+    attempt: start.foreignAttempt + 1,
+    isOpen: false,
+    foreignAttempt: start.foreignAttempt,
+    ackedBytes: 0,
+    sizeBytes: 0,
+    renewAtMs: start.nowMs + bounds.renewMs,
+    waitingSinceMs: Number.POSITIVE_INFINITY,
+    repeatAtMs: 0,
+    failedCount: 0,
+    awaySinceMs: Number.POSITIVE_INFINITY,
+  }
+  if (start.from === 'taken-cancelled') return pump(endingAsRead(store, start.foreignAttempt), start.nowMs, bounds, [])
+  return { state: { phase: 'pending', store, endAtMs: start.nowMs + bounds.totalMs }, effects: [] }
+}
+
+/** Throws only for a bug: a store that knows more of this attempt than was ever written. */
+export function stepTurn(state: TurnState, event: TurnEvent, bounds: TurnBounds): Step {
+  if (state.phase === 'done') return { state, effects: [] }
+  switch (event.type) {
+    case 'called':
+      return called(state, event.nowMs, bounds)
+    case 'text':
+      return text(state, event.nowMs, event.sizeBytes, bounds)
+    case 'overflowed':
+      return outcomeKnown(state, { kind: 'completed', finishReason: 'length' }, event, bounds, [{ type: 'close' }])
+    case 'finished':
+      return outcomeKnown(state, { kind: 'completed', finishReason: event.finishReason }, event, bounds, [])
+    case 'failed':
+      return outcomeKnown(state, failed(event.error), event, bounds, [{ type: 'close' }])
+    case 'appended':
+      return appended(landed(state), event.reply, event.nowMs, bounds)
+    case 'ended':
+      return ended(landed(state), event.reply, event.nowMs, bounds)
+    case 'claimed':
+      return claimed(landed(state), event.reply, event.nowMs, bounds)
+    case 'read':
+      return read(landed(state), event.sizeBytes, event.nowMs, bounds)
+    case 'unknown':
+      return unknownOutcome(state, event.nowMs, event.jitterMs, bounds)
+    case 'nudged':
+      return pump(withStore(state, { renewAtMs: 0 }), event.nowMs, bounds, [])
+    case 'ticked':
+      return ticked(state, event.nowMs, bounds)
+    default:
+      return assertNever(event)
+  }
+}
+
+/** When the turn wants a `ticked`, at the latest, on the monotonic clock. */
+export function wakeAtMs(state: TurnState): number {
+  switch (state.phase) {
+    case 'done':
+      return Number.POSITIVE_INFINITY
+    case 'pending':
+      return Math.min(state.endAtMs, storeWakeAtMs(state.store))
+    case 'streaming':
+      return Math.min(state.endAtMs, state.quietAtMs, storeWakeAtMs(state.store), backlogWakeAtMs(state))
+    case 'ending':
+      return storeWakeAtMs(state.store)
+    default:
+      return assertNever(state)
+  }
+}
+
+type Running = Exclude<TurnState, { phase: 'done' }>
+type Streaming = Extract<TurnState, { phase: 'streaming' }>
+type Ending = Extract<TurnState, { phase: 'ending' }>
+
+function storeWakeAtMs(store: Store): number {
+  if (store.flight !== 'none') return Number.POSITIVE_INFINITY
+  return store.repeatAtMs > 0 ? store.repeatAtMs : store.renewAtMs
+}
+
+function backlogWakeAtMs(state: Streaming): number {
+  const { waitingSinceMs } = state.store
+  return waitingSinceMs + (state.isPaused ? unacknowledgedCloseMs : unacknowledgedPauseMs)
+}
+
+function called(state: Running, nowMs: number, bounds: TurnBounds): Step {
+  if (state.phase !== 'pending') return { state, effects: [] }
+  const { store, endAtMs } = state
+  const quietAtMs = nowMs + bounds.firstTokenMs
+  return pump({ phase: 'streaming', store, endAtMs, quietAtMs, hasText: false, isPaused: false }, nowMs, bounds, [])
+}
+
+function text(state: Running, nowMs: number, sizeBytes: number, bounds: TurnBounds): Step {
+  if (state.phase !== 'streaming') return { state, effects: [] }
+  const quietAtMs = state.isPaused ? state.quietAtMs : nowMs + bounds.idleMs
+  const grown = grow(state.store, sizeBytes, nowMs)
+  return pump({ ...state, quietAtMs, hasText: true, store: grown }, nowMs, bounds, [])
+}
+
+function grow(store: Store, sizeBytes: number, nowMs: number): Store {
+  if (sizeBytes <= store.sizeBytes) return store
+  return { ...store, sizeBytes, waitingSinceMs: Math.min(store.waitingSinceMs, nowMs) }
+}
+
+function outcomeKnown(
+  state: Running,
+  outcome: Outcome,
+  event: { readonly nowMs: number; readonly sizeBytes: number },
+  bounds: TurnBounds,
+  effects: readonly TurnEffect[],
+): Step {
+  if (state.phase === 'ending') return { state, effects: [] }
+  const store = grow(state.store, event.sizeBytes, event.nowMs)
+  return pump({ phase: 'ending', store, outcome, text: 'own' }, event.nowMs, bounds, effects)
+}
+
+function ticked(state: Running, nowMs: number, bounds: TurnBounds): Step {
+  const late = tooLate(state, nowMs, bounds)
+  if (late === undefined) return pump(state, nowMs, bounds, [])
+  return outcomeKnown(state, failed(late), { nowMs, sizeBytes: 0 }, bounds, [{ type: 'close' }])
+}
+
+function tooLate(state: Running, nowMs: number, bounds: TurnBounds): Refusal | undefined {
+  if (state.phase === 'ending') return undefined
+  if (nowMs >= state.endAtMs) return refusal('provider', `the answer took longer than ${bounds.totalMs} ms`)
+  if (state.phase === 'pending') return undefined
+  if (nowMs >= state.store.waitingSinceMs + unacknowledgedCloseMs)
+    return refusal('unavailable', `the store took no text for ${unacknowledgedCloseMs} ms`)
+  if (nowMs < state.quietAtMs) return undefined
+  return state.hasText
+    ? refusal('provider', `the model was silent for ${bounds.idleMs} ms in the middle of its answer`)
+    : refusal('provider', `the model did not begin to answer within ${bounds.firstTokenMs} ms`)
+}
+
+/** The operation in flight was answered. */
+function landed(state: Running): Running {
+  return withStore(state, {
+    flight: 'none',
+    repeatAtMs: 0,
+    failedCount: 0,
+    awaySinceMs: Number.POSITIVE_INFINITY,
+  })
+}
+
+function appended(state: Running, reply: AppendReply, nowMs: number, bounds: TurnBounds): Step {
+  const { store } = state
+  switch (reply.kind) {
+    case 'ok':
+      return acknowledged(state, reply.length, nowMs, bounds)
+    case 'attempt': {
+      const attempt = Math.max(store.attempt, reply.attempt + 1)
+      return pump(reopening(state, { attempt, foreignAttempt: reply.attempt }, nowMs), nowMs, bounds, [])
+    }
+    case 'cancel':
+      return cancelSeen(state, reply.attempt, reply.length, nowMs, bounds)
+    case 'stale':
+      return pump(withStore(state, { isClaimed: false }), nowMs, bounds, [])
+    case 'full': {
+      const full = cutTo(state, reply.length)
+      const outcome: Outcome = { kind: 'completed', finishReason: 'length' }
+      const next: Ending = full.phase === 'ending' ? full : { phase: 'ending', store: full.store, outcome, text: 'own' }
+      return pump(next, nowMs, bounds, [{ type: 'close' }, { type: 'cut', to: reply.length }])
+    }
+    case 'gone':
+      return stop('gone')
+    default:
+      return assertNever(reply)
+  }
+}
+
+function acknowledged(state: Running, length: number, nowMs: number, bounds: TurnBounds): Step {
+  const { store } = state
+  if (length > store.sizeBytes) throw new Error(`the tape has ${length} bytes, of which ${store.sizeBytes} are known`)
+  const isWaiting = length < store.sizeBytes
+  const isProgress = length > store.ackedBytes
+  const waitingSinceMs = isWaiting && !isProgress ? Math.min(store.waitingSinceMs, nowMs) : nowMs
+  const next = withStore(state, {
+    isOpen: true,
+    ackedBytes: length,
+    waitingSinceMs: isWaiting ? waitingSinceMs : Number.POSITIVE_INFINITY,
+  })
+  return pump(next, nowMs, bounds, [{ type: 'deliver', attempt: store.attempt, to: length }])
+}
+
+/** All of the text has to be sent again, behind an opening record. */
+function reopening(state: Running, change: Partial<Store>, nowMs: number): Running {
+  const waitingSinceMs = state.store.sizeBytes > 0 ? nowMs : Number.POSITIVE_INFINITY
+  return withStore(state, { isOpen: false, ackedBytes: 0, waitingSinceMs, ...change })
+}
+
+function cancelSeen(state: Running, attempt: number, length: number, nowMs: number, bounds: TurnBounds): Step {
+  const close: TurnEffect = { type: 'close' }
+  if (attempt !== 0 && attempt !== state.store.attempt)
+    return pump(endingAsRead(state.store, attempt), nowMs, bounds, [close])
+  const store = { ...cutTo(state, length).store, isOpen: attempt !== 0 }
+  const next: Ending = { phase: 'ending', store, outcome: cancelled, text: 'own' }
+  return pump(next, nowMs, bounds, [close, { type: 'cut', to: length }])
+}
+
+function cutTo(state: Running, length: number): Running {
+  if (length > state.store.sizeBytes)
+    throw new Error(`the tape has ${length} bytes, of which ${state.store.sizeBytes} are known`)
+  const waitingSinceMs = Number.POSITIVE_INFINITY
+  return withStore(state, { sizeBytes: length, ackedBytes: length, waitingSinceMs, foreignAttempt: 0 })
+}
+
+function endingAsRead(store: Store, attempt: number): Ending {
+  // Without an attempt there is no text to fetch, and the end names attempt 0.
+  const text = attempt === 0 ? 'own' : 'to-read'
+  const emptied = { ...store, isOpen: false, sizeBytes: 0, ackedBytes: 0, foreignAttempt: attempt }
+  return {
+    phase: 'ending',
+    store: { ...emptied, waitingSinceMs: Number.POSITIVE_INFINITY },
+    outcome: cancelled,
+    text,
+  }
+}
+
+function ended(state: Running, reply: EndReply, nowMs: number, bounds: TurnBounds): Step {
+  switch (reply.kind) {
+    case 'ok':
+    case 'ended':
+      return stop('ended', state.phase === 'ending' ? state.outcome : undefined)
+    case 'behind': {
+      if (state.phase === 'ending' && state.text === 'read')
+        return pump(endingAsRead(state.store, reply.attempt), nowMs, bounds, [])
+      // The append with the opening record finds out what is there: our attempt, or another that calls for a new one.
+      const foreignAttempt = Math.max(1, reply.attempt)
+      return pump(withStore(state, { isOpen: false, foreignAttempt }), nowMs, bounds, [])
+    }
+    case 'cancel':
+      return cancelSeen(state, reply.attempt, reply.length, nowMs, bounds)
+    case 'stale':
+      return pump(withStore(state, { isClaimed: false }), nowMs, bounds, [])
+    case 'gone':
+      return stop('gone')
+    default:
+      return assertNever(reply)
+  }
+}
+
+type ClaimReply = Extract<TurnEvent, { type: 'claimed' }>['reply']
+
+function claimed(state: Running, reply: ClaimReply, nowMs: number, bounds: TurnBounds): Step {
+  switch (reply) {
+    case 'yours':
+    // A cancel that the claim tells of is told again by the append, with the attempt and the length that it needs.
+    case 'cancelled':
+      return pump(withStore(state, { isClaimed: true, isOpen: false, renewAtMs: 0 }), nowMs, bounds, [])
+    case 'others':
+      return stop('fenced')
+    case 'gone':
+      return stop('gone')
+    default:
+      return assertNever(reply)
+  }
+}
+
+function read(state: Running, sizeBytes: number, nowMs: number, bounds: TurnBounds): Step {
+  if (state.phase !== 'ending') return { state, effects: [] }
+  const store = { ...state.store, sizeBytes, ackedBytes: sizeBytes }
+  return pump({ ...state, store, text: 'read' }, nowMs, bounds, [])
+}
+
+function unknownOutcome(state: Running, nowMs: number, jitterMs: number, bounds: TurnBounds): Step {
+  const { failedCount } = state.store
+  const awaySinceMs = Math.min(state.store.awaySinceMs, nowMs)
+  if (nowMs >= awaySinceMs + storeAwayMs) return stop('store-away')
+  const repeatAtMs = nowMs + jitterMs * 2 ** Math.min(failedCount, repeatDoublings)
+  // A renewal of unknown outcome is due again, so there is always something to repeat.
+  const again = { flight: 'none', renewAtMs: 0, repeatAtMs, failedCount: failedCount + 1, awaySinceMs } as const
+  const next = withStore(state, again)
+  return pump(next, nowMs, bounds, [])
+}
+
+function stop(reason: StopReason, outcome?: Outcome): Step {
+  const last: TurnEffect = outcome === undefined ? { type: 'stop', reason } : { type: 'stop', reason, outcome }
+  return { state: { phase: 'done', reason }, effects: [{ type: 'close' }, last] }
+}
+
+/** Says what the store is asked next, if anything, and whether the provider may go on. */
+function pump(state: Running, nowMs: number, bounds: TurnBounds, before: readonly TurnEffect[]): Step {
+  const flowing = flow(state, nowMs, bounds)
+  const effects = flowing.effects.length === 0 ? before : [...before, ...flowing.effects]
+  const { store } = flowing.state
+  if (store.flight !== 'none' || nowMs < store.repeatAtMs) return { state: flowing.state, effects }
+  const operation = nextOperation(flowing.state, nowMs)
+  if (operation === undefined) return { state: flowing.state, effects }
+  const renews = operation.type === 'append' && operation.renews
+  const flight = operation.type
+  const flying = withStore(flowing.state, renews ? { flight, renewAtMs: nowMs + bounds.renewMs } : { flight })
+  return { state: flying, effects: [...effects, operation] }
+}
+
+type OperationEffect = Extract<TurnEffect, { type: Operation }>
+
+function nextOperation(state: Running, nowMs: number): OperationEffect | undefined {
+  const { store } = state
+  if (!store.isClaimed) return { type: 'claim' }
+  if (state.phase === 'ending') {
+    if (state.text === 'to-read') return { type: 'read', attempt: store.foreignAttempt }
+    if (state.text === 'read') return { type: 'end', attempt: store.foreignAttempt, outcome: state.outcome }
+    if (isWritten(store)) return { type: 'end', attempt: store.isOpen ? store.attempt : 0, outcome: state.outcome }
+  }
+  const isDue = nowMs >= store.renewAtMs
+  const mayOpen = state.phase !== 'pending'
+  if ((mayOpen && !store.isOpen) || store.ackedBytes < store.sizeBytes || isDue)
+    return {
+      type: 'append',
+      attempt: store.attempt,
+      at: store.ackedBytes,
+      opens: !store.isOpen,
+      renews: isDue || !store.isOpen,
+    }
+  return undefined
+}
+
+/** Nothing is left to append: all of an open attempt is acknowledged, or there is neither text nor attempt. */
+function isWritten(store: Store): boolean {
+  if (store.isOpen) return store.ackedBytes === store.sizeBytes
+  return store.sizeBytes === 0 && store.foreignAttempt === 0
+}
+
+function flow(state: Running, nowMs: number, bounds: TurnBounds): { state: Running; effects: readonly TurnEffect[] } {
+  if (state.phase !== 'streaming') return { state, effects: none }
+  const { store } = state
+  const backlogBytes = store.sizeBytes - store.ackedBytes
+  const isTooMuch = backlogBytes > unacknowledgedBytes || nowMs >= store.waitingSinceMs + unacknowledgedPauseMs
+  if (isTooMuch && !state.isPaused) {
+    const paused: Streaming = { ...state, isPaused: true, quietAtMs: Number.POSITIVE_INFINITY }
+    return { state: paused, effects: [{ type: 'pause' }] }
+  }
+  if (!state.isPaused || isTooMuch || backlogBytes > unacknowledgedBytes / 2) return { state, effects: none }
+  return { state: { ...state, isPaused: false, quietAtMs: nowMs + bounds.idleMs }, effects: [{ type: 'resume' }] }
+}
+
+const none: readonly TurnEffect[] = []
+
+function withStore<S extends Running>(state: S, change: Partial<Store>): S {
+  return { ...state, store: { ...state.store, ...change } }
+}
+
+function assertNever(value: never): never {
+  throw new Error(`unexpected ${JSON.stringify(value)}`)
+}

@@ -1,0 +1,199 @@
+/**
+ * A real turn for tests: the memory log, the provider over a real connection to the scripted model server, and every port
+ * of the orchestrator written down in order.
+ */
+import { once } from 'node:events'
+import { type ModelServer, type ModelServerOptions, startModelServer } from '../../load/model-server/server.ts'
+import type { Audience, Fence, TurnLog, TurnLogger, TurnTelemetry } from '../../orchestrator/ports.ts'
+import { loadPrompts } from '../../orchestrator/prompts.ts'
+import { createOpenAiProvider } from '../../orchestrator/providers/openai.ts'
+import type { SendRequest } from '../../orchestrator/run-turn.ts'
+import { createTurns, type TurnOptions, type Turns } from '../../orchestrator/turns.ts'
+import type { LogRecord, TerminalRecord } from '../../protocol/record.ts'
+import { createMemoryLog } from '../../sessions/memory-log.ts'
+import type { LogEntry, SessionLog } from '../../sessions/session-log.ts'
+
+export const owner = { tenant: 'tenant', subject: 'subject' }
+
+export const testOptions: TurnOptions = {
+  model: 'sluice-demo',
+  models: 'any',
+  maxOutputTokens: 100_000,
+  promptTokens: 8_000,
+  tapeBytes: 1024 * 1024,
+  leaseMs: 5_000,
+  renewMs: 1_500,
+  firstTokenMs: 5_000,
+  idleMs: 5_000,
+  totalMs: 60_000,
+  contentBytes: 128 * 1024,
+  messagesPerMinute: 0,
+  runningTurnsMax: 10_000,
+}
+
+export interface Delivery {
+  readonly session: string
+  readonly fence: Fence
+  readonly at: number
+  readonly text: string
+}
+
+export interface Bench extends AsyncDisposable {
+  readonly log: SessionLog
+  readonly model: ModelServer
+  readonly turns: Turns
+  readonly delivered: Delivery[]
+  readonly stopped: string[]
+  readonly metrics: unknown[][]
+  readonly logs: unknown[][]
+  /** Makes a session. */
+  session(id?: string): Promise<string>
+  request(session: string, content: string, more?: Partial<SendRequest>): SendRequest
+  /** The first record of the session that satisfies `is`; waits for it, and says what did come when none does. */
+  record<R extends LogRecord>(session: string, is: (record: LogRecord) => record is R, deadlineMs?: number): Promise<R>
+  terminal(session: string, turn: string): Promise<TerminalRecord>
+  history(session: string): Promise<readonly LogEntry[]>
+}
+
+export interface BenchOptions {
+  readonly turns?: Partial<TurnOptions>
+  readonly model?: ModelServerOptions
+  /** Stands between the turns and the log. */
+  readonly between?: (log: SessionLog) => TurnLog
+  readonly audience?: Partial<Audience>
+  readonly log?: SessionLog
+}
+
+export async function startBench(options: BenchOptions = {}): Promise<Bench> {
+  const log = options.log ?? createMemoryLog()
+  const model = await startModelServer(options.model)
+  const delivered: Delivery[] = []
+  const stopped: string[] = []
+  const metrics: unknown[][] = []
+  const logs: unknown[][] = []
+  const audience: Audience = {
+    delivered: (session, fence, _part, at, text) =>
+      void delivered.push({ session, fence, at, text: Buffer.from(text).toString() }),
+    stopped: (session) => void stopped.push(session),
+    ...options.audience,
+  }
+  const logger = recorder<TurnLogger>(['info', 'warn', 'error'], logs)
+  const provider = createOpenAiProvider({ baseUrl: model.url, apiKey: 'key', headersMs: 30_000 }, logger)
+  let ids = 0
+  const turns = createTurns({
+    log: options.between?.(log) ?? log,
+    provider,
+    audience,
+    telemetry: recorder<TurnTelemetry>(telemetryNames, metrics),
+    logger,
+    prompts: loadPrompts(new URL('../../prompts', import.meta.url).pathname),
+    randomId: () => `id-${++ids}-${Math.random().toString(36).slice(2)}`,
+    options: { ...testOptions, ...options.turns },
+  })
+  let sessions = 0
+  let messages = 0
+  const history = async (session: string): Promise<readonly LogEntry[]> => {
+    const reply = await log.page({ session, limit: 100 })
+    return reply.kind === 'ok' ? reply.entries : []
+  }
+  const record = async <R extends LogRecord>(
+    session: string,
+    is: (record: LogRecord) => record is R,
+    deadlineMs = 8_000,
+  ) => {
+    const signal = AbortSignal.timeout(deadlineMs)
+    const news = new EventTarget()
+    const tell = () => void news.dispatchEvent(new Event('news'))
+    const quiet = () => undefined
+    const subscription = log.subscribe(session, {
+      confirmed: quiet,
+      lost: quiet,
+      record: tell,
+      delta: quiet,
+      nudge: quiet,
+      updated: quiet,
+      erased: tell,
+    })
+    try {
+      for (;;) {
+        const entries = await history(session)
+        const found = entries.map((entry) => entry.record).find(is)
+        if (found !== undefined) return found
+        if (signal.aborted)
+          throw new Error(`no such record; came: ${JSON.stringify(entries.map((entry) => entry.record))}`)
+        await once(news, 'news', { signal }).catch(quiet)
+      }
+    } finally {
+      subscription.close()
+    }
+  }
+  return {
+    log,
+    model,
+    turns,
+    delivered,
+    stopped,
+    metrics,
+    logs,
+    history,
+    record,
+    async session(id = `session-${++sessions}`) {
+      await log.create({ session: id, owner, attributes: {}, timeMs: Date.now() })
+      return id
+    },
+    request: (session, content, more) => ({
+      session,
+      owner,
+      attributes: {},
+      messageId: `message-${++messages}`,
+      content,
+      ...more,
+    }),
+    terminal: (session, turn) =>
+      record(
+        session,
+        (one): one is TerminalRecord =>
+          (one.type === 'turn.completed' || one.type === 'turn.cancelled' || one.type === 'turn.failed') &&
+          one.turn === turn,
+      ),
+    async [Symbol.asyncDispose]() {
+      await turns.drain(0)
+      provider.close()
+      await model.close()
+      await log.close()
+    },
+  }
+}
+
+const telemetryNames = [
+  'turnAccepted',
+  'turnRefused',
+  'providerCalled',
+  'firstToken',
+  'tokenGap',
+  'turnEnded',
+  'appendRetried',
+  'attemptOpened',
+  'stopped',
+] as const
+
+/** An object whose methods write down that they were called. */
+function recorder<T extends object>(names: readonly (keyof T & string)[], calls: unknown[][]): T {
+  const methods = names.map((name) => [name, (...values: unknown[]) => void calls.push([name, ...values])])
+  // Every method of T is named, which its caller's type checks.
+  return Object.fromEntries(methods) as T
+}
+
+/** The text that was shown to watchers, checked to be contiguous. */
+export function shown(deliveries: readonly Delivery[], turn: string): string {
+  let text = Buffer.alloc(0)
+  let attempt = 0
+  for (const delivery of deliveries) {
+    if (delivery.fence.turn !== turn) continue
+    if (delivery.fence.attempt !== attempt) text = Buffer.alloc(0)
+    attempt = delivery.fence.attempt
+    if (delivery.at !== text.length) throw new Error(`delivered at ${delivery.at}, but ${text.length} bytes were shown`)
+    text = Buffer.concat([text, Buffer.from(delivery.text)])
+  }
+  return text.toString()
+}
