@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { createPublicKey } from 'node:crypto'
+import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,6 +38,24 @@ const file = (text: string): string => {
 const rsa = rsaPair()
 const ed25519 = ed25519Pair()
 const p256 = ecPair()
+
+// Made for this test and for nothing else; node can read certificates but not make them.
+const certificateKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg+9SDUegCB45ex/f3
+GCAAJlUZVSpfB5DHrw/7PuYy0rihRANCAASXmPh6OB2Aueque9WlqFnYgYCey+Y5
+ClosZuQNbYsLnIZojMWPTl+nhFugAirRv6d8xuZIYDAXJ6JfN0iIRpv6
+-----END PRIVATE KEY-----`
+const certificate = `-----BEGIN CERTIFICATE-----
+MIIBgTCCASegAwIBAgIUHav2TbinX6J9Q1MazzR7anphSfwwCgYIKoZIzj0EAwIw
+FjEUMBIGA1UEAwwLc2x1aWNlLXRlc3QwHhcNMjYxMTIyMTA0NjE4WhcNMjYxMTIz
+MTA0NjE4WjAWMRQwEgYDVQQDDAtzbHVpY2UtdGVzdDBZMBMGByqGSM49AgEGCCqG
+SM49AwEHA0IABJeY+Ho4HYC56q571aWoWdiBgJ7L5jkKWixm5A1tiwuchmiMxY9O
+X6eEW6ACKtG/p3zG5khgMBcnol83SIhGm/qjUzBRMB0GA1UdDgQWBBTZUFqv7FI9
+Sf0fDPKdp/GmXGZw+TAfBgNVHSMEGDAWgBTZUFqv7FI9Sf0fDPKdp/GmXGZw+TAP
+BgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIHEhVN08V5zfOp4sg+Xb
+kUncUq3d2OGm0Cq0Ki+HC2FMAiEApf+hINLF/5eZX8Rn+gyT4PnzpJQwX98QhJYK
+1k9ZTNc=
+-----END CERTIFICATE-----`
 
 const outcome = async (config: Partial<JwtConfig>, token: string): Promise<string> => {
   const verification = await createAuthenticator(jwtConfig(config), dependencies).verify(token)
@@ -110,11 +127,10 @@ describe('public keys from files', () => {
   })
 
   it('[AUTH-18] a certificate and a PKCS#1 key are read', async () => {
-    const key = file(rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
-    const certificate = execFileSync('openssl', ['req', '-x509', '-key', key, '-subj', '/CN=test', '-days', '1'])
     const pkcs1 = rsa.publicKey.export({ type: 'pkcs1', format: 'pem' }).toString()
     const token = await signed(goodClaims, rsa.privateKey, { alg: 'RS256' })
-    expect(await outcome({ publicKeyFiles: [file(certificate.toString())] }, token)).toBe('ok')
+    const certified = await signed(goodClaims, createPrivateKey(certificateKey), { alg: 'ES256' })
+    expect(await outcome({ publicKeyFiles: [file(certificate)] }, certified)).toBe('ok')
     expect(await outcome({ publicKeyFiles: [file(pkcs1)] }, token)).toBe('ok')
   })
 
