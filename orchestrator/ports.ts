@@ -116,6 +116,8 @@ export type TakeOverReply =
   | { readonly kind: 'idle' }
   | Gone
 
+export type DescribeReply = { readonly kind: 'ok'; readonly info: { readonly prompt?: string } } | Gone
+
 export type PageReply =
   | { readonly kind: 'ok'; readonly entries: readonly HistoryEntry[]; readonly hasMore: boolean }
   | Gone
@@ -141,6 +143,7 @@ export interface TurnListener {
  * outcome unknown, and the same call may be made again.
  */
 export interface TurnLog {
+  describe(session: string): Promise<DescribeReply>
   accept(request: AcceptRequest): Promise<AcceptReply>
   append(request: AppendRequest): Promise<AppendReply>
   end(request: EndRequest): Promise<EndReply>
@@ -228,7 +231,8 @@ export interface TurnTelemetry {
     readonly durationMs: number
     readonly usage: Usage
   }): void
-  appendRetried(): void
+  /** An operation of the store was rejected and is asked again. */
+  operationRepeated(): void
   attemptOpened(attempt: number): void
   stopped(reason: StopReason): void
 }

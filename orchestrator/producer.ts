@@ -159,13 +159,17 @@ class TurnProducer implements Producer {
 
   text(piece: string): void {
     if (this.#state.phase !== 'streaming' || piece === '') return
-    const nowMs = this.#ports.clock.monotonicMs()
-    this.#measure(nowMs)
-    this.#units += piece.length
-    if (this.#text.sizeBytes === this.#sentBytes) this.#waitingSinceMs = nowMs
-    const fits = this.#text.push(this.#filter.push(piece))
-    const sizeBytes = this.#text.sizeBytes
-    this.#step(fits ? { type: 'text', nowMs, sizeBytes } : { type: 'overflowed', nowMs, sizeBytes })
+    try {
+      const nowMs = this.#ports.clock.monotonicMs()
+      this.#measure(nowMs)
+      this.#units += piece.length
+      if (this.#text.sizeBytes === this.#sentBytes) this.#waitingSinceMs = nowMs
+      const fits = this.#text.push(this.#filter.push(piece))
+      const sizeBytes = this.#text.sizeBytes
+      this.#step(fits ? { type: 'text', nowMs, sizeBytes } : { type: 'overflowed', nowMs, sizeBytes })
+    } catch (error) {
+      this.broke(error)
+    }
   }
 
   finish(end: ProviderEnd): void {
@@ -293,7 +297,7 @@ class TurnProducer implements Producer {
       effect.opens ? { ...bounded, open: this.#opening(effect.attempt) } : bounded,
     )
     this.#fly(appending, (reply, nowMs) => {
-      if (reply.kind === 'ok' && effect.opens) this.#ports.telemetry.attemptOpened(effect.attempt)
+      if (reply.kind === 'ok' && effect.opens && !this.#isBroken) this.#ports.telemetry.attemptOpened(effect.attempt)
       return { type: 'appended', nowMs, reply }
     })
   }
@@ -312,6 +316,8 @@ class TurnProducer implements Producer {
 
   /** Of a fence each byte once: bytes that a rolled-back store takes again were shown already, and are the same. */
   #deliver(attempt: number, to: number): void {
+    // A broken turn's watchers read the store when it stopped.
+    if (this.#isBroken) return
     if (attempt !== this.#deliveredAttempt) {
       this.#deliveredAttempt = attempt
       this.#deliveredBytes = 0
@@ -355,17 +361,16 @@ class TurnProducer implements Producer {
   #fly<R>(operation: Promise<R>, event: (reply: R, nowMs: number) => TurnEvent): void {
     const flight = ++this.#flight
     const { clock } = this.#ports
-    operation.then(
-      (reply) => {
-        if (flight === this.#flight) this.#step(event(reply, clock.monotonicMs()))
-      },
-      () => {
-        if (flight !== this.#flight) return
-        this.#ports.telemetry.appendRetried()
-        const jitterMs = repeatMinMs + Math.random() * repeatSpreadMs
-        this.#step({ type: 'unknown', nowMs: clock.monotonicMs(), jitterMs })
-      },
-    )
+    const answered = (reply: R) => {
+      if (flight === this.#flight) this.#step(event(reply, clock.monotonicMs()))
+    }
+    const rejected = () => {
+      if (flight !== this.#flight) return
+      this.#ports.telemetry.operationRepeated()
+      const jitterMs = repeatMinMs + Math.random() * repeatSpreadMs
+      this.#step({ type: 'unknown', nowMs: clock.monotonicMs(), jitterMs })
+    }
+    operation.then(answered, rejected).catch((error: unknown) => this.broke(error))
   }
 
   /** A timer that comes too early costs one idle tick, which is cheaper than setting it anew for each token. */
@@ -387,7 +392,7 @@ class TurnProducer implements Producer {
     this.#guard(() => this.#call?.close())
     this.#guard(() => this.#subscription.close())
     this.#guard(() => this.#ports.audience.stopped(this.#claim.session))
-    this.#ports.telemetry.stopped(reason)
+    this.#guard(() => this.#ports.telemetry.stopped(reason))
     const stopped = { reason, usage: this.#usageNow() }
     this.#end.resolve(outcome === undefined ? stopped : { ...stopped, outcome })
   }

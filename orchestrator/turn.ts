@@ -11,6 +11,7 @@
 import type { Refusal } from '../protocol/error.ts'
 import { refusal } from '../protocol/error.ts'
 import {
+  behindMax,
   repeatDoublings,
   storeAwayMs,
   unacknowledgedBytes,
@@ -56,6 +57,7 @@ export interface Store {
   readonly repeatAtMs: number
   readonly failedCount: number
   readonly awaySinceMs: number
+  readonly behindCount: number
 }
 
 export type TurnState =
@@ -147,6 +149,7 @@ export function startTurn(start: TurnStart, bounds: TurnBounds): Step {
     repeatAtMs: 0,
     failedCount: 0,
     awaySinceMs: Number.POSITIVE_INFINITY,
+    behindCount: 0,
   }
   if (start.from === 'taken-cancelled') return pump(endingAsRead(store, start.foreignAttempt), start.nowMs, bounds, [])
   return { state: { phase: 'pending', store, endAtMs: start.nowMs + bounds.totalMs }, effects: [] }
@@ -354,11 +357,13 @@ function ended(state: Running, reply: EndReply, nowMs: number, bounds: TurnBound
     case 'ended':
       return stop('ended', state.phase === 'ending' ? state.outcome : undefined)
     case 'behind': {
+      const behindCount = state.store.behindCount + 1
+      if (behindCount > behindMax) throw new Error(`the store was behind ${behindCount} times`)
       if (state.phase === 'ending' && state.text === 'read')
-        return pump(endingAsRead(state.store, reply.attempt), nowMs, bounds, [])
+        return pump(endingAsRead({ ...state.store, behindCount }, reply.attempt), nowMs, bounds, [])
       // The append with the opening record finds out what is there: our attempt, or another that calls for a new one.
       const foreignAttempt = Math.max(1, reply.attempt)
-      return pump(withStore(state, { isOpen: false, foreignAttempt }), nowMs, bounds, [])
+      return pump(withStore(state, { isOpen: false, foreignAttempt, behindCount }), nowMs, bounds, [])
     }
     case 'cancel':
       return cancelSeen(state, reply.attempt, reply.length, nowMs, bounds)

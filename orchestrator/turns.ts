@@ -52,8 +52,8 @@ export function createTurns(given: TurnsPorts): Turns {
   const { clock, telemetry, logger } = ports
   const admission = createAdmission(options, clock)
   const running = new Map<string, Producer>()
+  const whenIdle: (() => void)[] = []
   let isDraining = false
-  let whenIdle: () => void = () => undefined
 
   const start = (work: Work) => {
     const { turn } = work.claim
@@ -65,14 +65,18 @@ export function createTurns(given: TurnsPorts): Turns {
       )
       .finally(() => {
         running.delete(turn)
-        if (running.size === 0) whenIdle()
+        if (running.size === 0) for (const tell of whenIdle.splice(0)) tell()
       })
   }
 
   const suspicions = createSuspicions(async (session, turn) => {
     if (running.has(turn)) return
-    const work = await takeTurn(session, turn, options, ports)
-    if (work !== undefined && !isDraining) start(work)
+    try {
+      const work = await takeTurn(session, turn, options, ports)
+      if (work !== undefined && !isDraining) start(work)
+    } catch (error) {
+      logger.error({ session, turn, error: error instanceof Error ? error.name : typeof error }, 'bug in a take-over')
+    }
   })
 
   const refuse = (error: Refusal): SendReply => {
@@ -105,10 +109,8 @@ export function createTurns(given: TurnsPorts): Turns {
     running: () => running.size,
     async drain(forMs) {
       isDraining = true
-      const idle = new Promise<void>((resolve) => {
-        whenIdle = resolve
-      })
       if (running.size === 0) return
+      const idle = new Promise<void>((resolve) => whenIdle.push(resolve))
       await within(idle, forMs, clock)
       const leaving = refusal('unavailable', 'the gateway is going away; send the message again', unavailableRetryMs)
       for (const producer of running.values()) producer.fail(leaving)
@@ -144,11 +146,11 @@ async function takeTurn(
     return again.isCancelled ? 'cancelled' : 'yours'
   }
   const from = taken.isCancelled ? 'taken-cancelled' : 'taken'
-  const { record } = message
+  const { record, prompt } = message
   return {
     claim: { session, turn, token: claim.token, start: { from, foreignAttempt: taken.attempt }, repeat },
-    // The session's own prompt is not in the log; the default one is what every session may use.
-    system: systemPrompt(undefined, options, ports) ?? '',
+    // A session outlives a prompt that the operator took away; the default one is always there.
+    system: systemPrompt(prompt, options, ports) ?? systemPrompt(undefined, options, ports) ?? '',
     content: record.message.content,
     messageSeq: taken.message.seq,
     ...(record.replaces !== undefined && { replaces: record.replaces }),
@@ -157,9 +159,11 @@ async function takeTurn(
 }
 
 async function messageOf(session: string, taken: Taken, { log, logger }: RunPorts) {
-  const reply = await log.page({ session, before: taken.message.seq + 1, limit: 1 }).catch(() => undefined)
-  const record = reply?.kind === 'ok' ? reply.entries.at(-1)?.record : undefined
-  if (record?.type === 'message.added' && record.turn === taken.turn) return { record }
+  const page = await log.page({ session, before: taken.message.seq + 1, limit: 1 }).catch(() => undefined)
+  const described = await log.describe(session).catch(() => undefined)
+  const record = page?.kind === 'ok' ? page.entries.at(-1)?.record : undefined
+  if (record?.type === 'message.added' && record.turn === taken.turn && described?.kind === 'ok')
+    return { record, prompt: described.info.prompt }
   // Its lease lapses again, and whoever meets it next tries again.
   logger.warn({ session, turn: taken.turn }, 'took over a turn whose message could not be read')
   return undefined

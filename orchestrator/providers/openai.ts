@@ -99,7 +99,7 @@ class OpenAiCall implements ProviderCall {
 
   #answered(response: Response, body: IncomingMessage | undefined): void {
     if (body === undefined || this.#isOver) {
-      body?.destroy()
+      body?.on('error', () => undefined).destroy()
       return this.#failed(refusal('provider', 'the model could not be reached'))
     }
     this.#body = body

@@ -11,7 +11,7 @@ export function refusalOf(error: unknown, nowMs: number): Refusal {
   if (error instanceof APIConnectionTimeoutError) return refusal('provider', 'the model did not answer in time')
   if (!(error instanceof APIError) || error.status === undefined)
     return refusal('provider', 'the model could not be reached')
-  return refusalOfStatus(error.status, retryAfterMs(error.headers?.get('retry-after') ?? undefined, nowMs))
+  return refusalOfStatus(error.status, waitOf(error.headers, nowMs))
 }
 
 export function refusalOfStatus(status: number, waitMs?: number): Refusal {
@@ -22,11 +22,21 @@ export function refusalOfStatus(status: number, waitMs?: number): Refusal {
   return { ...refusal('provider', `the model's provider refused the request with status ${status}`), retryable: false }
 }
 
+/** Some providers say it in milliseconds too, and then more exactly. */
+function waitOf(headers: Headers | undefined, nowMs: number): number | undefined {
+  const precise = Number(headers?.get('retry-after-ms') ?? Number.NaN)
+  if (Number.isFinite(precise)) return bounded(precise)
+  return retryAfterMs(headers?.get('retry-after') ?? undefined, nowMs)
+}
+
+function bounded(waitMs: number): number {
+  return Math.round(Math.min(Math.max(waitMs, 0), retryAfterMaxMs))
+}
+
 /** `Retry-After` in milliseconds, from seconds or a date; at most ten minutes. */
-export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
+function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined || header === '') return undefined
   const seconds = Number(header)
   const waitMs = Number.isNaN(seconds) ? Date.parse(header) - nowMs : seconds * 1000
-  if (Number.isNaN(waitMs)) return undefined
-  return Math.round(Math.min(Math.max(waitMs, 0), retryAfterMaxMs))
+  return Number.isNaN(waitMs) ? undefined : bounded(waitMs)
 }

@@ -172,7 +172,7 @@ const telemetryNames = [
   'firstToken',
   'tokenGap',
   'turnEnded',
-  'appendRetried',
+  'operationRepeated',
   'attemptOpened',
   'stopped',
 ] as const
