@@ -25,3 +25,9 @@ export const unavailableRetryMs = 1_000
 
 /** The largest HTTP request body, in bytes: content at its limit, escaped. */
 export const requestBodyBytes = 1024 * 1024
+
+/** Sockets of a leaving node are asked to reconnect spread over at most this time, in milliseconds. */
+export const drainSpreadMs = 10_000
+
+/** How long a drained node waits for the last close frames, in milliseconds. */
+export const lastFramesMs = 500

@@ -119,10 +119,7 @@ export class Chat {
     })
   }
 
-  history(
-    identity: Identity,
-    request: { session: string; before?: number; limit?: number },
-  ): Promise<Outcome<HistoryPage>> {
+  history(identity: Identity, request: Omit<UpOf<'history.get'>, 'type' | 'id'>): Promise<Outcome<HistoryPage>> {
     const { session, before, limit = pageRecordsDefault } = request
     return this.#onOwned(identity, session, async () => {
       const reply = await this.#log.page({ session, limit, ...(before === undefined ? {} : { before }) })
@@ -134,7 +131,7 @@ export class Chat {
 
   list(
     identity: Identity,
-    request: { before?: string; limit?: number },
+    request: Pick<UpOf<'session.list'>, 'before' | 'limit'>,
   ): Promise<Outcome<{ sessions: readonly ListedSession[]; next?: string }>> {
     return this.#available(async () => {
       const { before, limit = pageSessionsDefault } = request

@@ -1,6 +1,6 @@
 import type { Down } from '../protocol/down.ts'
 import { isTerminal } from '../protocol/record.ts'
-import type { Metadata } from '../protocol/shapes.ts'
+import type { Cursor, Metadata } from '../protocol/shapes.ts'
 import type { Feed, GoneReason } from '../sessions/feed.ts'
 import type { Feeds } from '../sessions/feeds.ts'
 import type { OpenReply, SessionInfo, SessionLog } from '../sessions/session-log.ts'
@@ -176,7 +176,7 @@ export class Outbox implements ReaderOwner {
     if (feed === undefined) return
     const opened = openedFrame(reader.session, reply, undefined)
     reader.place(feed, { seq: opened.frame.seq, mark: opened.frame.mark }, opened.attempt)
-    this.#events.reset()
+    this.#events.sessionOpened('reset')
     this.send(opened.frame)
   }
 }
@@ -192,8 +192,8 @@ export interface OutboxEvents {
   deltaSent(bytes: number): void
   /** A reader began to wait for the window. */
   held(): void
-  /** A reader was told that its history is another. */
-  reset(): void
+  /** How a reader came to its position. */
+  sessionOpened(how: 'new' | 'resumed' | 'reset'): void
 }
 
 /** Records read at once for a reader that is behind its feed's tail. */
@@ -203,15 +203,7 @@ const fetchRecords = 20
 export function openedFrame(
   session: string,
   reply: Extract<OpenReply, { kind: 'ok' }>,
-  cursor:
-    | {
-        readonly seq: number
-        readonly mark: number
-        readonly turn?: string
-        readonly attempt?: number
-        readonly ends?: readonly number[]
-      }
-    | undefined,
+  cursor: Cursor | undefined,
 ): { frame: Extract<Down, { type: 'session.opened' }>; attempt: ReaderAttempt | undefined } {
   const isReset = reply.from === 'reset'
   const { records, isCut } = fitPage(reply.entries, isReset ? 'back' : 'front')
@@ -246,7 +238,7 @@ function runningTurn(run: { readonly turn: string; readonly attempt: number }, p
 
 /** The attempt a reader is in after these records, from the one of its cursor on. */
 function attemptAt(
-  cursor: { readonly turn?: string; readonly attempt?: number; readonly ends?: readonly number[] } | undefined,
+  cursor: Cursor | undefined,
   records: readonly Parameters<Reader['pass']>[0][],
 ): ReaderAttempt | undefined {
   const scratch = new Reader('', silentOwner)

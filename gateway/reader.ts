@@ -150,3 +150,13 @@ export function attemptAfter(before: ReaderAttempt | undefined, record: OpeningR
   const has = keep !== undefined && before?.attempt === keep.attempt ? Math.min(before.ends[0] ?? 0, keep.end) : 0
   return { turn: record.turn, attempt: record.attempt, ends: has > 0 ? [has] : [] }
 }
+
+/** A position in the middle of a character is none of ours: it counts as the tape's beginning (STORE A9). */
+export function snapToCharacters(attempt: ReaderAttempt | undefined, feed: Feed): void {
+  const { run } = feed
+  if (attempt === undefined || run === undefined || run.turn !== attempt.turn || run.attempt !== attempt.attempt) return
+  for (const [part, tape] of run.tapes.entries()) {
+    const at = attempt.ends[part] ?? 0
+    if (at < tape.length && !tape.startsCharacter(at)) attempt.ends[part] = 0
+  }
+}

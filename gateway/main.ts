@@ -1,0 +1,262 @@
+import { dirname, resolve } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { loadPrompts } from '../orchestrator/prompts.ts'
+import { createOpenAiProvider, type OpenAiProvider } from '../orchestrator/providers/openai.ts'
+import { createTurns, type Turns } from '../orchestrator/turns.ts'
+import { closeCodes } from '../protocol/close-code.ts'
+import { tapeBytes } from '../protocol/limits.ts'
+import { socketPath, subprotocol } from '../protocol/version.ts'
+import { Feeds } from '../sessions/feeds.ts'
+import { createMemoryLog } from '../sessions/memory-log.ts'
+import type { SessionLog } from '../sessions/session-log.ts'
+import { type Authenticator, createAuthenticator } from './auth/authenticator.ts'
+import { readUpgradeToken } from './auth/token-source.ts'
+import { lastFramesMs } from './bounds.ts'
+import { Chat, randomId } from './chat.ts'
+import type { Config } from './config.ts'
+import type { ConnectionSettings } from './connection.ts'
+import { Connections } from './connections.ts'
+import { isAllowedOrigin } from './origin.ts'
+import { type ConnectionDeps, ServedConnection } from './serve-connection.ts'
+import type { Telemetry } from './telemetry/ports.ts'
+import { chooseTransport } from './transport/choose-transport.ts'
+import type { HttpHandler, Socket, SocketHandlers, Transport, Upgrade } from './transport/transport.ts'
+
+/** The composition root: the one place that knows every concrete part, and joins them. */
+
+export interface GatewayParts {
+  readonly config: Config
+  readonly telemetry: Telemetry
+  /** Where the provider is, when the configuration says `bundled`. Up to and with `/v1`. */
+  readonly bundledProviderUrl?: string
+  /** Default: the memory store that the configuration describes. */
+  readonly log?: SessionLog
+}
+
+export interface Gateway {
+  readonly host: string
+  readonly port: number
+  readonly authenticator: Authenticator
+  /** For tests and `/v1/admin/node`. */
+  state(): NodeState
+  /** Leaves without hurry: no new sockets, running turns end or are cut at the deadline, then everything closes. */
+  drain(): Promise<void>
+  /** Ends at once. */
+  close(): Promise<void>
+}
+
+export interface NodeState {
+  readonly sockets: number
+  readonly watchedSessions: number
+  readonly runningTurns: number
+  readonly isDraining: boolean
+}
+
+/** Resolves when the gateway accepts connections. Rejects with a message for the operator. */
+export async function startGateway(parts: GatewayParts): Promise<Gateway> {
+  const { config, telemetry } = parts
+  const log = parts.log ?? memoryLog(config)
+  const feeds = new Feeds(log)
+  const authenticator = createAuthenticator(config.auth, {
+    nowMs: Date.now,
+    reportKeyTrouble: (problem) => telemetry.log.warn({ problem }, 'unable to fetch keys for tokens'),
+  })
+  const provider = openProvider(parts)
+  const turns = openTurns(parts, log, feeds, provider)
+  const chat = new Chat(log, turns, Date.now, (error) => telemetry.log.error({ err: error }, 'the store failed'))
+  const connections = new Connections(connectionLimits(config))
+  const node = new Node({ config, telemetry, log, feeds, authenticator, provider, turns, chat, connections })
+  const createTransport = await chooseTransport(config.listen.transport, config.listen.uwsPath, telemetry.log)
+  const transport = createTransport({
+    host: config.listen.host,
+    port: config.listen.port,
+    ...(config.tls.kind === 'on' ? { tls: { certFile: config.tls.certFile, keyFile: config.tls.keyFile } } : {}),
+    maxFrameBytes: config.limits.maxFrameBytes,
+    socketPath,
+    subprotocol,
+    fetch: node.http,
+    accept: (upgrade, socket) => node.accept(upgrade, socket),
+    log: telemetry.log,
+  })
+  return node.start(transport)
+}
+
+interface NodeParts {
+  readonly config: Config
+  readonly telemetry: Telemetry
+  readonly log: SessionLog
+  readonly feeds: Feeds
+  readonly authenticator: Authenticator
+  readonly provider: OpenAiProvider
+  readonly turns: Turns
+  readonly chat: Chat
+  readonly connections: Connections
+}
+
+class Node {
+  readonly #parts: NodeParts
+  readonly #deps: ConnectionDeps
+  readonly http: HttpHandler
+  #isDraining = false
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts
+    this.#deps = connectionDeps(parts)
+    this.http = () => new Response('not found', { status: 404 })
+  }
+
+  async start(transport: Transport): Promise<Gateway> {
+    const { connections, authenticator } = this.#parts
+    const { host, port } = await transport.listen()
+    connections.start()
+    return {
+      host,
+      port,
+      authenticator,
+      state: () => this.state(),
+      drain: () => this.#drain(transport),
+      close: () => this.#close(transport),
+    }
+  }
+
+  state(): NodeState {
+    const { connections, feeds, turns } = this.#parts
+    return {
+      sockets: connections.size,
+      watchedSessions: feeds.size,
+      runningTurns: turns.running(),
+      isDraining: this.#isDraining,
+    }
+  }
+
+  accept(upgrade: Upgrade, socket: Socket): SocketHandlers {
+    const { config, connections } = this.#parts
+    const token = readUpgradeToken(upgrade.url, upgrade.authorization)
+    const headerToken = token.kind === 'token' ? token.token : undefined
+    const connection = new ServedConnection(socket, this.#deps, settingsOf(config), headerToken, upgrade.traceparent)
+    connections.opened(connection, upgrade.address)
+    this.#parts.telemetry.sockets.opened(connection.connection)
+    if (token.kind === 'refused') connection.end(closeCodes.tokenInUrl, token.message)
+    else if (!isAllowedOrigin(config.web.allowedOrigins, upgrade.origin, upgrade.host)) {
+      connection.end(closeCodes.originNotAllowed, 'this origin is not allowed: add it to SLUICE_ALLOWED_ORIGINS')
+    } else if (!connections.hasPlaceFor(upgrade.address)) {
+      connection.end(closeCodes.tooManySockets, 'this address has as many sockets as it may')
+    }
+    return connection
+  }
+
+  async #drain(transport: Transport): Promise<void> {
+    if (this.#isDraining) return
+    this.#isDraining = true
+    const { config, connections, turns, telemetry } = this.#parts
+    const deadlineMs = config.limits.drainDeadlineMs
+    telemetry.log.info({ ...this.state(), deadlineMs }, 'leaving: no new sockets, running turns may end')
+    transport.stopListening()
+    connections.leave(deadlineMs)
+    await turns.drain(deadlineMs)
+    connections.endAll()
+    await wait(connections.size === 0 ? 0 : lastFramesMs)
+    await this.#close(transport)
+  }
+
+  async #close(transport: Transport): Promise<void> {
+    const { connections, provider, log } = this.#parts
+    connections.stop()
+    await transport.close()
+    provider.close()
+    await log.close()
+  }
+}
+
+function memoryLog(config: Config): SessionLog {
+  const { maxSessionCount, maxBytes, sessionTtlMs } = config.store
+  return createMemoryLog({ maxSessions: maxSessionCount, maxBytes, ttlMs: sessionTtlMs })
+}
+
+function openProvider({ config, bundledProviderUrl, telemetry }: GatewayParts): OpenAiProvider {
+  const { endpoint, firstTokenTimeoutMs } = config.provider
+  const headersMs = 2 * firstTokenTimeoutMs
+  if (endpoint.kind === 'openai') {
+    const { baseUrl, apiKey } = endpoint
+    return createOpenAiProvider({ baseUrl, apiKey: apiKey?.reveal() ?? 'none', headersMs }, telemetry.log)
+  }
+  if (bundledProviderUrl === undefined)
+    throw new Error('unable to start: no provider; set OPENAI_API_KEY or OPENAI_BASE_URL')
+  return createOpenAiProvider({ baseUrl: bundledProviderUrl, apiKey: 'none', headersMs }, telemetry.log)
+}
+
+function openTurns(
+  { config, telemetry }: GatewayParts,
+  log: SessionLog,
+  feeds: Feeds,
+  provider: OpenAiProvider,
+): Turns {
+  const { provider: options, limits } = config
+  return createTurns({
+    log,
+    provider,
+    audience: {
+      delivered: (session, fence, part, at, text, arrivedMs) => {
+        feeds.delivered(session, fence, part, at, text)
+        telemetry.sockets.addedLatency(performance.now() - arrivedMs)
+      },
+      stopped: (session) => feeds.producerStopped(session),
+    },
+    telemetry: telemetry.turns,
+    logger: telemetry.log,
+    prompts: loadPrompts(resolve(import.meta.dirname, '..', dirname(options.systemPromptFile))),
+    randomId,
+    options: {
+      model: options.model,
+      models: 'any',
+      maxOutputTokens: options.answerTokens,
+      promptTokens: options.historyTokens,
+      contentBytes: limits.maxContentBytes,
+      tapeBytes,
+      messagesPerMinute: limits.messagesPerMinute === 'unlimited' ? 0 : limits.messagesPerMinute,
+      runningTurnsMax: 10_000,
+      leaseMs: 5_000,
+      renewMs: 1_500,
+      firstTokenMs: options.firstTokenTimeoutMs,
+      idleMs: options.idleTimeoutMs,
+      totalMs: options.turnTimeoutMs,
+    },
+  })
+}
+
+function connectionLimits({ limits }: Config) {
+  return {
+    socketsPerSubject: limits.socketsPerSubject,
+    socketsPerAddress: limits.socketsPerAddress === 'unlimited' ? Number.POSITIVE_INFINITY : limits.socketsPerAddress,
+    helloDeadlineMs: limits.helloDeadlineMs,
+    heartbeatMs: limits.heartbeatMs,
+  }
+}
+
+function settingsOf({ limits }: Config): ConnectionSettings {
+  return {
+    connection: randomId(),
+    contentBytes: limits.maxContentBytes,
+    framesPerSecond: limits.framesPerSecond,
+    watchedSessions: limits.watchedSessionsPerSocket,
+    helloDeadlineMs: limits.helloDeadlineMs,
+    heartbeatMs: limits.heartbeatMs,
+  }
+}
+
+function connectionDeps({ telemetry, chat, feeds, log, authenticator, connections }: NodeParts): ConnectionDeps {
+  return {
+    chat,
+    feeds,
+    log,
+    telemetry: telemetry.sockets,
+    nowMs: Date.now,
+    verify: (token) => authenticator.verify(token),
+    hasPlace: (identity) => connections.hasPlace(identity),
+    welcomed(connection, identity, client) {
+      connections.welcomed(connection, identity)
+      telemetry.sockets.welcomed(connection.connection, client)
+    },
+    closed: (connection) => connections.closed(connection),
+  }
+}

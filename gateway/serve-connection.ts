@@ -1,0 +1,207 @@
+import { refusal } from '../protocol/error.ts'
+import type { Request } from '../protocol/up.ts'
+import type { Feeds } from '../sessions/feeds.ts'
+import type { SessionLog } from '../sessions/session-log.ts'
+import type { Verification } from './auth/authenticator.ts'
+import type { Identity } from './auth/identity.ts'
+import { requestsAtOnce, requestsWaitingMax, unansweredForRequestsBytes } from './bounds.ts'
+import type { Chat } from './chat.ts'
+import {
+  type ConnectionEffect,
+  type ConnectionEvent,
+  type ConnectionSettings,
+  type ConnectionState,
+  openConnection,
+  stepConnection,
+  type VerifyPurpose,
+} from './connection.ts'
+import { Outbox } from './outbox.ts'
+import { parseFrame } from './parse-frame.ts'
+import { type Served, serveRequest } from './requests.ts'
+import type { SocketTelemetry } from './telemetry/ports.ts'
+import type { Socket, SocketHandlers } from './transport/transport.ts'
+
+/**
+ * The shell of one socket: turns the transport's events into the reducer's, and its effects into calls. Requests are
+ * served side by side, bounded; they wait while the client does not read what it was answered.
+ */
+export class ServedConnection implements SocketHandlers {
+  readonly outbox: Outbox
+  readonly #traceparent: string | undefined
+  readonly #socket: Socket
+  readonly #deps: ConnectionDeps
+  #state: ConnectionState
+  #identity: Identity | undefined
+  #servingCount = 0
+  #waiting: { readonly request: Request; readonly identity: Identity }[] = []
+
+  constructor(
+    socket: Socket,
+    deps: ConnectionDeps,
+    settings: ConnectionSettings,
+    headerToken: string | undefined,
+    traceparent: string | undefined,
+  ) {
+    this.#socket = socket
+    this.#deps = deps
+    this.#traceparent = traceparent
+    this.#state = openConnection(settings, deps.nowMs(), headerToken)
+    this.outbox = new Outbox(socket, deps.feeds, deps.log, deps.telemetry)
+  }
+
+  get connection(): string {
+    return this.#state.settings.connection
+  }
+
+  get identity(): Identity | undefined {
+    return this.#identity
+  }
+
+  text(frame: string): void {
+    this.#deps.telemetry.frameCame(frame.length)
+    this.#step({ type: 'frame', frame: parseFrame(frame), nowMs: this.#deps.nowMs() })
+  }
+
+  binary(): void {
+    const message = 'a binary frame: send one JSON object in each text frame'
+    this.#step({ type: 'frame', frame: { kind: 'invalid', message }, nowMs: this.#deps.nowMs() })
+  }
+
+  pong(payload: string): void {
+    this.#step({ type: 'heard', nowMs: this.#deps.nowMs() })
+    this.outbox.pong(payload)
+    this.#serveWaiting()
+  }
+
+  alive(): void {
+    this.#step({ type: 'heard', nowMs: this.#deps.nowMs() })
+  }
+
+  tick(): void {
+    this.#step({ type: 'tick', nowMs: this.#deps.nowMs() })
+  }
+
+  leave(reconnectAfterMs: number, deadlineMs: number): void {
+    this.#step({ type: 'leaving', reconnectAfterMs, deadlineMs })
+  }
+
+  /** Ends the socket from outside the protocol: the node leaves, the origin is not allowed. */
+  end(code: number, reason: string): void {
+    this.#step({ type: 'closed' })
+    this.#release()
+    this.#socket.close(code, reason)
+  }
+
+  closed(code: number): void {
+    this.#step({ type: 'closed' })
+    this.#release()
+    const { connection } = this
+    this.#deps.telemetry.closed(connection, code, this.#deps.nowMs() - this.#state.openedMs)
+    this.#deps.closed(this)
+  }
+
+  #step(event: ConnectionEvent): void {
+    const { state, effects } = stepConnection(this.#state, event)
+    this.#state = state
+    for (const effect of effects) this.#perform(effect)
+  }
+
+  #perform(effect: ConnectionEffect): void {
+    switch (effect.type) {
+      case 'send':
+        if (effect.frame.type === 'error') this.#deps.telemetry.refused(effect.frame.kind)
+        return this.outbox.send(effect.frame)
+      case 'verify':
+        return void this.#verify(effect.token, effect.purpose)
+      case 'welcomed':
+        this.#identity = effect.identity
+        return this.#deps.welcomed(this, effect.identity, effect.client)
+      case 'serve':
+        return this.#take(effect.request, effect.identity)
+      case 'ping':
+        return this.outbox.heartbeat()
+      case 'close':
+        this.#release()
+        return this.#socket.close(effect.code, effect.reason)
+      default:
+        return assertNever(effect)
+    }
+  }
+
+  async #verify(token: string, purpose: VerifyPurpose): Promise<void> {
+    const verification = await this.#deps.verify(token).catch((error: unknown) => this.#verifyFailed(error))
+    const isHello = purpose.kind === 'hello'
+    const hasPlace = verification.kind === 'refused' || !isHello || this.#deps.hasPlace(verification.identity)
+    this.#step({ type: 'verified', purpose, verification, hasPlace, nowMs: this.#deps.nowMs() })
+  }
+
+  #verifyFailed(error: unknown): Verification {
+    this.#deps.telemetry.failed(this.connection, error)
+    return { kind: 'refused', reason: 'unavailable', message: 'unable to verify the token: try again' }
+  }
+
+  #take(request: Request, identity: Identity): void {
+    if (this.#servingCount < requestsAtOnce && this.#canAnswer()) return void this.#serve(request, identity)
+    if (this.#waiting.length < requestsWaitingMax) {
+      this.#waiting.push({ request, identity })
+      return
+    }
+    const error = refusal('rate-limited', 'too many requests are waiting for their answers: read them first', 1_000)
+    this.#perform({ type: 'send', frame: { type: 'error', ref: request.id, ...error } })
+  }
+
+  #canAnswer(): boolean {
+    return this.outbox.unansweredBytes < unansweredForRequestsBytes
+  }
+
+  #serveWaiting(): void {
+    while (this.#waiting.length > 0 && this.#servingCount < requestsAtOnce && this.#canAnswer()) {
+      const next = this.#waiting.shift()
+      if (next !== undefined) void this.#serve(next.request, next.identity)
+    }
+  }
+
+  /** A bug in serving a request closes this socket, and no other. */
+  async #serve(request: Request, identity: Identity): Promise<void> {
+    this.#servingCount++
+    try {
+      const { chat, telemetry } = this.#deps
+      const served: Served = {
+        chat,
+        outbox: this.outbox,
+        watchedSessions: this.#state.settings.watchedSessions,
+        opened: (how) => telemetry.sessionOpened(how),
+      }
+      await telemetry.traced(request, this.connection, this.#traceparent, () =>
+        serveRequest(served, identity, request, (kind) => telemetry.refused(kind)),
+      )
+    } catch (error) {
+      this.#deps.telemetry.failed(this.connection, error)
+      this.end(4000, 'internal error')
+    }
+    this.#servingCount--
+    this.#serveWaiting()
+  }
+
+  #release(): void {
+    this.#waiting = []
+    this.outbox.close()
+  }
+}
+
+export interface ConnectionDeps {
+  readonly chat: Chat
+  readonly feeds: Feeds
+  readonly log: SessionLog
+  readonly telemetry: SocketTelemetry
+  nowMs(): number
+  verify(token: string): Promise<Verification>
+  /** Whether the subject may have one more socket here. */
+  hasPlace(identity: Identity): boolean
+  welcomed(connection: ServedConnection, identity: Identity, client: string): void
+  closed(connection: ServedConnection): void
+}
+
+function assertNever(value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`)
+}

@@ -1,0 +1,56 @@
+import type { TurnTelemetry } from '../../orchestrator/ports.ts'
+import type { ErrorKind } from '../../protocol/error.ts'
+import type { Request } from '../../protocol/up.ts'
+
+/**
+ * What the gateway tells of itself. Ids, figures and kinds; never a user's text (DESIGN 3, rule 9). Called on the hot
+ * path: cheap, and must not throw.
+ */
+export interface Telemetry {
+  readonly log: Log
+  readonly turns: TurnTelemetry
+  readonly sockets: SocketTelemetry
+  readonly http: HttpTelemetry
+  /** Prometheus' text format. */
+  metrics(): Promise<{ readonly contentType: string; readonly body: string }>
+  /** Flushes what is not yet exported; bounded in time. */
+  close(): Promise<void>
+}
+
+/** pino's shape, as far as it is used. */
+export interface Log {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface SocketTelemetry {
+  opened(connection: string): void
+  welcomed(connection: string, client: string): void
+  closed(connection: string, code: number, openMs: number): void
+  /** A text frame came, of so many UTF-16 units. */
+  frameCame(length: number): void
+  refused(kind: ErrorKind | string): void
+  /** A bug in serving one socket; it is closed. */
+  failed(connection: string, error: unknown): void
+  /** A session was opened: anew, going on at a cursor, or with a cursor that was refused. */
+  sessionOpened(how: 'new' | 'resumed' | 'reset'): void
+  deltaSent(bytes: number): void
+  /** A reader began to wait for a slow socket. */
+  held(): void
+  /** From the arrival of a token from the provider to the write of the frame that carries it. */
+  addedLatency(ms: number): void
+  /** Runs `serve` in a span named after the request, ids as attributes. */
+  traced(
+    request: Request,
+    connection: string,
+    traceparent: string | undefined,
+    serve: () => Promise<void>,
+  ): Promise<void>
+}
+
+export interface HttpTelemetry {
+  /** `route` is the route's pattern, not the path. */
+  answered(route: string, method: string, status: number, ms: number): void
+}
