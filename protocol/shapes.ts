@@ -45,16 +45,16 @@ export type Metadata = z.infer<typeof metadata>
 export const cursor = z.object({
   seq: headSeq,
   mark,
-  turn: id.optional(),
-  attempt: attempt.optional(),
-  ends: ends.optional(),
+  turn: id.exactOptional(),
+  attempt: attempt.exactOptional(),
+  ends: ends.exactOptional(),
 })
 export type Cursor = z.infer<typeof cursor>
 
 export const usage = z.object({
   inputTokens: count,
   outputTokens: count,
-  cachedTokens: count.optional(),
+  cachedTokens: count.exactOptional(),
   source: z.enum(['exact', 'estimated', 'unknown']).describe('how it is known'),
 })
 export type Usage = z.infer<typeof usage>
@@ -72,7 +72,7 @@ export const refusalSchema = z.object({
   kind: z.enum(errorKinds),
   message: z.string(),
   retryable: z.boolean(),
-  retryAfterMs: durationMs.optional(),
+  retryAfterMs: durationMs.exactOptional(),
 })
 
 /** What every record carries. `timeMs` is when the node that wrote it said so; `seq` orders, not the clock. */

@@ -14,4 +14,4 @@ export const liveTurnCompleted = turnCompleted.extend(live)
 export const liveTurnCancelled = turnCancelled.extend(live)
 export const liveTurnFailed = turnFailed.extend(live)
 /** With `ref` to who gave it; a watcher gets it without, too, and ignores whichever comes second by its `seq`. */
-export const liveFeedbackAdded = feedbackAdded.extend({ ...live, ref: id.optional() })
+export const liveFeedbackAdded = feedbackAdded.extend({ ...live, ref: id.exactOptional() })

@@ -8,7 +8,7 @@ import { count, ends, headSeq, id, instantMs, mark, metadata } from '../shapes.t
  */
 export const sessionOpened = z.object({
   type: z.literal('session.opened'),
-  ref: id.optional(),
+  ref: id.exactOptional(),
   session: id,
   seq: headSeq.describe("the last record of this frame, or the cursor's; later ones follow as frames of their own"),
   mark,
@@ -17,8 +17,8 @@ export const sessionOpened = z.object({
   hasMore: z.boolean().describe('older records exist than the first of these: history.get'),
   turn: z
     .object({ turn: id, attempt: count, state: z.enum(['pending', 'streaming']), ends })
-    .optional()
+    .exactOptional()
     .describe('the running turn as of `seq`; `ends` is where its deltas begin'),
   createdMs: instantMs,
-  metadata: metadata.optional(),
+  metadata: metadata.exactOptional(),
 })

@@ -6,8 +6,8 @@ export const sessionEntry = z.object({
   createdMs: instantMs,
   updatedMs: instantMs.describe('when its last record was written'),
   preview: z.string().describe('the beginning of its first message'),
-  metadata: metadata.optional(),
-  running: z.boolean().optional().describe('a turn is under way'),
+  metadata: metadata.exactOptional(),
+  running: z.boolean().exactOptional().describe('a turn is under way'),
 })
 export type SessionEntry = z.infer<typeof sessionEntry>
 
@@ -16,5 +16,5 @@ export const sessionPage = z.object({
   type: z.literal('session.page'),
   ref: id,
   sessions: z.array(sessionEntry),
-  next: z.string().optional().describe('`before` of the next page; absent on the last'),
+  next: z.string().exactOptional().describe('`before` of the next page; absent on the last'),
 })

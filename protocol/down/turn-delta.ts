@@ -11,5 +11,5 @@ export const turnDelta = z.object({
   at: position,
   end: position,
   text: z.string(),
-  kind: z.string().optional().describe("what the part is; in a part's first delta, for parts above 0"),
+  kind: z.string().exactOptional().describe("what the part is; in a part's first delta, for parts above 0"),
 })

@@ -8,6 +8,6 @@ export const feedbackAdded = z.object({
   ...recordFields,
   turn: id,
   rating: z.union([z.literal(-1), z.literal(0), z.literal(1)]),
-  comment: z.string().max(commentLength).optional(),
-  share: z.boolean().optional(),
+  comment: z.string().max(commentLength).exactOptional(),
+  share: z.boolean().exactOptional(),
 })

@@ -6,7 +6,7 @@ export const messageAdded = z.object({
   type: z.literal('message.added'),
   ...recordFields,
   turn: id.describe('the turn that will answer it'),
-  message: z.object({ messageId: id, content: z.string(), metadata: metadata.optional() }),
-  replaces: id.optional().describe('the turn whose place this one takes'),
-  model: model.optional().describe('the model that was asked for'),
+  message: z.object({ messageId: id, content: z.string(), metadata: metadata.exactOptional() }),
+  replaces: id.exactOptional().describe('the turn whose place this one takes'),
+  model: model.exactOptional().describe('the model that was asked for'),
 })

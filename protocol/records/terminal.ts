@@ -11,14 +11,14 @@ const terminalFields = {
   attempt: count.describe('the attempt whose text stands; 0: none ever began'),
   finishReason: z.string().describe("the provider's: stop, length, content_filter, …; or cancelled, error"),
   usage,
-  cost: cost.optional().describe('absent: the price is not known'),
+  cost: cost.exactOptional().describe('absent: the price is not known'),
   bytes: position,
   sha256,
   parts: z
     .array(z.object({ part, kind: z.string(), bytes: position, sha256 }))
-    .optional()
+    .exactOptional()
     .describe('the other parts'),
-  text: z.string().optional().describe('in a page, not live'),
+  text: z.string().exactOptional().describe('in a page, not live'),
 }
 
 export const turnCompleted = z.object({ type: z.literal('turn.completed'), ...terminalFields })

@@ -8,6 +8,6 @@ export const turnRestarted = z.object({
   turn: id,
   attempt,
   model,
-  keep: z.object({ attempt, end: position }).optional(),
+  keep: z.object({ attempt, end: position }).exactOptional(),
   reason: z.string(),
 })

@@ -9,6 +9,6 @@ export const feedbackGive = z.object({
   session: id,
   turn: id,
   rating: z.union([z.literal(-1), z.literal(0), z.literal(1)]),
-  comment: z.string().max(commentLength).optional(),
-  share: z.boolean().optional().describe('the subject lets it be exported'),
+  comment: z.string().max(commentLength).exactOptional(),
+  share: z.boolean().exactOptional().describe('the subject lets it be exported'),
 })

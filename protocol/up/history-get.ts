@@ -7,6 +7,6 @@ export const historyGet = z.object({
   type: z.literal('history.get'),
   id,
   session: id,
-  before: seq.optional(),
-  limit: z.int().min(1).max(pageRecordsMax).optional(),
+  before: seq.exactOptional(),
+  limit: z.int().min(1).max(pageRecordsMax).exactOptional(),
 })

@@ -8,7 +8,7 @@ export const messageSend = z.object({
   session: id,
   messageId: id,
   content: z.string().min(1),
-  replaces: id.optional().describe('the last turn, whose place this message takes: retry, edit'),
-  model: model.optional(),
-  metadata: metadata.optional(),
+  replaces: id.exactOptional().describe('the last turn, whose place this message takes: retry, edit'),
+  model: model.exactOptional(),
+  metadata: metadata.exactOptional(),
 })

@@ -6,6 +6,6 @@ import { id } from '../shapes.ts'
 export const sessionList = z.object({
   type: z.literal('session.list'),
   id,
-  before: z.string().max(128).optional().describe('the `next` of the page before'),
-  limit: z.int().min(1).max(pageSessionsMax).optional(),
+  before: z.string().max(128).exactOptional().describe('the `next` of the page before'),
+  limit: z.int().min(1).max(pageSessionsMax).exactOptional(),
 })

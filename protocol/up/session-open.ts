@@ -5,10 +5,10 @@ import { cursor, id, metadata } from '../shapes.ts'
 export const sessionOpen = z.object({
   type: z.literal('session.open'),
   id,
-  session: id.optional(),
-  key: id.optional().describe('idempotency of a creation'),
-  prompt: id.optional().describe('the prompt template a new session uses'),
-  channel: id.optional().describe('where a new session comes from: web, phone, …'),
-  metadata: metadata.optional().describe("a new session's; see session.update"),
-  cursor: cursor.optional().describe('what the client already has'),
+  session: id.exactOptional(),
+  key: id.exactOptional().describe('idempotency of a creation'),
+  prompt: id.exactOptional().describe('the prompt template a new session uses'),
+  channel: id.exactOptional().describe('where a new session comes from: web, phone, …'),
+  metadata: metadata.exactOptional().describe("a new session's; see session.update"),
+  cursor: cursor.exactOptional().describe('what the client already has'),
 })

@@ -20,7 +20,6 @@ export function quietTelemetry(): QuietTelemetry {
       firstToken: nothing,
       tokenGap: nothing,
       turnEnded: nothing,
-      appendRetried: nothing,
       attemptOpened: nothing,
       stopped: nothing,
     },
