@@ -1,0 +1,65 @@
+/**
+ * Everything in the client that can grow, wait or be tried again has its bound here, with what happens at the limit.
+ * `createClient`'s `limits` overrides single ones.
+ */
+export const bounds = {
+  /** Messages of one session not yet ended. One more is failed at once as `busy`. */
+  maxPendingMessages: 100,
+  /** Messages that failed before they were accepted and are still shown; the oldest is forgotten. */
+  maxFailedMessages: 20,
+  /** Turns held of one session; the oldest are dropped and `hasMore` says that they can be loaded again. */
+  maxTurns: 5_000,
+  /** Calls (lists, updates, cancels) not yet answered. One more is refused as `busy`. */
+  maxCalls: 200,
+  /** Sessions watched at a time. One more is refused. The gateway has a limit of its own. */
+  maxSessions: 200,
+
+  /** A socket that has not opened by then is given up. */
+  dialMs: 10_000,
+  /** A socket on which `hello` has not been answered by then is given up. */
+  welcomeMs: 10_000,
+  /** A token that has not come by then counts as a failure, and is asked for again after a backoff. */
+  tokenMs: 30_000,
+  /** A token with less than this to live is not tried: a new one is asked for. */
+  tokenSlackMs: 5_000,
+  /** Refusals of the token in a row, after which the client stops. */
+  maxTokenRefusals: 3,
+
+  /** The wait before dial n is random between 0 and the smaller of `backoffCapMs` and `backoffBaseMs` · 2^n. */
+  backoffBaseMs: 500,
+  backoffCapMs: 30_000,
+  /** A connection that lasted this long begins the backoff anew. */
+  stableMs: 1_000,
+  /** Dials hurried by `online` or by the foreground are at least this far apart, so a flapping network cannot loop. */
+  hurriedDialMs: 1_000,
+
+  /** How long a ping sent because the app came back may stay unanswered before the socket is replaced. */
+  probeMs: 5_000,
+  /** The share of the gateway's frames a second that this client uses. */
+  frameShare: 0.5,
+  /** Until the gateway says, at most that many frames a second. */
+  framesPerSecond: 20,
+
+  /** An open that is not answered by then is sent again. */
+  openMs: 15_000,
+  /** Re-opens of one session within `reopenWindowMs` that are sent at once; further ones wait with backoff. */
+  maxQuickReopens: 3,
+  reopenWindowMs: 10_000,
+
+  /** A call that is not answered by then, reconnects included, is answered `unavailable`. */
+  callMs: 30_000,
+  /** Refusals of one message that are waited out, before it is failed with the last of them. */
+  maxMessageRefusals: 20,
+  /** A refused request is not sent again sooner than this, whatever the refusal says. */
+  minRetryWaitMs: 100,
+  /** A refusal that asks for a longer wait than this is final. */
+  maxRetryWaitMs: 60_000,
+  /** Sockets that one message may cost before it is given up. */
+  maxMessageCosts: 2,
+  /** The largest frame up that a transport takes, in bytes; what is larger is failed as `too-large`, unsent. */
+  maxFrameBytes: 1024 * 1024,
+  /** Reads of one text by slices, before it is given up as unreadable. */
+  maxTextReads: 64,
+} as const
+
+export type Bounds = { readonly [Name in keyof typeof bounds]: number }

@@ -1,0 +1,252 @@
+import { type AfterClose, afterClose, closeCodes } from '../protocol/close-code.ts'
+import type { DownOf } from '../protocol/down.ts'
+import { missedHeartbeats } from '../protocol/limits.ts'
+import { abandonCalls } from './calls.ts'
+import { backoffMs, change, type Move, request, setLink, takeNumber } from './move.ts'
+import { abandonMessages, detachSessions } from './sessions.ts'
+import type { Online, TokenReason } from './state.ts'
+
+/**
+ * The connection: token, dial, hello, welcome, alive, and again. One socket is current; during a handover the socket
+ * of the leaving node is read on until the new one is welcome. Everything about sessions hangs on two moments:
+ * `welcomed`, after which all of them are opened anew, and `detachSessions`, when the socket they were on is gone.
+ */
+
+export function connect(move: Move): void {
+  const { link } = move.state
+  if (link.kind === 'waiting') return hurry(move)
+  if (link.kind !== 'idle' && link.kind !== 'stopped') return
+  change(move, { attempt: 0, refusals: 0 })
+  beginDial(move, undefined)
+}
+
+export function close(move: Move): void {
+  stop(move, 1000, 'closed by the application')
+}
+
+/** The network or the user came back: dial now rather than later, and make sure that the socket is not a dead one. */
+export function wake(move: Move): void {
+  const { link, bounds } = move.state
+  if (link.kind === 'waiting') return hurry(move)
+  if (link.kind !== 'online') return
+  const deadlineMs = move.nowMs + bounds.probeMs
+  if (link.pingDeadlineMs === undefined) sendPing(move, link, deadlineMs)
+  else setLink(move, { ...link, pingDeadlineMs: Math.min(link.pingDeadlineMs, deadlineMs) })
+}
+
+export function tokenArrived(move: Move, ticket: number, token: string): void {
+  const { link } = move.state
+  if (link.kind === 'fetching-token' && link.ticket === ticket) {
+    change(move, { token: { value: token, expiresAtMs: undefined } })
+    dial(move)
+  } else if (link.kind === 'online' && link.refreshTicket === ticket) {
+    setLink(move, { ...link, refreshTicket: undefined, refreshed: token })
+    request(move, link, { type: 'token.refresh', token }, { kind: 'refresh' })
+  }
+}
+
+export function tokenFailed(move: Move, ticket: number): void {
+  const { link } = move.state
+  if (link.kind === 'fetching-token' && link.ticket === ticket) wait(move, link.reason)
+  // On a live socket the old token stands; when it ends, the close asks for another.
+  else if (link.kind === 'online' && link.refreshTicket === ticket) setLink(move, { ...link, refreshTicket: undefined })
+}
+
+export function socketOpened(move: Move, socket: number): void {
+  const { link, token, client, bounds } = move.state
+  if (link.kind !== 'dialing' || link.socket !== socket) return
+  setLink(move, { kind: 'greeting', socket, deadlineMs: move.nowMs + bounds.welcomeMs })
+  const frame = {
+    type: 'hello' as const,
+    ...(token === undefined ? {} : { token: token.value }),
+    ...(client === undefined ? {} : { client }),
+  }
+  move.effects.push({ type: 'transmit', socket, frame })
+}
+
+export function socketClosed(move: Move, socket: number, code: number, reason: string): void {
+  const { link, leaving } = move.state
+  if (leaving?.socket === socket) {
+    change(move, { leaving: undefined })
+    detachSessions(move, code)
+  } else if ('socket' in link && link.socket === socket) {
+    loseSocket(move, afterClose(code), code, reason)
+  }
+}
+
+export function welcomed(move: Move, frame: DownOf<'welcome'>): void {
+  const { link, leaving, token, stats } = move.state
+  if (link.kind !== 'greeting') return
+  if (leaving !== undefined) move.effects.push({ type: 'hang-up', socket: leaving.socket, code: 1000 })
+  const isFirst = stats.reconnects === -1
+  change(move, {
+    leaving: undefined,
+    limits: frame.limits,
+    token: token === undefined ? undefined : { value: token.value, expiresAtMs: frame.tokenExpiresAt },
+    stats: { ...stats, reconnects: isFirst ? 0 : stats.reconnects + 1 },
+    link: {
+      kind: 'online',
+      socket: link.socket,
+      sinceMs: move.nowMs,
+      heartbeatMs: frame.heartbeatMs,
+      lastHeardMs: move.nowMs,
+      pingDeadlineMs: undefined,
+      leave: undefined,
+      refreshTicket: undefined,
+      refreshed: undefined,
+      pace: { startMs: move.nowMs, sent: 0 },
+    },
+  })
+  detachSessions(move, 1000)
+}
+
+export function tokenExpiring(move: Move): void {
+  const { link } = move.state
+  if (link.kind !== 'online' || link.refreshTicket !== undefined) return
+  const ticket = takeNumber(move)
+  setLink(move, { ...link, refreshTicket: ticket })
+  move.effects.push({ type: 'fetch-token', ticket, reason: 'expiring' })
+}
+
+export function tokenRefreshed(move: Move, expiresAtMs: number): void {
+  const { link } = move.state
+  if (link.kind !== 'online' || link.refreshed === undefined) return
+  change(move, { token: { value: link.refreshed, expiresAtMs }, link: { ...link, refreshed: undefined } })
+}
+
+export function goingAway(move: Move, frame: DownOf<'going.away'>): void {
+  const { link } = move.state
+  if (link.kind !== 'online' || link.leave !== undefined) return
+  const leave = { atMs: move.nowMs + frame.reconnectAfterMs, untilMs: move.nowMs + frame.deadlineMs }
+  setLink(move, { ...link, leave })
+}
+
+/** Anything at all came: the socket lives. */
+export function heard(move: Move): void {
+  const { link } = move.state
+  if (link.kind === 'online') setLink(move, { ...link, lastHeardMs: move.nowMs, pingDeadlineMs: undefined })
+}
+
+/** What is due on the connection. */
+export function tickLink(move: Move): void {
+  const { link, leaving } = move.state
+  if (leaving !== undefined && move.nowMs >= leaving.untilMs) {
+    move.effects.push({ type: 'hang-up', socket: leaving.socket, code: 1000 })
+    change(move, { leaving: undefined })
+    detachSessions(move, closeCodes.goingAway)
+  }
+  if (move.nowMs < linkDueMs(move.state)) return
+  switch (link.kind) {
+    case 'fetching-token':
+      return wait(move, link.reason)
+    case 'dialing':
+    case 'greeting':
+      return giveUpSocket(move, link.socket)
+    case 'online':
+      return tickOnline(move, link)
+    case 'waiting':
+      return beginDial(move, link.reason)
+    case 'idle':
+    case 'stopped':
+      return
+  }
+}
+
+/** When something is due on the connection. */
+export function linkDueMs({ link, leaving }: Move['state']): number {
+  const untilMs = leaving?.untilMs ?? Number.POSITIVE_INFINITY
+  switch (link.kind) {
+    case 'fetching-token':
+    case 'dialing':
+    case 'greeting':
+      return Math.min(untilMs, link.deadlineMs)
+    case 'waiting':
+      return Math.min(untilMs, link.retryAtMs)
+    case 'online':
+      return Math.min(link.pingDeadlineMs ?? link.lastHeardMs + link.heartbeatMs, link.leave?.atMs ?? untilMs)
+    case 'idle':
+    case 'stopped':
+      return untilMs
+  }
+}
+
+function tickOnline(move: Move, link: Online): void {
+  if (link.pingDeadlineMs !== undefined && move.nowMs >= link.pingDeadlineMs) return giveUpSocket(move, link.socket)
+  if (link.leave !== undefined && move.nowMs >= link.leave.atMs) {
+    change(move, { leaving: { socket: link.socket, untilMs: link.leave.untilMs }, attempt: 0 })
+    return beginDial(move, undefined)
+  }
+  if (link.pingDeadlineMs !== undefined || move.nowMs < link.lastHeardMs + link.heartbeatMs) return
+  // A timer that slept with the machine may fire hours late: the ping always gets its time to be answered.
+  const deadlineMs = link.lastHeardMs + missedHeartbeats * link.heartbeatMs
+  sendPing(move, link, Math.max(deadlineMs, move.nowMs + move.state.bounds.probeMs))
+}
+
+function sendPing(move: Move, link: Online, pingDeadlineMs: number): void {
+  setLink(move, { ...link, pingDeadlineMs })
+  const frame = { type: 'ping' as const, id: `r${takeNumber(move)}` }
+  move.effects.push({ type: 'transmit', socket: link.socket, frame })
+}
+
+function giveUpSocket(move: Move, socket: number): void {
+  move.effects.push({ type: 'hang-up', socket, code: closeCodes.unresponsive })
+  loseSocket(move, 'reconnect', closeCodes.unresponsive, 'unresponsive')
+}
+
+function loseSocket(move: Move, after: AfterClose, code: number, reason: string): void {
+  const { link, bounds } = move.state
+  const wasOnline = link.kind === 'online'
+  if (wasOnline && move.nowMs - link.sinceMs >= bounds.stableMs) change(move, { attempt: 0, refusals: 0 })
+  if (wasOnline) detachSessions(move, code)
+  if (after === 'stop') return stop(move, code, reason)
+  if (after === 'reconnect') return wait(move, undefined)
+  const refusals = move.state.refusals + 1
+  change(move, { refusals })
+  if (refusals > bounds.maxTokenRefusals) return stop(move, code, reason)
+  if (refusals === 1) return beginDial(move, 'refused')
+  wait(move, 'refused')
+}
+
+function stop(move: Move, code: number, reason: string): void {
+  const { link, leaving } = move.state
+  if ('socket' in link) move.effects.push({ type: 'hang-up', socket: link.socket, code: 1000 })
+  if (leaving !== undefined) move.effects.push({ type: 'hang-up', socket: leaving.socket, code: 1000 })
+  change(move, { link: { kind: 'stopped', code, reason }, leaving: undefined, token: undefined })
+  detachSessions(move, 1000)
+  abandonMessages(move, `the connection is stopped (${code} ${reason})`)
+  abandonCalls(move)
+}
+
+function wait(move: Move, reason: TokenReason | undefined): void {
+  const retryAtMs = move.nowMs + backoffMs(move, move.state.attempt)
+  change(move, { attempt: move.state.attempt + 1, link: { kind: 'waiting', retryAtMs, reason } })
+}
+
+function hurry(move: Move): void {
+  const { link, lastDialMs, bounds } = move.state
+  if (link.kind !== 'waiting') return
+  const soonestMs = Math.max(move.nowMs, lastDialMs + bounds.hurriedDialMs)
+  if (soonestMs <= move.nowMs) return beginDial(move, link.reason)
+  setLink(move, { ...link, retryAtMs: Math.min(link.retryAtMs, soonestMs) })
+}
+
+function beginDial(move: Move, wanted: TokenReason | undefined): void {
+  const { token, bounds } = move.state
+  const isStale = token?.expiresAtMs !== undefined && token.expiresAtMs - move.nowMs < bounds.tokenSlackMs
+  const reason = wanted ?? (token === undefined ? 'first' : isStale ? 'expiring' : undefined)
+  if (reason === undefined) return dial(move)
+  const ticket = takeNumber(move)
+  // A fetch is a dial too: an app that comes to the foreground again and again must not ask for a token each time.
+  change(move, {
+    lastDialMs: move.nowMs,
+    link: { kind: 'fetching-token', ticket, reason, deadlineMs: move.nowMs + bounds.tokenMs },
+  })
+  move.effects.push({ type: 'fetch-token', ticket, reason })
+}
+
+function dial(move: Move): void {
+  const socket = takeNumber(move)
+  const deadlineMs = move.nowMs + move.state.bounds.dialMs
+  change(move, { lastDialMs: move.nowMs, link: { kind: 'dialing', socket, deadlineMs } })
+  move.effects.push({ type: 'dial', socket })
+}

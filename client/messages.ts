@@ -1,0 +1,182 @@
+import type { DownOf } from '../protocol/down.ts'
+import type { Refusal } from '../protocol/error.ts'
+import { addSilentCall } from './calls.ts'
+import { localRefusal, type Move, putSession, request, retryWaitMs, takePace, tally } from './move.ts'
+import type { NewMessage, Outgoing, Session, Unnumbered } from './state.ts'
+import { utf8Bytes } from './tape.ts'
+
+/**
+ * Own messages, kept from `send` until their terminal record. Nothing but that record proves that the gateway still
+ * has a message: an acknowledgement can be lost with its socket, and the message with a store that failed over. So it
+ * is sent once per connection, in order, each after the turn before has ended, always with the same `messageId`, and
+ * again when a new history lacks it.
+ */
+
+export function addMessage(move: Move, session: Session, message: NewMessage): void {
+  const { maxPendingMessages, maxFailedMessages } = move.state.bounds
+  const { messageId } = message
+  const others = session.outgoing.filter((own) => own.message.messageId !== messageId || !isFailed(own))
+  if (others.some((own) => own.message.messageId === messageId)) return
+  const failed = others.filter(isFailed)
+  const dropped = failed.length > maxFailedMessages ? failed[0] : undefined
+  const kept = others.filter((own) => own !== dropped)
+  const own: Outgoing = {
+    message,
+    timeMs: move.nowMs,
+    status: { kind: 'unsent', notBeforeMs: 0 },
+    sends: 0,
+    refusals: 0,
+    costs: 0,
+    isCancelled: false,
+  }
+  const refusal = whyNot(move, session, kept.length - failed.length, maxPendingMessages)
+  const added = refusal === undefined ? own : failMessage(move, session, own, refusal)
+  const phase = session.phase.kind === 'new' && !isFailed(added) ? wanted : session.phase
+  putSession(move, { ...session, phase, outgoing: [...kept, added] })
+}
+
+const wanted = { kind: 'wanted', notBeforeMs: 0, tries: 0 } as const
+
+function whyNot(move: Move, session: Session, pending: number, max: number): Refusal | undefined {
+  const { link } = move.state
+  if (session.phase.kind === 'ended') return localRefusal('not-found', `the session was ${session.phase.how}`)
+  if (link.kind === 'stopped') return localRefusal('unavailable', `the connection is stopped: ${link.reason}`)
+  if (pending >= max) return localRefusal('busy', `more than ${max} messages wait; send when one has ended`)
+  return undefined
+}
+
+/** The message ends here, visibly; whoever waits for its answer is told once. */
+export function failMessage(move: Move, session: Session, own: Outgoing, error: Refusal): Outgoing {
+  if (isFailed(own)) return own
+  tellEnd(move, session.local, own, 'failed', error)
+  return { ...own, status: { kind: 'failed', error } }
+}
+
+/** Sends the next message of a live session, if it is its time. */
+export function sendMessage(move: Move, session: Session): void {
+  const own = session.outgoing.find((entry) => !isFailed(entry))
+  if (own?.status.kind !== 'unsent' || session.id === undefined || session.running !== undefined) return
+  if (move.nowMs < own.status.notBeforeMs) return
+  const { messageId, content, replaces, model, metadata } = own.message
+  const body: Unnumbered = {
+    type: 'message.send',
+    session: session.id,
+    messageId,
+    content,
+    ...(replaces === undefined ? {} : { replaces }),
+    ...(model === undefined ? {} : { model }),
+    ...(metadata === undefined ? {} : { metadata }),
+  }
+  const tooLarge = checkSize(move, body, content)
+  if (tooLarge !== undefined) return putMessage(move, session, failMessage(move, session, own, tooLarge))
+  const online = takePace(move)
+  if (online === undefined) return
+  if (own.sends > 0) tally(move, 'resends')
+  request(move, online, body, { kind: 'send', local: session.local, messageId })
+  putMessage(move, session, { ...own, sends: own.sends + 1, status: { kind: 'sent' } })
+}
+
+export function messageAccepted(move: Move, session: Session, frame: DownOf<'message.accepted'>): void {
+  const own = session.outgoing.find(({ message }) => message.messageId === frame.messageId)
+  if (own === undefined) return
+  if (own.status.kind !== 'accepted' && !isFailed(own)) {
+    const { turn, seq } = frame
+    putMessage(move, session, { ...own, status: { kind: 'accepted', turn, seq } })
+  }
+}
+
+export function messageRefused(move: Move, session: Session, messageId: string, error: Refusal): void {
+  const own = session.outgoing.find(({ message }) => message.messageId === messageId)
+  if (own?.status.kind !== 'sent') return
+  const refusals = own.refusals + 1
+  const waitMs = refusals < move.state.bounds.maxMessageRefusals ? retryWaitMs(move, error, refusals) : undefined
+  if (waitMs === undefined) return putMessage(move, session, failMessage(move, session, own, error))
+  const notBeforeMs = move.nowMs + waitMs
+  putMessage(move, session, { ...own, refusals, status: { kind: 'unsent', notBeforeMs } })
+}
+
+/** After a new history: accepted messages that it lacks are to be sent again, in place of nothing that is gone. */
+export function reconcileMessages(session: Session): Session {
+  const turns = new Set(session.turns.map(({ turn }) => turn))
+  const messages = new Set(session.turns.map(({ messageId }) => messageId))
+  const outgoing = session.outgoing.map((own) => {
+    const { status, message } = own
+    if (isFailed(own) || messages.has(message.messageId)) return own
+    if (status.kind === 'accepted' && turns.has(status.turn)) return own
+    const { replaces, ...rest } = message
+    const isGone = replaces !== undefined && !turns.has(replaces)
+    return { ...own, message: isGone ? rest : message, status: { kind: 'unsent' as const, notBeforeMs: 0 } }
+  })
+  return { ...session, outgoing }
+}
+
+/** Cancels a turn, or a message whose turn is not known yet. */
+export function cancel(move: Move, session: Session, turn: string | undefined, messageId: string | undefined): void {
+  if (turn !== undefined) return cancelTurn(move, session, turn)
+  if (messageId === undefined && session.running !== undefined) return cancelTurn(move, session, session.running.turn)
+  const own = session.outgoing.find((entry) =>
+    messageId === undefined ? !isFailed(entry) : entry.message.messageId === messageId,
+  )
+  if (own === undefined) return
+  if (own.status.kind === 'accepted') return cancelTurn(move, session, own.status.turn)
+  if (!isFailed(own) && own.sends > 0) return putMessage(move, session, { ...own, isCancelled: true })
+  // It never left: nobody but us knows of it.
+  if (!isFailed(own)) tellEnd(move, session.local, own, 'cancelled', undefined)
+  putSession(move, { ...session, outgoing: session.outgoing.filter((entry) => entry !== own) })
+}
+
+/** Cancels that waited for the turn of their message to be known. */
+export function sendLateCancels(move: Move, session: Session): void {
+  for (const own of session.outgoing) {
+    if (!own.isCancelled || own.status.kind !== 'accepted') continue
+    const { turn } = own.status
+    const current = move.state.sessions.get(session.local)
+    if (current !== undefined) putMessage(move, current, { ...own, isCancelled: false })
+    cancelTurn(move, session, turn)
+  }
+}
+
+/** An acknowledged message whose records are older than what is held: load until they are found. */
+export function needsOlder(session: Session): boolean {
+  if (!session.hasMore || session.position === undefined) return false
+  return session.outgoing.some(({ status }) => status.kind === 'accepted' && status.seq < session.firstSeq)
+}
+
+function cancelTurn(move: Move, session: Session, turn: string): void {
+  if (session.id !== undefined) addSilentCall(move, session.local, { type: 'turn.cancel', session: session.id, turn })
+}
+
+function checkSize(move: Move, body: Unnumbered, content: string): Refusal | undefined {
+  const { limits, bounds } = move.state
+  const bytes = utf8Bytes(content)
+  const max = limits?.contentBytes ?? bounds.maxFrameBytes
+  if (bytes > max) return localRefusal('too-large', `unable to send: ${bytes} bytes, and ${max} is the most`)
+  // JSON makes at most six bytes of one (\u0000), and 4 KiB are plenty for the rest.
+  if (bytes * 6 + 4096 < bounds.maxFrameBytes) return undefined
+  if (utf8Bytes(JSON.stringify(body)) + 128 <= bounds.maxFrameBytes) return undefined
+  return localRefusal('too-large', 'unable to send: the frame would be larger than transports take')
+}
+
+function tellEnd(move: Move, local: string, own: Outgoing, kind: 'cancelled' | 'failed', error: Refusal | undefined) {
+  const result = {
+    kind,
+    text: '',
+    bytes: 0,
+    sha256: emptySha256,
+    usage: undefined,
+    finishReason: kind === 'failed' ? 'error' : 'cancelled',
+    ...(error === undefined ? {} : { error }),
+  }
+  move.effects.push({ type: 'answered', local, messageId: own.message.messageId, result })
+}
+
+const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+
+function isFailed(own: Outgoing): boolean {
+  return own.status.kind === 'failed'
+}
+
+function putMessage(move: Move, session: Session, own: Outgoing): void {
+  const outgoing = session.outgoing.map((entry) => (entry.message.messageId === own.message.messageId ? own : entry))
+  putSession(move, { ...session, outgoing })
+}
