@@ -93,8 +93,8 @@ const readEndpoint = (settings: Settings): ProviderConfig['endpoint'] => {
 const readProvider = (settings: Settings): ProviderConfig => ({
   endpoint: readEndpoint(settings),
   model: settings.SLUICE_MODEL,
-  systemPromptFile: settings.SLUICE_SYSTEM_PROMPT_FILE,
-  historyTokens: settings.SLUICE_HISTORY_TOKENS,
+  promptsDir: settings.SLUICE_PROMPTS_DIR,
+  promptTokens: settings.SLUICE_PROMPT_TOKENS,
   answerTokens: settings.SLUICE_ANSWER_TOKENS,
   firstTokenTimeoutMs: settings.SLUICE_FIRST_TOKEN_TIMEOUT_MS,
   idleTimeoutMs: settings.SLUICE_IDLE_TIMEOUT_MS,

@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { loadPrompts } from '../orchestrator/prompts.ts'
 import { createOpenAiProvider, type OpenAiProvider } from '../orchestrator/providers/openai.ts'
@@ -204,13 +204,13 @@ function openTurns(
     },
     telemetry: telemetry.turns,
     logger: telemetry.log,
-    prompts: loadPrompts(resolve(import.meta.dirname, '..', dirname(options.systemPromptFile))),
+    prompts: loadPrompts(resolve(import.meta.dirname, '..', options.promptsDir)),
     randomId,
     options: {
       model: options.model,
       models: 'any',
       maxOutputTokens: options.answerTokens,
-      promptTokens: options.historyTokens,
+      promptTokens: options.promptTokens,
       contentBytes: limits.maxContentBytes,
       tapeBytes,
       messagesPerMinute: limits.messagesPerMinute === 'unlimited' ? 0 : limits.messagesPerMinute,

@@ -58,8 +58,8 @@ export type ProviderConfig = {
     | { readonly kind: 'bundled' }
     | { readonly kind: 'openai'; readonly baseUrl: string; readonly apiKey: Secret | undefined }
   readonly model: string
-  readonly systemPromptFile: string
-  readonly historyTokens: number
+  readonly promptsDir: string
+  readonly promptTokens: number
   readonly answerTokens: number
   readonly firstTokenTimeoutMs: number
   readonly idleTimeoutMs: number

@@ -248,13 +248,13 @@ const provider = {
     accepts: (value) => readHttpUrl(value) !== undefined,
   }),
   SLUICE_MODEL: text('gpt-4o-mini', { meaning: 'model asked for', unit: 'name', range: "a model of the provider's" }),
-  SLUICE_SYSTEM_PROMPT_FILE: text('prompts/default.md', {
-    meaning: 'template of the system prompt',
+  SLUICE_PROMPTS_DIR: text('prompts', {
+    meaning: "folder of the system prompts' templates, relative to the project; default.md must be there",
     unit: 'path',
-    range: 'a text file',
+    range: 'a folder of .md files',
   }),
-  SLUICE_HISTORY_TOKENS: wholeNumber(8000, {
-    meaning: 'how much history a prompt carries',
+  SLUICE_PROMPT_TOKENS: wholeNumber(100_000, {
+    meaning: 'longest prompt: system prompt, as much history as fits, and the message',
     unit: 'tokens',
     min: 0,
     max: 10_000_000,

@@ -1,0 +1,49 @@
+/**
+ * The `sluice` command. Each subcommand is a file of its own that calls into its layer; this one only finds it.
+ * Errors for the operator are one line on stderr and exit code 1; wrong usage is 2.
+ */
+
+interface Command {
+  readonly summary: string
+  load(): Promise<{ run(args: readonly string[]): Promise<number> }>
+}
+
+const commands = new Map<string, Command>([
+  [
+    'start',
+    {
+      summary: 'the gateway, with the bundled model server when no provider is configured',
+      load: () => import('./start.ts'),
+    },
+  ],
+  ['serve', { summary: 'the gateway for production: a provider must be configured', load: () => import('./serve.ts') }],
+  ['token', { summary: 'sign a token with the first of SLUICE_JWT_SECRET', load: () => import('./token.ts') }],
+  ['config', { summary: 'check the configuration and show every variable', load: () => import('./config.ts') }],
+  [
+    'schema',
+    { summary: 'write the JSON Schema and OpenAPI documents to docs/schema', load: () => import('./schema.ts') },
+  ],
+])
+
+async function main(): Promise<number> {
+  const [name = '', ...args] = process.argv.slice(2)
+  const command = commands.get(name)
+  if (command === undefined) {
+    process.stderr.write(`${usage()}\n`)
+    return 2
+  }
+  const { run } = await command.load()
+  return run(args)
+}
+
+function usage(): string {
+  const rows = [...commands].map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
+  return ['usage: sluice <command>', ...rows].join('\n')
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}

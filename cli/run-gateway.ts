@@ -1,0 +1,50 @@
+import { type Config, readConfig } from '../gateway/config.ts'
+import { type Gateway, startGateway } from '../gateway/main.ts'
+import { createMetricsServer } from '../gateway/telemetry/metrics-server.ts'
+import { createTelemetry } from '../gateway/telemetry/telemetry.ts'
+import { version } from './version.ts'
+
+/** The configuration of this process. Throws with every problem in one message. */
+export function configFromEnvironment(environment: NodeJS.ProcessEnv): Config {
+  const read = readConfig(environment)
+  if (read.kind === 'ok') return read.config
+  throw new Error(`unable to start:\n${read.problems.map((problem) => `  - ${problem}`).join('\n')}`)
+}
+
+/**
+ * Runs a gateway until the process is asked to end: SIGTERM or SIGINT lets running turns end within SLUICE_DRAIN_MS, a
+ * second one ends at once. Answers the exit code.
+ */
+export async function runGateway(
+  config: Config,
+  bundledProviderUrl: string | undefined,
+  ready: (gateway: Gateway, url: string) => void,
+): Promise<number> {
+  const telemetry = await createTelemetry(config.telemetry, { version })
+  const gateway = await startGateway({
+    config,
+    telemetry,
+    ...(bundledProviderUrl === undefined ? {} : { bundledProviderUrl }),
+  })
+  const metrics = await createMetricsServer(config.telemetry.metrics, telemetry)
+  const scheme = config.tls.kind === 'on' ? 'https' : 'http'
+  const host = gateway.host.includes(':') ? `[${gateway.host}]` : gateway.host
+  ready(gateway, `${scheme}://${host}:${gateway.port}`)
+  await untilAsked(gateway)
+  await metrics.close()
+  await telemetry.close()
+  return 0
+}
+
+function untilAsked(gateway: Gateway): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let isAsked = false
+    const ask = () => {
+      const leaving = isAsked ? gateway.close() : gateway.drain()
+      isAsked = true
+      leaving.then(resolve, reject)
+    }
+    process.on('SIGTERM', ask)
+    process.on('SIGINT', ask)
+  })
+}
