@@ -31,7 +31,10 @@ export class OwnerShelf<Session extends Shelved> {
 
   /** `session.usedOrder` must be above all others' here. */
   put(session: Session): void {
-    session.slot = this.#slots.push(session) - 1
+    // Most owners of a large store have one session: an array that was pushed to keeps room for sixteen more.
+    if (this.#count === 0) this.#slots = [session]
+    else this.#slots.push(session)
+    session.slot = this.#slots.length - 1
     this.#count += 1
   }
 
