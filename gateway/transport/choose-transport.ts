@@ -14,14 +14,14 @@ export async function chooseTransport(
   uwsPath: string | undefined,
   log: TransportLog,
 ): Promise<CreateTransport> {
-  if (choice === 'ws') return chosen('ws', createWsTransport, log)
+  if (choice === 'ws') return chosen({ transport: 'ws' }, createWsTransport, log)
   const loaded = await loadUws(uwsPath)
-  if (loaded.kind === 'ok') return chosen('uws', createUwsTransport(loaded.uws), log)
+  if (loaded.kind === 'ok') return chosen({ transport: 'uws' }, createUwsTransport(loaded.uws), log)
   if (choice === 'uws') throw new Error(loaded.message)
-  return chosen('ws', createWsTransport, log)
+  return chosen({ transport: 'ws', why: loaded.message }, createWsTransport, log)
 }
 
-function chosen(transport: 'ws' | 'uws', create: CreateTransport, log: TransportLog): CreateTransport {
-  log.info({ transport }, 'transport chosen')
+function chosen(fields: object, create: CreateTransport, log: TransportLog): CreateTransport {
+  log.info(fields, 'transport chosen')
   return create
 }

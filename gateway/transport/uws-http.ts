@@ -6,6 +6,7 @@
  * go of (`#res = undefined`) in the two places where it dies.
  */
 import { STATUS_CODES } from 'node:http'
+import type { ResponseSink } from './http-response.ts'
 import { UwsRequestBody } from './uws-request-body.ts'
 import type { UwsRequest, UwsResponse } from './uws-types.ts'
 
@@ -14,18 +15,22 @@ import type { UwsRequest, UwsResponse } from './uws-types.ts'
  * it does; so a client that stopped reading costs this once or twice.
  */
 const WRITE_BYTES = 16 * 1024
+const NOTHING = new Uint8Array(0)
 
-export class UwsExchange {
+export class UwsExchange implements ResponseSink {
   readonly #abort = new AbortController()
   #res: UwsResponse | undefined
   #body: UwsRequestBody | undefined
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  readonly #isLast: () => boolean
   #wake: (() => void) | undefined
   #isHeadSent = false
 
-  constructor(res: UwsResponse) {
+  /** `isLast` says at the answer's end whether the connection is closed with it. */
+  constructor(res: UwsResponse, isLast: () => boolean) {
     this.#res = res
+    this.#isLast = isLast
     res.onAborted(() => this.#aborted())
+    res.onWritable(() => this.#onWritable())
   }
 
   /** Throws a TypeError when it is no request that the web knows. Call it before the library's handler returns. */
@@ -44,61 +49,37 @@ export class UwsExchange {
     return new Request(url, withBody)
   }
 
-  /** Answers; `isLast` says at the end whether the connection is closed with it. Rejects when the response's body fails: then the connection is closed, since the client must notice. */
-  async respond(response: Response, method: string, isLast: () => boolean): Promise<void> {
-    try {
-      if (response.body === null || method === 'HEAD') await this.#respondWithoutBody(response, method, isLast)
-      else await this.#respondWithBody(response, response.body, isLast)
-    } catch (error) {
-      this.#take()?.close()
-      throw error
-    }
+  /** The library sends a head only with its first piece; a stream that wants to be seen early sends one (SSE: a comment). */
+  flushHead(): void {
+    return
   }
 
-  async #respondWithoutBody(response: Response, method: string, isLast: () => boolean): Promise<void> {
-    this.#end(response, (res) => {
-      const length = response.headers.get('content-length')
-      if (method === 'HEAD' && length !== null) res.endWithoutBody(Number(length), isLast())
-      else if (method === 'HEAD' || response.status === 204 || response.status === 304) endBare(res, isLast())
-      else res.end('', isLast())
-    })
-    await response.body?.cancel()
-  }
-
-  async #respondWithBody(response: Response, body: ReadableStream<Uint8Array>, isLast: () => boolean): Promise<void> {
-    const reader = body.getReader()
-    this.#reader = reader
-    if (this.#res === undefined) return reader.cancel()
-    const first = await reader.read()
-    if (first.done) return this.#end(response, (res) => res.end('', isLast()))
-    const second = reader.read()
-    // A body that is whole already gets a Content-Length; one that is not waits for no more than this turn of the loop.
-    if ((await Promise.race([second, immediate()]))?.done) {
-      return this.#end(response, (res) => res.end(first.value, isLast()))
-    }
-    await this.#stream(response, reader, first.value, second)
-    this.#end(response, (res) => res.end(undefined, isLast()))
-  }
-
-  async #stream(
-    response: Response,
-    reader: ReadableStreamDefaultReader<Uint8Array>,
-    first: Uint8Array,
-    second: Promise<ReadableStreamReadResult<Uint8Array>>,
-  ): Promise<void> {
-    this.#res?.onWritable(() => {
-      // The library writes what it holds when this returns; more is asked for after that.
-      setImmediate(() => this.#wakeUp())
-      return true
-    })
-    await this.#write(response, first)
-    for (let read = await second; !read.done; read = await reader.read()) await this.#write(response, read.value)
-  }
-
-  async #write(response: Response, chunk: Uint8Array): Promise<void> {
+  async write(response: Response, chunk: Uint8Array): Promise<void> {
     for (let at = 0; at < chunk.length; at += WRITE_BYTES) {
       if (!this.#writePiece(response, chunk.subarray(at, at + WRITE_BYTES))) await this.#writable()
     }
+  }
+
+  end(response: Response, last: Uint8Array): void {
+    this.#finish(response, (res) => res.end(last, this.#isLast()))
+  }
+
+  endWithoutBody(response: Response, isHead: boolean): void {
+    const length = response.headers.get('content-length')
+    this.#finish(response, (res) => {
+      if (isHead && length !== null) res.endWithoutBody(Number(length), this.#isLast())
+      else if (isHead || response.status === 204 || response.status === 304) endBare(res, this.#isLast())
+      else res.end(NOTHING, this.#isLast())
+    })
+  }
+
+  destroy(): void {
+    this.#take()?.close()
+  }
+
+  onGone(listener: () => void): void {
+    if (this.#abort.signal.aborted) listener()
+    else this.#abort.signal.addEventListener('abort', listener)
   }
 
   /** Answers whether the client takes more. */
@@ -118,7 +99,13 @@ export class UwsExchange {
     })
   }
 
-  #end(response: Response, end: (res: UwsResponse) => void): void {
+  #onWritable(): boolean {
+    // The library writes what it holds when this returns; more is asked for after that.
+    setImmediate(() => this.#wakeUp())
+    return true
+  }
+
+  #finish(response: Response, end: (res: UwsResponse) => void): void {
     this.#body?.discard()
     const res = this.#take()
     res?.cork(() => {
@@ -141,7 +128,6 @@ export class UwsExchange {
     this.#res = undefined
     this.#body?.fail(error)
     this.#abort.abort(error)
-    this.#reader?.cancel(error).catch(() => undefined) // a source that fails in its cancel has no one left to tell
     this.#wakeUp()
   }
 
@@ -168,10 +154,4 @@ function endBare(res: UwsResponse, closeConnection: boolean): void {
 /** Header values are bytes, one a character (WHATWG fetch); the library would write a string as UTF-8. */
 function headerValue(value: string): string | Uint8Array {
   return /^[ -~\t]*$/.test(value) ? value : Buffer.from(value, 'latin1')
-}
-
-function immediate(): Promise<undefined> {
-  return new Promise((resolve) => {
-    setImmediate(resolve, undefined)
-  })
 }

@@ -4,6 +4,9 @@
  * Its object must not be touched once its close handler was called, and `end` and `close` call that handler before they
  * return: without care a verb would find a dead object, and the gateway's `closed` would run inside its own call of
  * `close`. So the object is let go at once and `closed` is told in a microtask.
+ *
+ * It is given bytes, never strings: a string with characters from U+0080 to U+00FF alone goes out as Latin-1 (seen with
+ * version 20.x on Node 24), which is not UTF-8, and the client closes.
  */
 import { GuardedSocket, type LibrarySocket } from './guarded-socket.ts'
 import type { SocketAcceptor, TransportLog, Upgrade } from './transport.ts'
@@ -30,15 +33,15 @@ export class UwsSocket implements LibrarySocket {
   }
 
   send(frame: string | Buffer): boolean {
-    return this.#webSocket?.send(frame, false, false) !== DROPPED
+    return this.#webSocket?.send(typeof frame === 'string' ? Buffer.from(frame) : frame, false, false) !== DROPPED
   }
 
   ping(payload: string): void {
-    this.#webSocket?.ping(payload)
+    this.#webSocket?.ping(Buffer.from(payload))
   }
 
   close(code: number, reason: string): void {
-    this.#webSocket?.end(code, reason)
+    this.#webSocket?.end(code, Buffer.from(reason))
   }
 
   terminate(): void {

@@ -11,6 +11,7 @@
 import { createServer } from 'node:net'
 import { MAX_UNSENT_BYTES } from './guarded-socket.ts'
 import { answerRequest, upgradeRequiredResponse } from './http-answer.ts'
+import { sendResponse } from './http-response.ts'
 import { listenError } from './listen-error.ts'
 import { normalizePeerAddress } from './peer-address.ts'
 import { readTlsPair, type TlsPair, TlsWatch } from './tls-files.ts'
@@ -125,7 +126,7 @@ class UwsTransport implements Transport {
   #upgrade(res: UwsResponse, req: UwsRequest, context: object): void {
     const version = req.getHeader('sec-websocket-version')
     if (version !== '13') {
-      res.writeStatus('400 Bad Request').writeHeader('sec-websocket-version', '13').end('', true)
+      res.writeStatus('400 Bad Request').writeHeader('sec-websocket-version', '13').end(undefined, true)
       return
     }
     const offered = req.getHeader('sec-websocket-protocol').split(/\s*,\s*/)
@@ -145,14 +146,14 @@ class UwsTransport implements Transport {
     }
     const isUpgrade = req.getHeader('upgrade').toLowerCase() === 'websocket'
     if (isUpgrade && req.getUrl() !== this.#options.socketPath) {
-      res.writeStatus('404 Not Found').end('', true)
+      res.writeStatus('404 Not Found').end(undefined, true)
       return
     }
-    const exchange = new UwsExchange(res)
-    const method = req.getCaseSensitiveMethod()
+    const exchange = new UwsExchange(res, () => this.#isStopping)
+    const isHead = req.getCaseSensitiveMethod() === 'HEAD'
     const isSocketPath = req.getUrl() === this.#options.socketPath
     const response = this.#respond(exchange, res, req, scheme, isSocketPath)
-    void this.#finish(exchange, response, method)
+    void this.#finish(exchange, response, isHead)
   }
 
   #respond(
@@ -173,9 +174,9 @@ class UwsTransport implements Transport {
     }
   }
 
-  async #finish(exchange: UwsExchange, response: Response | Promise<Response>, method: string): Promise<void> {
+  async #finish(exchange: UwsExchange, response: Response | Promise<Response>, isHead: boolean): Promise<void> {
     try {
-      await exchange.respond(await response, method, () => this.#isStopping)
+      await sendResponse(await response, isHead, exchange)
     } catch (error) {
       this.#options.log.error({ err: error }, 'the HTTP response failed')
     }

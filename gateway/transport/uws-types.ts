@@ -1,6 +1,7 @@
 /**
  * As much of uWebSockets.js as the gateway uses. Declared here because the package is an optional peer: the gateway must
- * compile without it. Its own documentation is the authority on what each call does.
+ * compile without it. Its own documentation is the authority on what each call does. Where it takes strings as well as
+ * bytes, only bytes are declared if the text may be other than ASCII: it writes some strings as Latin-1.
  */
 export interface Uws {
   App(): UwsApp
@@ -42,10 +43,10 @@ export interface UwsBehavior {
 /** Must not be touched after the close handler. */
 export interface UwsWebSocket {
   /** 0: buffered, 1: sent, 2: dropped because `maxBackpressure` was exceeded. */
-  send(frame: string | Uint8Array, isBinary: boolean, compress: boolean): number
-  ping(payload: string): number
+  send(frame: Uint8Array, isBinary: boolean, compress: boolean): number
+  ping(payload: Uint8Array): number
   /** Sends a close frame; calls the close handler before it returns. */
-  end(code: number, reason: string): void
+  end(code: number, reason: Uint8Array): void
   /** Sends none; calls the close handler before it returns. */
   close(): void
   getBufferedAmount(): number
@@ -65,10 +66,11 @@ export interface UwsRequest {
 /** Must not be touched after `onAborted` or an end. */
 export interface UwsResponse {
   writeStatus(status: string): UwsResponse
+  /** `value` as a string is ASCII. */
   writeHeader(name: string, value: string | Uint8Array): UwsResponse
   /** False when the client does not take more; the chunk is kept in any case. */
   write(chunk: Uint8Array): boolean
-  end(body?: string | Uint8Array, closeConnection?: boolean): UwsResponse
+  end(body?: Uint8Array, closeConnection?: boolean): UwsResponse
   endWithoutBody(reportedContentLength?: number, closeConnection?: boolean): UwsResponse
   close(): UwsResponse
   pause(): void

@@ -2,14 +2,23 @@
  * The transport on Node's own HTTP server and `ws`: nothing to install, 16 KiB an idle socket. The other one is
  * uws-transport.ts; one contract suite runs on both.
  */
-import { createServer, type IncomingMessage, type ServerOptions } from 'node:http'
+import {
+  createServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { WebSocketServer } from 'ws'
 import { answerRequest, upgradeRequiredResponse } from './http-answer.ts'
+import { sendResponse } from './http-response.ts'
 import { listenError } from './listen-error.ts'
+import { NodeResponse } from './node-response.ts'
 import { normalizePeerAddress } from './peer-address.ts'
 import { readTlsPair, TlsWatch } from './tls-files.ts'
 import type { CreateTransport, Peer, Transport, TransportOptions } from './transport.ts'
@@ -30,7 +39,7 @@ export const createWsTransport: CreateTransport = (options) => new WsTransport(o
 
 class WsTransport implements Transport {
   readonly #options: TransportOptions
-  readonly #server: ReturnType<typeof createServer> | TlsServer
+  readonly #server: HttpServer | TlsServer
   readonly #webSockets: ReturnType<typeof createWebSocketServer>
   readonly #open = new Set<GatewayWebSocket>()
   #tlsWatch: TlsWatch | undefined
@@ -38,7 +47,7 @@ class WsTransport implements Transport {
 
   constructor(options: TransportOptions) {
     this.#options = options
-    this.#server = this.#createServer()
+    this.#server = options.tls ? createTlsServer(TLS_OPTIONS) : createServer(HTTP_OPTIONS)
     this.#webSockets = createWebSocketServer(options)
     this.#serveHttp()
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
@@ -46,8 +55,9 @@ class WsTransport implements Transport {
     )
   }
 
-  listen(): Promise<{ host: string; port: number }> {
+  async listen(): Promise<{ host: string; port: number }> {
     const { host, port } = this.#options
+    this.#useCertificate()
     return new Promise((resolve, reject) => {
       const onError = (error: Error) => reject(listenError(host, port, error))
       this.#server.once('error', onError)
@@ -74,38 +84,47 @@ class WsTransport implements Transport {
     await Promise.all(closed)
   }
 
-  #createServer(): ReturnType<typeof createServer> | TlsServer {
+  #useCertificate(): void {
     const { tls, log } = this.#options
-    if (tls === undefined) return createServer(HTTP_OPTIONS)
+    const server = this.#server
+    if (tls === undefined || !('setSecureContext' in server)) return
     const pair = readTlsPair(tls)
-    const server = createTlsServer({ ...HTTP_OPTIONS, ...pair, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS })
+    server.setSecureContext(pair)
     this.#tlsWatch = new TlsWatch(tls, pair, (next) => server.setSecureContext(next), log)
-    return server
   }
 
   #serveHttp(): void {
-    const { socketPath, fetch, log } = this.#options
-    const answer = getRequestListener(
-      (request, env) => {
+    const { log } = this.#options
+    const listener = getRequestListener(
+      async (request, env) => {
         // Boundary: the adapter's types allow HTTP/2, which this server does not speak.
         const incoming = env.incoming as IncomingMessage
-        return pathOf(incoming) === socketPath
-          ? upgradeRequiredResponse()
-          : answerRequest(fetch, request, peerOf(incoming), log)
+        const response = await this.#answer(request, incoming)
+        const sink = new NodeResponse(env.outgoing as ServerResponse)
+        // Ours rather than the adapter's writer, which prints a failed body's message, and sends it to the client.
+        await sendResponse(response, incoming.method === 'HEAD', sink)
+        return RESPONSE_ALREADY_SENT
       },
       {
         overrideGlobalObjects: false,
         errorHandler: (error) => {
-          if (!(error instanceof RequestError)) log.error({ err: error }, 'the HTTP adapter failed')
-          return new Response(null, { status: error instanceof RequestError ? 400 : 500 })
+          if (error instanceof RequestError) return new Response(null, { status: 400 })
+          log.error({ err: error }, 'the HTTP response failed')
+          return RESPONSE_ALREADY_SENT
         },
       },
     )
     this.#server.on('request', (incoming, outgoing) => {
       if (this.#isStopping) outgoing.setHeader('connection', 'close')
       outgoing.once('close', () => this.#isStopping && this.#server.closeIdleConnections())
-      void answer(incoming, outgoing)
+      void listener(incoming, outgoing)
     })
+  }
+
+  #answer(request: Request, incoming: IncomingMessage): Response | Promise<Response> {
+    const { socketPath, fetch, log } = this.#options
+    if (pathOf(incoming) === socketPath) return upgradeRequiredResponse()
+    return answerRequest(fetch, request, peerOf(incoming), log)
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -131,6 +150,8 @@ const HTTP_OPTIONS: ServerOptions = {
   // Some HTTP clients offer h2c with every request; RFC 9110 lets a server ignore that.
   shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
 }
+
+const TLS_OPTIONS = { ...HTTP_OPTIONS, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS }
 
 function createWebSocketServer(options: TransportOptions) {
   const settings = {

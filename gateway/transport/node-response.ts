@@ -1,0 +1,54 @@
+import type { ServerResponse } from 'node:http'
+import type { ResponseSink } from './http-response.ts'
+
+/** Node's side of one HTTP answer. */
+export class NodeResponse implements ResponseSink {
+  readonly #outgoing: ServerResponse
+
+  constructor(outgoing: ServerResponse) {
+    this.#outgoing = outgoing
+  }
+
+  flushHead(response: Response): void {
+    this.#writeHead(response)
+    this.#outgoing.flushHeaders()
+  }
+
+  write(response: Response, piece: Uint8Array): Promise<void> | undefined {
+    this.#writeHead(response)
+    if (this.#outgoing.destroyed || this.#outgoing.write(piece)) return undefined
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#outgoing.off('drain', done).off('close', done)
+        resolve()
+      }
+      this.#outgoing.on('drain', done).on('close', done)
+    })
+  }
+
+  end(response: Response, last: Uint8Array): void {
+    if (!this.#outgoing.headersSent) this.#outgoing.setHeader('content-length', last.length)
+    this.#writeHead(response)
+    this.#outgoing.end(last)
+  }
+
+  endWithoutBody(response: Response): void {
+    this.#writeHead(response)
+    this.#outgoing.end()
+  }
+
+  destroy(): void {
+    this.#outgoing.destroy()
+  }
+
+  onGone(listener: () => void): void {
+    if (this.#outgoing.destroyed) listener()
+    else this.#outgoing.once('close', listener)
+  }
+
+  #writeHead(response: Response): void {
+    if (this.#outgoing.headersSent) return
+    this.#outgoing.setHeaders(response.headers)
+    this.#outgoing.writeHead(response.status)
+  }
+}

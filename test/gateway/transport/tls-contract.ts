@@ -1,0 +1,142 @@
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { describe, expect, test } from 'vitest'
+import { type Client, openClient } from './clients.ts'
+import { type Adapter, SOCKET_PATH, type Station, startStation } from './station.ts'
+
+/** Certificates that change while sockets are open. */
+export function tlsContract(adapter: Adapter): void {
+  describe('TLS', () => {
+    test('[SOCKET-31] a new certificate serves new connections, and old sockets go on', async () => {
+      using folder = new CertificateFolder()
+      folder.write('first', 'tls.crt', 'tls.key')
+      await using station = await startTls(adapter, folder)
+      const old = await openTls(station)
+      expect(await servedName(station)).toBe('first')
+      folder.write('second', 'tls.crt', 'tls.key')
+      await station.log.next('reload', (line) => line.message === 'new certificate in use')
+      expect(await servedName(station)).toBe('second')
+      await echo(old, 'on the old certificate')
+      await echo(await openTls(station), 'on the new one')
+      const response = await getOverTls(station)
+      expect(response).toContain(`https://127.0.0.1:${station.port}/where`)
+    })
+
+    test('[SOCKET-31] a swapped symlink above the files is noticed (Kubernetes secrets)', async () => {
+      using folder = new CertificateFolder()
+      folder.write('first', 'v1/tls.crt', 'v1/tls.key')
+      folder.write('second', 'v2/tls.crt', 'v2/tls.key')
+      folder.link('v1', '..data')
+      folder.link('..data/tls.crt', 'tls.crt')
+      folder.link('..data/tls.key', 'tls.key')
+      await using station = await startTls(adapter, folder)
+      folder.link('v2', '..data')
+      await station.log.next('reload', (line) => line.message === 'new certificate in use')
+      expect(await servedName(station)).toBe('second')
+    })
+
+    test('[SOCKET-32] a pair that does not fit or cannot be read keeps the old one and says why', async () => {
+      using folder = new CertificateFolder()
+      folder.write('first', 'tls.crt', 'tls.key')
+      folder.write('other', 'other.crt', 'other.key')
+      await using station = await startTls(adapter, folder)
+      for (const broken of ['other.key', 'broken']) {
+        folder.copy(broken, 'tls.key')
+        const line = await station.log.next('refusal', ({ level }) => level === 'error')
+        expect(line.message).toBe('certificate not changed: the old one stays in use')
+        expect(await servedName(station)).toBe('first')
+      }
+      folder.write('third', 'tls.crt', 'tls.key')
+      await station.log.next('reload', (line) => line.message === 'new certificate in use')
+      expect(await servedName(station)).toBe('third')
+    })
+
+    test('[SOCKET-32] a pair that does not fit at the start is refused with the names of its files', async () => {
+      using folder = new CertificateFolder()
+      folder.write('first', 'tls.crt', 'tls.key')
+      folder.write('other', 'other.crt', 'tls.key')
+      await expect(startTls(adapter, folder)).rejects.toThrow(`unable to use certificate ${folder.path('tls.crt')}`)
+    })
+  })
+}
+
+class CertificateFolder implements Disposable {
+  readonly #path = mkdtempSync(join(tmpdir(), 'sluice-tls-'))
+
+  constructor() {
+    writeFileSync(this.path('broken'), 'not a key')
+  }
+
+  path(name: string): string {
+    return join(this.#path, name)
+  }
+
+  /** Each file appears whole, one after the other, as certificate tools write them. */
+  write(commonName: string, cert: string, key: string): void {
+    mkdirSync(join(this.path(cert), '..'), { recursive: true })
+    const made = ['-out', this.path('made.crt'), '-keyout', this.path('made.key'), '-subj', `/CN=${commonName}`]
+    const kind = ['req', '-x509', '-nodes', '-days', '1', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
+    execFileSync('openssl', [...kind, ...made], { stdio: 'pipe' })
+    renameSync(this.path('made.crt'), this.path(cert))
+    renameSync(this.path('made.key'), this.path(key))
+  }
+
+  copy(from: string, to: string): void {
+    cpSync(this.path(from), this.path('copied'))
+    renameSync(this.path('copied'), this.path(to))
+  }
+
+  link(target: string, name: string): void {
+    symlinkSync(target, this.path('linked'))
+    renameSync(this.path('linked'), this.path(name))
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#path, { recursive: true, force: true })
+  }
+}
+
+function startTls(adapter: Adapter, folder: CertificateFolder): Promise<Station> {
+  return startStation(adapter, {
+    tls: { certFile: folder.path('tls.crt'), keyFile: folder.path('tls.key') },
+    fetch: ({ url }) => new Response(url),
+    onEvent: (event, socket) => event.kind === 'text' && socket.send(event.frame),
+  })
+}
+
+function openTls(station: Station): Promise<Client> {
+  return openClient(`wss://127.0.0.1:${station.port}${SOCKET_PATH}`, [], { rejectUnauthorized: false })
+}
+
+async function echo(client: Client, frame: string): Promise<void> {
+  client.webSocket.send(frame)
+  expect(await client.events.next('echo')).toEqual({ kind: 'text', frame })
+}
+
+/** The common name in the certificate that a new connection gets. */
+function servedName(station: Station): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const tls = connect({ port: station.port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+      resolve(tls.getPeerCertificate().subject.CN)
+      tls.destroy()
+    })
+    tls.on('error', reject)
+  })
+}
+
+function getOverTls(station: Station): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const tls = connect({ port: station.port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+      tls.write(`GET /where HTTP/1.1\r\nHost: 127.0.0.1:${station.port}\r\nConnection: close\r\n\r\n`)
+    })
+    let received = ''
+    tls.on('data', (bytes) => {
+      received += bytes.toString()
+    })
+    tls.on('end', () => resolve(received))
+    tls.on('error', reject)
+  })
+}
