@@ -1,6 +1,11 @@
 'use strict'
 
-// Brings node_modules to what package-lock.json says, and finds a Node that can run the project (24 or later).
+// Brings the project's own Node and node_modules, in that order: npm leaves out, without a word, optional packages that
+// do not name the Node it runs on, and on Node 18 those are the native parts of the bundler. So npm itself is run by
+// Node 24.
+//
+// No install script is run. npm 12 blocks them unless allowed, older ones do not, and anyone may have switched them off;
+// the one that matters, which fetches the binary of the `node` package, is done here in the same way for all.
 //
 // A stamp makes the usual start cheap. Without one npm's own record in node_modules is compared, so that a hand-made
 // `npm ci` is not thrown away and done again.
@@ -8,123 +13,146 @@
 const crypto = require('node:crypto')
 const fs = require('node:fs')
 const path = require('node:path')
-const { Failure, inProject, isExecutable, readText, root, run, say, seconds } = require('./project.cjs')
+const { cacheDir, Failure, inProject, isExecutable, readText, root, run, say, seconds } = require('./project.cjs')
 
 const NODE_MAJOR_MIN = 24
 const INSTALL_TIMEOUT_MS = 15 * 60_000
+const ASK_TIMEOUT_MS = 30_000
 const NPM_QUIET = ['--no-audit', '--no-fund', '--no-progress', '--no-update-notifier', '--loglevel=error']
-
-const hashOf = (text) => crypto.createHash('sha256').update(text).digest('hex')
-
-function stampOf(folder) {
-  const lock = readText(path.join(folder, 'package-lock.json'))
-  if (lock === undefined) throw new Failure(`package-lock.json is missing in ${folder}: restore it with git`)
-  return `${hashOf(lock)} ${process.platform} ${process.arch}\n`
-}
+const HINT = 'Check that npm reaches its registry (npm ping) and that the disk has 1 GB free.'
 
 const stampFile = (folder) => path.join(folder, 'node_modules', '.sluice-stamp')
+const lockOf = (folder) => {
+  const text = readText(path.join(folder, 'package-lock.json'))
+  if (text === undefined) throw new Failure(`package-lock.json is missing in ${folder}: restore it with git`)
+  return text
+}
+
+function stampOf(folder) {
+  const hash = crypto.createHash('sha256').update(lockOf(folder)).digest('hex')
+  return `${hash} ${process.platform} ${process.arch}\n`
+}
 
 const isStamped = (folder) => readText(stampFile(folder)) === stampOf(folder)
 
-// Optional packages are the ones of other platforms; those of this one cannot be told by the lock alone, so a folder
-// that holds a stamp of another platform is never taken over.
+const libcName = () => (process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc')
+
+// Of the optional packages only the native ones of this platform are sure to be wanted.
+function isWantedHere(entry) {
+  if (!entry.optional && !entry.devOptional) return true
+  const fits = (list, name) => list?.includes(name) === true
+  if (!fits(entry.os, process.platform) || !fits(entry.cpu, process.arch)) return false
+  return entry.libc === undefined || entry.libc.includes(libcName())
+}
+
 function isInstalledByHand(folder) {
-  const installed = readText(path.join(folder, 'node_modules', '.package-lock.json'))
-  if (installed === undefined) return false
-  const stamp = readText(stampFile(folder))
-  if (stamp !== undefined && !stamp.endsWith(` ${process.platform} ${process.arch}\n`)) return false
-  const wanted = JSON.parse(readText(path.join(folder, 'package-lock.json'))).packages
-  const present = JSON.parse(installed).packages
-  return Object.entries(wanted).every(([name, entry]) => {
-    if (name === '' || entry.optional || entry.devOptional) return true
-    return present[name]?.version === entry.version && fs.existsSync(path.join(folder, name, 'package.json'))
+  const record = readText(path.join(folder, 'node_modules', '.package-lock.json'))
+  if (record === undefined) return false
+  const present = JSON.parse(record).packages
+  return Object.entries(JSON.parse(lockOf(folder)).packages).every(([place, entry]) => {
+    if (place === '' || !isWantedHere(entry)) return true
+    return present[place]?.version === entry.version && fs.existsSync(path.join(folder, place, 'package.json'))
   })
 }
 
-function npm(args, options) {
+// The npm that the user called; else the one on the path. Either is run by `node`.
+function npm(node, args, options) {
   const cli = process.env.npm_execpath
-  // The npm that the user called, on the Node that it came with; else the one on the path.
-  if (cli !== undefined && path.basename(cli) === 'npm-cli.js') return run(process.execPath, [cli, ...args], options)
-  return run('npm', args, { ...options, shell: process.platform === 'win32' })
+  if (cli !== undefined && path.basename(cli) === 'npm-cli.js') return run(node, [cli, ...args], options)
+  const env = { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ''}` }
+  return run('npm', args, { ...options, env, shell: process.platform === 'win32' })
 }
 
-/** Installs what `folder`'s lock names, if it is not there yet. `what` and `hint` are for people. */
-async function installPackages(folder, what, hint) {
+/** Installs what `folder`'s lock names, if it is not there yet; `node` runs npm, `what` is for people. */
+async function installPackages(folder, node, what) {
   if (isStamped(folder)) return
   if (!isInstalledByHand(folder)) {
     const startedMs = Date.now()
     say(`Installing ${what} …`)
-    const { code, output } = await npm(['ci', ...NPM_QUIET], { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS })
+    const args = ['ci', '--ignore-scripts', ...NPM_QUIET]
+    const { code, output } = await npm(node, args, { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS })
     if (code !== 0) {
       const shown = path.relative(root, folder)
-      throw new Failure(
-        `${output}\nunable to install ${what}: npm ci ended with ${code}. ${hint}\n` +
-          `To see more: ${shown === '' ? '' : `cd ${shown} && `}npm ci`,
-      )
+      const byHand = `To see more: ${shown === '' ? '' : `cd ${shown} && `}npm ci`
+      throw new Failure(`${output}\nunable to install ${what}: npm ci ended with ${code}. ${HINT}\n${byHand}`)
     }
     say(`Installed ${what} in ${seconds(startedMs)}`)
   }
   fs.writeFileSync(stampFile(folder), stampOf(folder))
 }
 
-async function versionOf(node) {
-  if (!isExecutable(node)) return undefined
-  const { code, output } = await run(node, ['--version'], { timeoutMs: 30_000 })
-  return code === 0 ? output.trim().replace(/^v/, '') : undefined
+const isWindows = process.platform === 'win32'
+const placedNode = inProject('node_modules', 'node', 'bin', isWindows ? 'node.exe' : 'node')
+
+const wantedNodeVersion = () => JSON.parse(lockOf(root)).packages['node_modules/node'].version
+
+// The names that the `node` package's own script uses.
+function nodePackageName() {
+  const prefix = process.platform === 'darwin' && process.arch === 'arm64' ? 'node-bin' : 'node'
+  return [prefix, isWindows ? 'win' : process.platform, process.arch].join('-')
 }
 
-const isNewEnough = (version) => version !== undefined && Number.parseInt(version, 10) >= NODE_MAJOR_MIN
+async function isNode(file, version) {
+  if (!isExecutable(file)) return false
+  const { code, output } = await run(file, ['--version'], { timeoutMs: ASK_TIMEOUT_MS })
+  return code === 0 && output.trim() === `v${version}`
+}
 
-const projectNode = () => inProject('node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
-
-// The `node` package fetches its binary in an install script. npm 12 blocks those that are not allowed, and anyone may
-// have switched them off, so the script is then run by hand; it needs nothing but npm on the path.
-async function fetchProjectNode() {
-  const folder = inProject('node_modules', 'node')
-  if (!fs.existsSync(path.join(folder, 'installArchSpecificPackage.js'))) return
+async function fetchNode(version) {
+  const home = path.join(cacheDir, 'node', version)
+  const file = path.join(home, 'node_modules', nodePackageName(), 'bin', isWindows ? 'node.exe' : 'node')
+  if (await isNode(file, version)) return file
   const startedMs = Date.now()
-  say(`Fetching Node ${NODE_MAJOR_MIN} (this machine has ${process.version}) …`)
-  const { code, output } = await run(process.execPath, ['installArchSpecificPackage'], {
-    cwd: folder,
-    env: { ...process.env, npm_config_loglevel: 'error', npm_config_audit: 'false', npm_config_fund: 'false' },
+  say(`Fetching Node ${version} for this project (this machine has ${process.version}) …`)
+  fs.mkdirSync(home, { recursive: true })
+  fs.writeFileSync(path.join(home, 'package.json'), '{ "private": true }\n')
+  const args = ['install', '--ignore-scripts', '--no-save', '--no-package-lock', ...NPM_QUIET]
+  const { code, output } = await npm(process.execPath, [...args, `${nodePackageName()}@${version}`], {
+    cwd: home,
     timeoutMs: INSTALL_TIMEOUT_MS,
   })
-  if (code !== 0) say(`${output}\nunable to fetch Node ${NODE_MAJOR_MIN}: its install script ended with ${code}`)
-  else say(`Fetched Node ${NODE_MAJOR_MIN} in ${seconds(startedMs)}`)
+  if (code === 0 && (await isNode(file, version))) {
+    say(`Fetched Node ${version} in ${seconds(startedMs)}`)
+    return file
+  }
+  say(`${output}\nunable to fetch Node ${version}: npm ended with ${code}`)
+  return undefined
 }
 
-// Asking a binary for its version costs 10 ms and a cold disk much more: once it has answered, its size and time stand for it.
-const identityOf = (file) => {
-  const { size, mtimeMs } = fs.statSync(file)
-  return `${size} ${mtimeMs} ${process.platform} ${process.arch}\n`
-}
-
-async function isProvenNode(node) {
-  if (!isExecutable(node)) return false
-  const proof = inProject('node_modules', '.sluice-node')
-  if (readText(proof) === identityOf(node)) return true
-  if (!isNewEnough(await versionOf(node))) return false
-  fs.writeFileSync(proof, identityOf(node))
-  return true
-}
-
-/** The executable that runs the project: its own Node 24, or the machine's where that one cannot be had. */
 async function findNode() {
-  if (await isProvenNode(projectNode())) return projectNode()
-  await fetchProjectNode()
-  if (await isProvenNode(projectNode())) return projectNode()
-  if (isNewEnough(process.versions.node)) return process.execPath
+  const fetched = await fetchNode(wantedNodeVersion())
+  if (fetched !== undefined) return fetched
+  if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) return process.execPath
   throw new Failure(
     `Sluice needs Node ${NODE_MAJOR_MIN}; this machine has ${process.version}, and the project's own could not be fetched.\n` +
-      `Install Node ${NODE_MAJOR_MIN} or later, or check that npm reaches its registry (npm ping), and run the command again.`,
+      `Install Node ${NODE_MAJOR_MIN} or later, or mend what npm said above, and run the command again. ${HINT}`,
   )
 }
 
-/** Makes node_modules complete and answers the Node to run the project with. */
-async function prepareDependencies() {
-  const hint = 'Check that npm reaches its registry (npm ping) and that the disk has 1 GB free.'
-  await installPackages(root, 'what Sluice needs (about a minute the first time)', hint)
-  return findNode()
+// Where npm's scripts and editors look for the project's Node.
+function placeNode(node) {
+  fs.mkdirSync(path.dirname(placedNode), { recursive: true })
+  fs.rmSync(placedNode, { force: true })
+  try {
+    fs.linkSync(node, placedNode)
+  } catch {
+    // Another file system, or one without hard links.
+    fs.copyFileSync(node, placedNode)
+  }
+  fs.chmodSync(placedNode, 0o755)
 }
 
-module.exports = { prepareDependencies, installPackages, hashOf }
+/** Makes node_modules complete and answers the Node that runs the project: its own 24, or the machine's newer one. */
+async function prepareDependencies() {
+  if ((isStamped(root) || isInstalledByHand(root)) && (await isNode(placedNode, wantedNodeVersion()))) {
+    await installPackages(root, placedNode, 'nothing')
+    return placedNode
+  }
+  const node = await findNode()
+  await installPackages(root, node, 'what Sluice needs')
+  if (node === process.execPath) return node
+  placeNode(node)
+  return placedNode
+}
+
+module.exports = { prepareDependencies, installPackages }

@@ -16,6 +16,7 @@ const isCi = process.env.CI === 'true' || process.env.CI === '1'
 const OUTPUT_KEPT_BYTES = 64 * 1024
 // A terminal's Ctrl-C reaches this process twice, once from the terminal and once from npm; the child must see one.
 const SAME_SIGNAL_MS = 1000
+const PARENT_CHECK_MS = 250
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 const inProject = (...parts) => path.join(root, ...parts)
@@ -39,6 +40,12 @@ function relaySignal(signal) {
 }
 
 for (const signal of SIGNALS) process.on(signal, relaySignal)
+
+// npm puts a shell in between. A SIGTERM for npm kills that shell and never comes here; a new parent tells of it.
+const parentPid = process.ppid
+setInterval(() => {
+  if (process.ppid !== parentPid) relaySignal('SIGTERM')
+}, PARENT_CHECK_MS).unref()
 
 /**
  * Runs a program to its end and answers `{code, output}`; a signal's death is 128 + its number, a program that cannot

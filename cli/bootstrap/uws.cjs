@@ -187,11 +187,7 @@ async function findUwsNode(node) {
 
 async function tryToPrepare(node) {
   try {
-    await installPackages(
-      folder,
-      'uWebSockets.js for the tests (98 MB)',
-      'Check that npm reaches its registry (npm ping).',
-    )
+    await installPackages(folder, node, 'uWebSockets.js for the tests (98 MB)')
     return await findUwsNode(node)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
