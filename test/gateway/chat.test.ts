@@ -3,11 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { answerFor } from '../../load/model-server/answer.ts'
 import type { Down } from '../../protocol/down.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
+import { testedTransports } from '../support/transports.ts'
 import { WireClient } from '../support/wire.ts'
 
-const transports = process.env['SLUICE_UWS_PATH'] === undefined ? (['ws'] as const) : (['ws', 'uws'] as const)
-
-describe.each(transports)('chat over %s', (transport) => {
+describe.each(testedTransports)('chat over %s', (transport) => {
   let gateway: TestGateway
 
   beforeAll(async () => {

@@ -47,7 +47,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
 }
 
 function testConfig(env: Readonly<Record<string, string>>): Config {
-  const uwsPath = process.env['SLUICE_UWS_PATH']
+  const uwsPath = process.env.SLUICE_UWS_PATH
   const read = readConfig({
     PORT: '0',
     ...(uwsPath && { SLUICE_UWS_PATH: uwsPath }),

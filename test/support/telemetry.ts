@@ -20,6 +20,7 @@ export function quietTelemetry(): QuietTelemetry {
       firstToken: nothing,
       tokenGap: nothing,
       turnEnded: nothing,
+      operationRepeated: nothing,
       attemptOpened: nothing,
       stopped: nothing,
     },

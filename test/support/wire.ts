@@ -54,7 +54,7 @@ export class WireClient {
   ): Promise<DownOf<T>> {
     const id = `r${this.#nextId++}`
     this.send({ id, ...frame })
-    const ref = typeof frame['id'] === 'string' ? frame['id'] : id
+    const ref = typeof frame.id === 'string' ? frame.id : id
     const came = await this.find((down) => 'ref' in down && down.ref === ref, `the answer to ${frame.type}`)
     if (came.type !== answer) throw new Error(`expected ${answer}, got ${JSON.stringify(came)}`)
     // Its type was just compared.
