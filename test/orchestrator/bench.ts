@@ -2,7 +2,6 @@
  * A real turn for tests: the memory log, the provider over a real connection to the scripted model server, and every port
  * of the orchestrator written down in order.
  */
-import { once } from 'node:events'
 import { type ModelServer, type ModelServerOptions, startModelServer } from '../../load/model-server/server.ts'
 import type { Audience, Fence, TurnLog, TurnLogger, TurnTelemetry } from '../../orchestrator/ports.ts'
 import { loadPrompts } from '../../orchestrator/prompts.ts'
@@ -101,29 +100,25 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     is: (record: LogRecord) => record is R,
     deadlineMs = 8_000,
   ) => {
-    const signal = AbortSignal.timeout(deadlineMs)
-    const news = new EventTarget()
-    const tell = () => void news.dispatchEvent(new Event('news'))
+    const late = Promise.withResolvers<void>()
+    const timer = setTimeout(late.resolve, deadlineMs)
+    let news = Promise.withResolvers<void>()
+    const tell = () => news.resolve()
     const quiet = () => undefined
-    const subscription = log.subscribe(session, {
-      confirmed: quiet,
-      lost: quiet,
-      record: tell,
-      delta: quiet,
-      nudge: quiet,
-      updated: quiet,
-      erased: tell,
-    })
+    const events = { confirmed: tell, lost: quiet, delta: quiet, nudge: quiet, updated: quiet }
+    const subscription = log.subscribe(session, { ...events, record: tell, erased: tell })
+    const endMs = performance.now() + deadlineMs
     try {
       for (;;) {
-        const entries = await history(session)
-        const found = entries.map((entry) => entry.record).find(is)
+        news = Promise.withResolvers<void>()
+        const records = (await history(session)).map((entry) => entry.record)
+        const found = records.find(is)
         if (found !== undefined) return found
-        if (signal.aborted)
-          throw new Error(`no such record; came: ${JSON.stringify(entries.map((entry) => entry.record))}`)
-        await once(news, 'news', { signal }).catch(quiet)
+        if (performance.now() >= endMs) throw new Error(`no such record; came: ${JSON.stringify(records)}`)
+        await Promise.race([news.promise, late.promise])
       }
     } finally {
+      clearTimeout(timer)
       subscription.close()
     }
   }

@@ -1,21 +1,310 @@
 import { describe, expect, it } from 'vitest'
 import { answerFor } from '../../load/model-server/answer.ts'
-import { shown, startBench } from './bench.ts'
+import type { ScriptOptions } from '../../load/model-server/settings.ts'
+import type { TurnLog } from '../../orchestrator/ports.ts'
+import type { SendReply } from '../../orchestrator/turns.ts'
+import type { LogRecord, RecordOf } from '../../protocol/record.ts'
+import { createMemoryLog } from '../../sessions/memory-log.ts'
+import type { SessionLog } from '../../sessions/session-log.ts'
+import { type Bench, shown, startBench } from './bench.ts'
+
+function accepted(reply: SendReply): Extract<SendReply, { kind: 'accepted' }> {
+  if (reply.kind !== 'accepted') throw new Error(`refused: ${reply.refusal.kind} ${reply.refusal.message}`)
+  return reply
+}
+
+async function finalText(bench: Bench, session: string): Promise<string> {
+  return (await bench.history(session)).at(-1)?.texts?.[0]?.toString() ?? ''
+}
+
+function whole(bench: Bench, options: ScriptOptions = {}): string {
+  const chat = bench.model.requests[0]?.chat
+  if (chat === undefined) throw new Error('the model was not asked')
+  return answerFor(chat, options).text
+}
+
+const isStarted = (record: LogRecord): record is RecordOf<'turn.started'> => record.type === 'turn.started'
 
 describe('a turn', () => {
   it('[TURN-1] is accepted, called, appended and ended with the whole answer', async () => {
     await using bench = await startBench()
     const session = await bench.session()
-    const reply = await bench.turns.send(bench.request(session, 'What is a tape?'))
-    if (reply.kind !== 'accepted') throw new Error(JSON.stringify(reply))
-    const terminal = await bench.terminal(session, reply.turn)
-    const asked = bench.model.requests[0]?.chat
-    if (asked === undefined) throw new Error('the model was not asked')
-    const answer = answerFor(asked)
+    const { turn } = accepted(await bench.turns.send(bench.request(session, 'What is a tape?')))
+    const terminal = await bench.terminal(session, turn)
     expect(terminal).toMatchObject({ type: 'turn.completed', finishReason: 'stop', usage: { source: 'exact' } })
+    expect(await finalText(bench, session)).toBe(whole(bench))
+    expect(shown(bench.delivered, turn)).toBe(whole(bench))
     const entries = await bench.history(session)
-    expect(entries.at(-1)?.texts?.[0]?.toString()).toBe(answer.text)
-    expect(shown(bench.delivered, reply.turn)).toBe(answer.text)
     expect(entries.map((entry) => entry.record.type)).toEqual(['message.added', 'turn.started', 'turn.completed'])
+    expect(bench.stopped).toEqual([session])
+    expect(bench.turns.running()).toBe(0)
+  })
+
+  it('[TURN-17] moves every figure of its telemetry and tells no text', async () => {
+    await using bench = await startBench()
+    const session = await bench.session()
+    const { turn } = accepted(await bench.turns.send(bench.request(session, 'Unmistakable words')))
+    await bench.terminal(session, turn)
+    const names = new Set(bench.metrics.map(([name]) => name))
+    expect([...names].sort()).toEqual(
+      ['attemptOpened', 'firstToken', 'providerCalled', 'stopped', 'tokenGap', 'turnAccepted', 'turnEnded'].sort(),
+    )
+    expect(bench.metrics.find(([name]) => name === 'turnEnded')?.[1]).toMatchObject({
+      kind: 'completed',
+      finishReason: 'stop',
+    })
+    expect(JSON.stringify([bench.metrics, bench.logs])).not.toContain('Unmistakable')
+  })
+
+  it('[TURN-18] is one turn however often its message is sent', async () => {
+    await using bench = await startBench()
+    const session = await bench.session()
+    const request = bench.request(session, 'Twice?', { metadata: { a: 1, b: 2 } })
+    const [first, second] = await Promise.all([bench.turns.send(request), bench.turns.send(request)])
+    const again = await bench.turns.send({ ...request, metadata: { b: 2, a: 1 } })
+    expect([first, second, again]).toMatchObject([{ isRepeat: false }, { isRepeat: true }, { isRepeat: true }])
+    const { turn, seq } = accepted(first)
+    expect([second, again]).toMatchObject([
+      { turn, seq },
+      { turn, seq },
+    ])
+    await bench.terminal(session, turn)
+    expect(bench.model.requests.length).toBe(1)
+    const other = await bench.turns.send({ ...request, content: 'Other?' })
+    expect(other).toMatchObject({ kind: 'refused', refusal: { kind: 'conflict' } })
+  })
+
+  it('[TURN-19] refuses a second message while one is answered, and an unknown session', async () => {
+    await using bench = await startBench({ model: { fault: 'stall-mid' } })
+    const session = await bench.session()
+    accepted(await bench.turns.send(bench.request(session, 'First')))
+    const busy = await bench.turns.send(bench.request(session, 'Second'))
+    expect(busy).toMatchObject({ kind: 'refused', refusal: { kind: 'busy', retryable: true } })
+    const none = await bench.turns.send(bench.request('nowhere', 'Hello'))
+    expect(none).toMatchObject({ kind: 'refused', refusal: { kind: 'not-found' } })
+  })
+
+  it('[TURN-9] a cancel closes the provider’s connection and keeps the partial text', async () => {
+    await using bench = await startBench({ model: { fault: 'stall-mid', tokenCount: 40 } })
+    const session = await bench.session()
+    const { turn } = accepted(await bench.turns.send(bench.request(session, 'Write much')))
+    await bench.model.waitFor((request) => request.sentTokenCount === 20)
+    await untilShown(bench, turn, bench.model.requests[0]?.sentText ?? '')
+    await bench.log.cancel({ session, turn })
+    const terminal = await bench.terminal(session, turn)
+    expect(terminal).toMatchObject({
+      type: 'turn.cancelled',
+      finishReason: 'cancelled',
+      usage: { source: 'estimated' },
+    })
+    const request = await bench.model.waitFor(({ status }) => status === 'closed-by-client')
+    expect(await finalText(bench, session)).toBe(request.sentText)
+  })
+
+  it('[TURN-9] a cancel before the provider’s first byte ends the turn without text', async () => {
+    await using bench = await startBench({ model: { fault: 'stall-before' } })
+    const session = await bench.session()
+    const { turn } = accepted(await bench.turns.send(bench.request(session, 'Write much')))
+    await bench.record(session, isStarted)
+    await bench.model.waitFor(() => true)
+    await bench.log.cancel({ session, turn })
+    expect(await bench.terminal(session, turn)).toMatchObject({ type: 'turn.cancelled', bytes: 0, attempt: 1 })
+    await bench.model.waitFor(({ status }) => status === 'closed-by-client')
+  })
+
+  it('[TURN-20] an erased session closes the provider', async () => {
+    await using bench = await startBench({ model: { fault: 'stall-mid' } })
+    const session = await bench.session()
+    accepted(await bench.turns.send(bench.request(session, 'Write much')))
+    await bench.model.waitFor((request) => request.sentTokenCount > 0)
+    await bench.log.erase(session)
+    await bench.model.waitFor(({ status }) => status === 'closed-by-client')
+    expect(bench.metrics.at(-1)).toEqual(['stopped', 'gone'])
+    expect(bench.stopped).toEqual([session])
+  })
+
+  it('[TURN-21] ends with finishReason length when the tape is full', async () => {
+    await using bench = await startBench({ turns: { tapeBytes: 100 } })
+    const session = await bench.session()
+    const { turn } = accepted(await bench.turns.send(bench.request(session, 'Write much')))
+    const terminal = await bench.terminal(session, turn)
+    expect(terminal).toMatchObject({ type: 'turn.completed', finishReason: 'length' })
+    const text = await finalText(bench, session)
+    expect(whole(bench).startsWith(text)).toBe(true)
+    expect(Buffer.byteLength(text)).toBeGreaterThan(96)
+  })
+
+  it('[TURN-22] a bug in a turn fails that turn as internal, closes its provider and harms no other', async () => {
+    let isBroken = true
+    const delivered = () => {
+      if (!isBroken) return
+      isBroken = false
+      throw new Error('Unmistakable')
+    }
+    await using bench = await startBench({ audience: { delivered }, model: { tokensPerSecond: 100, tokenCount: 300 } })
+    const session = await bench.session()
+    const { turn } = accepted(await bench.turns.send(bench.request(session, 'Break')))
+    const terminal = await bench.terminal(session, turn)
+    expect(terminal).toMatchObject({ type: 'turn.failed', error: { kind: 'internal' } })
+    await bench.model.waitFor(({ status }) => status === 'closed-by-client')
+    expect(JSON.stringify(bench.logs)).not.toContain('Unmistakable')
+    const next = accepted(await bench.turns.send(bench.request(session, 'Again', { model: 'sluice-demo?tps=0' })))
+    expect(await bench.terminal(session, next.turn)).toMatchObject({ type: 'turn.completed' })
+  })
+
+  it('[TURN-23] a drain lets turns end, and ends the rest as unavailable with their text', async () => {
+    await using bench = await startBench({ model: { fault: 'stall-mid', tokenCount: 40 } })
+    const session = await bench.session()
+    const { turn } = accepted(await bench.turns.send(bench.request(session, 'Write much')))
+    await bench.model.waitFor((request) => request.sentTokenCount === 20)
+    await untilShown(bench, turn, bench.model.requests[0]?.sentText ?? '')
+    await bench.turns.drain(50)
+    expect(bench.turns.running()).toBe(0)
+    const terminal = await bench.terminal(session, turn)
+    expect(terminal).toMatchObject({ type: 'turn.failed', error: { kind: 'unavailable', retryable: true } })
+    expect(terminal.bytes).toBeGreaterThan(0)
+    const late = await bench.turns.send(bench.request(session, 'More'))
+    expect(late).toMatchObject({ kind: 'refused', refusal: { kind: 'unavailable' } })
+  })
+})
+
+/** Resolves once the watchers here were shown this text. */
+async function untilShown(bench: Bench, turn: string, text: string, deadlineMs = 5_000): Promise<void> {
+  const endMs = performance.now() + deadlineMs
+  while (shown(bench.delivered, turn) !== text) {
+    if (performance.now() > endMs) throw new Error(`shown: ${shown(bench.delivered, turn)}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+type Operation = 'append' | 'end'
+
+/** Loses requests and replies, and repeats what was done long ago, by a seed. */
+function faulty(log: SessionLog, seed: number, counts: Map<string, number>): TurnLog {
+  let state = seed
+  const chance = (share: number) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32 < share
+  }
+  const count = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1)
+  const old: (() => Promise<unknown>)[] = []
+  const wrap =
+    <Q, R>(name: Operation, operate: (request: Q) => Promise<R>) =>
+    async (request: Q): Promise<R> => {
+      const run = () => operate(request)
+      old.push(run)
+      if (chance(0.15)) {
+        count('late')
+        await old[state % old.length]?.()
+      }
+      if (chance(0.15)) {
+        count(`${name} lost`)
+        throw new Error('the store is away')
+      }
+      const reply = await run()
+      if (chance(0.15)) {
+        count(`${name} reply lost`)
+        throw new Error('the store is away')
+      }
+      return reply
+    }
+  return {
+    describe: (session) => log.describe(session),
+    takeOver: (request) => log.takeOver(request),
+    page: (request) => log.page(request),
+    read: (request) => log.read(request),
+    subscribe: (session, listener) => log.subscribe(session, listener),
+    async accept(request) {
+      const reply = await log.accept(request)
+      if (counts.get(`accept reply lost, seed ${seed}`) !== undefined) return reply
+      count(`accept reply lost, seed ${seed}`)
+      throw new Error('the store is away')
+    },
+    append: wrap('append', (request: Parameters<TurnLog['append']>[0]) => log.append(request)),
+    end: wrap('end', (request: Parameters<TurnLog['end']>[0]) => log.end(request)),
+  }
+}
+
+describe('a turn over a store that loses, repeats and delays', () => {
+  it('[TURN-24] ends with exactly the provider’s text, shown once and in order', async () => {
+    const counts = new Map<string, number>()
+    for (let seed = 1; seed <= 20; seed++) {
+      await using bench = await startBench({
+        between: (log) => faulty(log, seed, counts),
+        model: { tokensPerSecond: 2_000, tokenCount: 60 },
+      })
+      const session = await bench.session()
+      const { turn } = accepted(await bench.turns.send(bench.request(session, `Question ${seed}`)))
+      expect(await bench.terminal(session, turn), `seed ${seed}`).toMatchObject({ type: 'turn.completed' })
+      expect(await finalText(bench, session), `seed ${seed}`).toBe(whole(bench, { tokenCount: 60 }))
+      expect(whole(bench, { tokenCount: 60 }).startsWith(shown(bench.delivered, turn)), `seed ${seed}`).toBe(true)
+    }
+    for (const name of ['late', 'append lost', 'append reply lost', 'end lost', 'end reply lost'])
+      expect(counts.get(name) ?? 0, name).toBeGreaterThan(0)
+  })
+
+  it('[TURN-25] takes over a turn whose producer died, after its lease and a grace, and answers it anew', async () => {
+    let nowMs = 1_000_000
+    const log = createMemoryLog({ now: () => nowMs })
+    await using bench = await startBench({ log })
+    const session = await bench.session()
+    const turn = 'orphan'
+    const message = { messageId: 'lost', content: 'Still there?' }
+    const record = { type: 'message.added', timeMs: 1, turn, message } as const
+    await log.accept({ session, messageId: 'lost', hash: 'h', turn, token: 'dead', leaseMs: 5_000, record })
+    const fence = { token: 'dead', turn, attempt: 1 }
+    const open = { type: 'turn.started', timeMs: 1, turn, attempt: 1, model: 'm' } as const
+    await log.append({
+      session,
+      fence,
+      part: 0,
+      at: 0,
+      text: Buffer.from('half an ans'),
+      open,
+      leaseMs: 0,
+      maxBytes: 100,
+    })
+    nowMs += 6_000
+    const busy = await bench.turns.send(bench.request(session, 'Next'))
+    expect(busy).toMatchObject({ kind: 'refused', refusal: { kind: 'busy' } })
+    expect(await bench.terminal(session, turn)).toMatchObject({ type: 'turn.completed', attempt: 2 })
+    expect(await finalText(bench, session)).toBe(whole(bench))
+    expect(JSON.stringify(bench.model.requests[0]?.chat?.messages)).toContain('Still there?')
+    const types = (await bench.history(session)).map((entry) => entry.record.type)
+    expect(types).toEqual(['message.added', 'turn.started', 'turn.restarted', 'turn.completed'])
+  })
+
+  it('[TURN-25] ends a cancelled orphan with the text that it reads', async () => {
+    let nowMs = 1_000_000
+    const log = createMemoryLog({ now: () => nowMs })
+    await using bench = await startBench({ log })
+    const session = await bench.session()
+    const turn = 'orphan'
+    const record = { type: 'message.added', timeMs: 1, turn, message: { messageId: 'lost', content: 'Hi' } } as const
+    await log.accept({ session, messageId: 'lost', hash: 'h', turn, token: 'dead', leaseMs: 5_000, record })
+    const open = { type: 'turn.started', timeMs: 1, turn, attempt: 1, model: 'm' } as const
+    const fence = { token: 'dead', turn, attempt: 1 }
+    const text = Buffer.from('wörds '.repeat(20_000))
+    for (let at = 0; at < text.length; at += 60_000)
+      await log.append({
+        session,
+        fence,
+        part: 0,
+        at,
+        text: text.subarray(at, at + 60_000),
+        open,
+        leaseMs: 0,
+        maxBytes: 2 ** 20,
+      })
+    await log.cancel({ session, turn })
+    nowMs += 6_000
+    await bench.turns.send(bench.request(session, 'Next'))
+    expect(await bench.terminal(session, turn)).toMatchObject({
+      type: 'turn.cancelled',
+      attempt: 1,
+      bytes: text.length,
+    })
+    expect(await finalText(bench, session)).toBe(text.toString())
+    expect(bench.model.requests.length).toBe(0)
   })
 })

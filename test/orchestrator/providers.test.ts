@@ -1,0 +1,177 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { answerFor } from '../../load/model-server/answer.ts'
+import { FAULTS, type Fault } from '../../load/model-server/settings.ts'
+import type { ProviderCall, ProviderEnd } from '../../orchestrator/ports.ts'
+import { createOpenAiProvider } from '../../orchestrator/providers/openai.ts'
+import type { Refusal } from '../../protocol/error.ts'
+import { type Bench, shown, startBench } from './bench.ts'
+
+const middle = { type: 'turn.failed', finishReason: 'error', error: { kind: 'provider', retryable: true } }
+const usageEstimated = { usage: { source: 'estimated' } }
+const keyRefused = { ...middle, error: { kind: 'provider', retryable: false } }
+
+/** What each fault of the model server ends in, and how much of its answer stays. */
+const ends: Record<Fault, { readonly terminal: object; readonly text: 'none' | 'partial' | 'whole' }> = {
+  '400': { terminal: keyRefused, text: 'none' },
+  '401': { terminal: keyRefused, text: 'none' },
+  '403': { terminal: keyRefused, text: 'none' },
+  '404': { terminal: keyRefused, text: 'none' },
+  '429': { terminal: { type: 'turn.failed', error: { kind: 'rate-limited', retryAfterMs: 7_000 } }, text: 'none' },
+  '500': { terminal: middle, text: 'none' },
+  '503': { terminal: middle, text: 'none' },
+  'stall-before': { terminal: middle, text: 'none' },
+  'stall-headers': { terminal: middle, text: 'none' },
+  'stall-mid': { terminal: { ...middle, ...usageEstimated }, text: 'partial' },
+  'reset-before': { terminal: middle, text: 'none' },
+  'reset-mid': { terminal: { ...middle, ...usageEstimated }, text: 'partial' },
+  'no-marker': { terminal: { ...middle, ...usageEstimated }, text: 'partial' },
+  'no-usage': { terminal: { type: 'turn.completed', finishReason: 'stop', ...usageEstimated }, text: 'whole' },
+  'error-in-200': { terminal: middle, text: 'partial' },
+  html: { terminal: middle, text: 'none' },
+  filtered: { terminal: { type: 'turn.completed', finishReason: 'content_filter' }, text: 'partial' },
+  'split-char': { terminal: { type: 'turn.completed', finishReason: 'stop' }, text: 'whole' },
+  'split-surrogate': { terminal: { type: 'turn.completed', finishReason: 'stop' }, text: 'whole' },
+  'giant-delta': { terminal: { type: 'turn.completed', finishReason: 'stop' }, text: 'whole' },
+}
+
+async function ended(bench: Bench, model: string) {
+  const session = await bench.session()
+  const reply = await bench.turns.send(bench.request(session, 'What goes wrong?', { model }))
+  if (reply.kind !== 'accepted') throw new Error(JSON.stringify(reply))
+  const terminal = await bench.terminal(session, reply.turn)
+  const entry = (await bench.history(session)).at(-1)
+  return { session, turn: reply.turn, terminal, text: entry?.texts?.[0]?.toString() ?? '' }
+}
+
+describe('a provider that fails', () => {
+  it.each(FAULTS)('[PROVIDER-1] %s ends as its fault says, with the text that came', async (fault) => {
+    await using bench = await startBench({ turns: { firstTokenMs: 300, idleMs: 300 }, model: { retryAfterSeconds: 7 } })
+    const model = `sluice-demo?fault=${fault}&tokens=40`
+    const { turn, terminal, text } = await ended(bench, model)
+    const expected = ends[fault]
+    expect(terminal).toMatchObject(expected.terminal)
+    const chat = bench.model.requests[0]?.chat
+    if (chat === undefined) throw new Error('the model was not asked')
+    const answer = answerFor(chat)
+    const due = { none: '', partial: answer.tokens.slice(0, answer.at).join(''), whole: answer.text }
+    expect(text).toBe(due[expected.text])
+    expect(shown(bench.delivered, turn)).toBe(text)
+    expect(terminal.bytes).toBe(Buffer.byteLength(text))
+    expect(bench.model.requests.length).toBe(1)
+    expect(JSON.stringify(bench.logs)).not.toContain('What goes wrong')
+  })
+
+  it('[PROVIDER-2] that is not there fails the turn', async () => {
+    await using bench = await startBench()
+    await bench.model.close()
+    const { terminal } = await ended(bench, 'sluice-demo')
+    expect(terminal).toMatchObject(middle)
+  })
+})
+
+interface Told {
+  readonly texts: string[]
+  readonly end: ProviderEnd | Refusal
+}
+
+/** Asks a server that answers these pieces, one write each, then ends. */
+async function ask(pieces: readonly (string | Buffer)[], type = 'text/event-stream'): Promise<Told> {
+  const server = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': type })
+    const write = (index: number): void => {
+      const piece = pieces[index]
+      if (piece === undefined) return void response.end()
+      response.write(piece, () => setImmediate(write, index + 1))
+    }
+    write(0)
+  }).listen(0)
+  // A listening TCP server has an address of this kind.
+  const { port } = server.address() as AddressInfo
+  const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
+  const provider = createOpenAiProvider(
+    { baseUrl: `http://127.0.0.1:${port}/v1`, apiKey: 'key', headersMs: 5_000 },
+    logger,
+  )
+  const texts: string[] = []
+  const end = await new Promise<ProviderEnd | Refusal>((resolve) => {
+    const request = { model: 'm', messages: [{ role: 'user', content: 'hi' }], maxOutputTokens: 5 } as const
+    provider.call(request, {
+      started: () => undefined,
+      text: (piece) => texts.push(piece),
+      ended: resolve,
+      failed: resolve,
+    })
+  })
+  provider.close()
+  server.closeAllConnections()
+  server.close()
+  return { texts, end }
+}
+
+const event = (value: unknown) => `data: ${JSON.stringify(value)}\n\n`
+const delta = (content: string) => event({ choices: [{ index: 0, delta: { content }, finish_reason: null }] })
+const stop = event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
+const marker = 'data: [DONE]\n\n'
+
+describe('the reading of a stream', () => {
+  it('[PROVIDER-3] joins a character that was cut over two chunks', async () => {
+    const bytes = Buffer.from(delta('Größe 😀') + stop + marker)
+    const pieces = Array.from(bytes, (byte) => Buffer.of(byte))
+    const { texts, end } = await ask(pieces)
+    expect(texts.join('')).toBe('Größe 😀')
+    expect(end).toEqual({ finishReason: 'stop' })
+  })
+
+  it('[PROVIDER-4] passes over what it does not know: comments, tool calls, reasoning, usage of other shapes', async () => {
+    const { texts, end } = await ask([
+      ': ping\n\n',
+      event({ choices: [{ delta: { role: 'assistant', content: null } }] }),
+      event({ choices: [{ delta: { reasoning_content: 'hm' } }], usage: null }),
+      event({ choices: [{ delta: { tool_calls: [{ index: 0, function: { arguments: '{' } }] } }] }),
+      event({ choices: [], usage: { prompt_tokens: '5' } }),
+      event({}),
+      delta('yes'),
+      stop,
+      event({
+        choices: [],
+        usage: { prompt_tokens: 5, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 2 } },
+      }),
+      marker,
+    ])
+    expect(texts).toEqual(['yes'])
+    expect(end).toEqual({ finishReason: 'stop', usage: { inputTokens: 5, outputTokens: 1, cachedTokens: 2 } })
+  })
+
+  it.each([
+    ['no finish reason', [delta('a'), marker]],
+    ['no end marker', [delta('a'), stop]],
+    ['an event without JSON', [delta('a'), 'data: {"choices\n\n']],
+    ['an event that never ends', [delta('a'), `data: ${'x'.repeat(3 * 1024 * 1024)}`]],
+    ['an error object', [delta('a'), event({ error: { message: 'secret words', code: null } })]],
+  ])('[PROVIDER-5] %s is a failure, never a clean end', async (_, pieces) => {
+    const { texts, end } = await ask(pieces)
+    expect(texts).toEqual(['a'])
+    expect(end).toMatchObject({ kind: 'provider', retryable: true })
+    expect(JSON.stringify(end)).not.toContain('secret words')
+  })
+
+  it('[PROVIDER-6] close reaches the provider before its first byte, and nothing is told any more', async () => {
+    await using bench = await startBench({ model: { fault: 'stall-before' } })
+    const told: string[] = []
+    const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
+    const provider = createOpenAiProvider({ baseUrl: bench.model.url, apiKey: 'key', headersMs: 5_000 }, logger)
+    const tell = (what: string) => () => void told.push(what)
+    const sink = { started: tell('started'), text: tell('text'), ended: tell('ended'), failed: tell('failed') }
+    const call: ProviderCall = provider.call(
+      { model: 'm', messages: [{ role: 'user', content: 'hi' }], maxOutputTokens: 5 },
+      sink,
+    )
+    await bench.model.waitFor(() => true)
+    call.close()
+    await bench.model.waitFor((request) => request.status === 'closed-by-client')
+    expect(told).toEqual([])
+    provider.close()
+  })
+})
