@@ -17,6 +17,13 @@ export interface Telemetry {
   close(): Promise<void>
 }
 
+/** What `Gateway.state` says, as far as it is a metric. */
+export interface NodeGauges {
+  readonly watchedSessions: number
+  readonly runningTurns: number
+  readonly isDraining: boolean
+}
+
 /** pino's shape, as far as it is used. */
 export interface Log {
   debug(fields: object, message: string): void

@@ -1,0 +1,96 @@
+import { trace } from '@opentelemetry/api'
+import { type DestinationStream, destination as openDestination, pino, stdTimeFunctions } from 'pino'
+import type { Log } from './ports.ts'
+
+/**
+ * pino lines: one JSON object each, with ids, kinds and figures. Never a user's text, a token or a key; three belts:
+ *
+ * 1. callers pass ids and figures;
+ * 2. of an error only its name, code and stack frames are written. Its message may quote what it failed on
+ *    (`JSON.parse` does, a provider's refusal may), so it is written only for errors of the operating system, whose words
+ *    are Node's own;
+ * 3. fields with names such as `text` or `token` are censored, at the top and one level down.
+ */
+export interface LogOptions {
+  readonly level: string
+  readonly node: string
+  /** Default: the standard output, written without blocking the event loop. */
+  readonly destination?: DestinationStream
+}
+
+export interface ClosableLog {
+  readonly log: Log
+  /** Writes what is still held, synchronously. */
+  flush(): void
+}
+
+/** What is held when nobody reads the standard output, in bytes; further lines are dropped. */
+const heldLinesMaxBytes = 8 * 1024 * 1024
+
+const secretNames = [
+  'text',
+  'content',
+  'comment',
+  'message',
+  'messages',
+  'token',
+  'authorization',
+  'cookie',
+  'password',
+  'secret',
+  'key',
+  'apiKey',
+  'headers',
+  'body',
+]
+
+export function createLog({ level, node, destination }: LogOptions): ClosableLog {
+  const own = destination === undefined ? standardOutput() : undefined
+  const options = {
+    level,
+    base: { service: 'sluice', node },
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: describeError, error: describeError, cause: describeError },
+    redact: { paths: secretNames.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
+    mixin: activeSpanIds,
+  }
+  const log = pino(options, own ?? destination)
+  return { log, flush: () => own?.flushSync() }
+}
+
+function standardOutput() {
+  return openDestination({ dest: 1, sync: false, maxLength: heldLinesMaxBytes })
+}
+
+function activeSpanIds(): object {
+  const ids = trace.getActiveSpan()?.spanContext()
+  return ids === undefined ? {} : { trace_id: ids.traceId, span_id: ids.spanId }
+}
+
+/** Causes below this depth are left out. */
+const causesMax = 3
+
+/** An error without its words. What is no error is passed on when it is a figure or a short name, and else by its type. */
+export function describeError(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return describeOther(error)
+  const code = 'code' in error && /^[\w-]{1,64}$/.test(String(error.code)) ? { code: String(error.code) } : {}
+  const words = isSystemError(error) ? { reason: error.message } : {}
+  const cause = error.cause === undefined || depth >= causesMax ? {} : { cause: describeError(error.cause, depth + 1) }
+  return { name: error.name, ...code, ...words, stack: framesOf(error), ...cause }
+}
+
+function describeOther(error: unknown): unknown {
+  if (typeof error === 'number' || typeof error === 'boolean') return error
+  // Kinds and names of errors are passed as such; anything with a blank or longer may be a sentence.
+  return typeof error === 'string' && /^[\w.:-]{1,64}$/.test(error) ? error : `a thrown ${typeof error}`
+}
+
+function isSystemError(error: Error): boolean {
+  return 'errno' in error && typeof error.errno === 'number' && 'syscall' in error
+}
+
+function framesOf(error: Error): string {
+  const lines = (error.stack ?? '').split('\n')
+  return lines.filter((line) => /^\s+at .*(:\d+:\d+\)?|<anonymous>\)?|native\)?)$/.test(line)).join('\n')
+}

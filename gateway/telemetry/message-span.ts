@@ -1,0 +1,64 @@
+import {
+  type Context,
+  context,
+  ProxyTracerProvider,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  trace,
+} from '@opentelemetry/api'
+import type { Request } from '../../protocol/up.ts'
+
+/**
+ * The span of one served request, a child of the trace that the upgrade named. `serve` runs inside it, so a turn that it
+ * starts hangs its own span below. Without an SDK nothing is made: the look for one is all it costs.
+ */
+export async function tracedRequest(
+  request: Request,
+  connection: string,
+  traceparent: string | undefined,
+  serve: () => Promise<void>,
+): Promise<void> {
+  if (!hasSdk()) return serve()
+  const parent = parentContext(traceparent)
+  const options = { kind: SpanKind.SERVER, attributes: attributesOf(request, connection) }
+  const span = trace.getTracer('sluice').startSpan(request.type, options, parent)
+  try {
+    await context.with(trace.setSpan(parent, span), serve)
+  } catch (error) {
+    span.setAttribute('error.type', error instanceof Error ? error.name : typeof error)
+    span.setStatus({ code: SpanStatusCode.ERROR })
+    throw error
+  } finally {
+    span.end()
+  }
+}
+
+/** Also one that the operator brings by `node --import`. */
+function hasSdk(): boolean {
+  const provider = trace.getTracerProvider()
+  return !(provider instanceof ProxyTracerProvider) || provider.getDelegateTracer('sluice') !== undefined
+}
+
+function attributesOf(request: Request, connection: string): Record<string, string> {
+  return {
+    'sluice.connection.id': connection,
+    'sluice.request.id': request.id,
+    ...('session' in request && request.session !== undefined
+      ? { 'session.id': request.session, 'gen_ai.conversation.id': request.session }
+      : {}),
+    ...('turn' in request ? { 'sluice.turn.id': request.turn } : {}),
+    ...('messageId' in request ? { 'sluice.message.id': request.messageId } : {}),
+  }
+}
+
+/** W3C trace context, version 00 and those that only add to it; anything else is as if nothing had been sent. */
+const traceparentPattern = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-([\da-f]{2})(?:-.*)?$/
+
+export function parentContext(traceparent: string | undefined): Context {
+  const [, traceId, spanId, flags] = traceparentPattern.exec(traceparent ?? '') ?? []
+  if (traceId === undefined || spanId === undefined || flags === undefined) return ROOT_CONTEXT
+  const traceFlags = Number.parseInt(flags, 16) & TraceFlags.SAMPLED
+  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true })
+}

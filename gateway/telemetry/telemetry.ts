@@ -1,0 +1,77 @@
+import { hostname } from 'node:os'
+import type { DestinationStream } from 'pino'
+import type { TelemetryConfig } from '../config.ts'
+import { createLog } from './log.ts'
+import { tracedRequest } from './message-span.ts'
+import { createMetrics } from './metrics.ts'
+import type { Log, NodeGauges, SocketTelemetry, Telemetry } from './ports.ts'
+
+/** Logs, metrics and traces joined behind one port. The SDK of traces is imported only when the configuration asks. */
+export interface TelemetryDeps {
+  /** The product's version. */
+  readonly version: string
+  /** Where log lines go; default the standard output. */
+  readonly destination?: DestinationStream
+  /** This node's name in logs and traces; default the host's name and the process id. */
+  readonly node?: string
+}
+
+export interface NodeTelemetry extends Telemetry {
+  /** Where the gauges of this node are read, at each scrape; the last one given counts. Until then they are 0. */
+  watch(read: () => NodeGauges): void
+}
+
+/** Rejects when the OTEL_* variables ask for traces and the SDK cannot be loaded. */
+export async function createTelemetry(config: TelemetryConfig, deps: TelemetryDeps): Promise<NodeTelemetry> {
+  const { version, destination, node = `${hostname()}:${process.pid}` } = deps
+  const { log, flush } = createLog({ level: config.logLevel, node, ...(destination && { destination }) })
+  const metrics = createMetrics(version)
+  const tracing = config.exportTraces ? await startTracing(version, node, log) : undefined
+  return {
+    log,
+    turns: metrics.turns,
+    sockets: { ...loggedSockets(metrics.sockets, log), traced: tracedRequest },
+    http: metrics.http,
+    watch: metrics.watch,
+    metrics: metrics.read,
+    async close() {
+      await tracing?.close()
+      flush()
+    },
+  }
+}
+
+async function startTracing(version: string, node: string, log: Log) {
+  const { startTracing } = await import('./tracing.ts')
+  return startTracing({ version, node, environment: process.env, log })
+}
+
+type Counted = Omit<SocketTelemetry, 'traced'>
+
+/** A socket's life in the log: two lines at `info`. */
+function loggedSockets(counted: Counted, log: Log): Counted {
+  return {
+    ...counted,
+    opened(connection) {
+      counted.opened(connection)
+      log.debug({ connection }, 'socket opened')
+    },
+    welcomed(connection, client) {
+      counted.welcomed(connection, client)
+      log.info({ connection, client: productName(client) }, 'socket welcome')
+    },
+    closed(connection, code, openMs) {
+      counted.closed(connection, code, openMs)
+      log.info({ connection, code, openMs }, 'socket closed')
+    },
+    failed(connection, error) {
+      counted.failed(connection, error)
+      log.error({ connection, err: error }, 'bug in serving a socket')
+    },
+  }
+}
+
+/** A client may call itself anything; only what looks like a product and its version is written. */
+function productName(client: string): string {
+  return /^[\w.@/+-]{1,64}$/.test(client) ? client : 'other'
+}
