@@ -12,6 +12,7 @@ import {
   makeSession,
   owner,
   session,
+  started,
   startTurn,
 } from './contract/bench.ts'
 
@@ -83,6 +84,17 @@ test('[STORE-82] what a session occupied is free again once it is gone, to the b
   expect(await fill()).toBe(before)
 })
 
+test('[STORE-82] a tape’s room is free again with its attempt and with its turn', async () => {
+  const log = makeLog({ maxBytes: 40_000 })
+  await makeSession(log)
+  const first = await startTurn(log.log, 1, 'x'.repeat(33_000))
+  const second = { ...first, attempt: 2 }
+  const text = 'y'.repeat(20_000)
+  expectKind(await log.log.append(appending(second, 0, text, { open: started(first.turn, 2) })), 'ok')
+  expectKind(await log.log.end(ending(second, [text])), 'ok')
+  expectKind(await log.log.accept(asking(2)), 'yours')
+})
+
 test('[STORE-83] a session goes a time after its last use, for every operation at once', async () => {
   const { log, advance } = makeLog({ ttlMs: 10_000 })
   await makeSession({ log, advance })
@@ -99,11 +111,12 @@ test('[STORE-83] a session goes a time after its last use, for every operation a
 })
 
 test('[STORE-83] while a turn runs its session stays, however long', async () => {
-  const { log, advance } = makeLog({ ttlMs: 10_000 })
+  const { log, advance } = makeLog({ ttlMs: 10_000, maxSessions: 1 })
   await makeSession({ log, advance })
   const fence = await startTurn(log, 1, 'x')
   advance(1_000_000)
-  await makeSession({ log, advance }, 'other')
+  const other = { session: 'other', owner, attributes: {}, timeMs: 1 }
+  expect(await log.create(other)).toEqual({ kind: 'store-full', retryAfterMs: 1_000 })
   expectKind(await log.end(ending(fence, ['x'])), 'ok')
   advance(9_999)
   expect((await log.describe(session)).kind).toBe('ok')

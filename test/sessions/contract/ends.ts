@@ -29,6 +29,8 @@ export function describeEnds(makeLog: MakeLog): void {
     expect(await log.end(ending(fence, ['tex']))).toEqual(behind)
     expect(await log.end(ending(fence, ['TEXT']))).toEqual(behind)
     expect(await log.end(ending(fence, []))).toEqual(behind)
+    const wrongLength = ending(fence, ['text']).parts.map((part) => ({ ...part, bytes: part.bytes + 1 }))
+    expect(await log.end({ ...ending(fence, ['text']), parts: wrongLength })).toEqual(behind)
     expect(await log.end(ending(fence, ['text', 'part one']))).toEqual(behind)
     expect(await log.end(ending({ ...fence, attempt: 2 }, ['text']))).toEqual(behind)
     expect(await log.end(ending({ ...fence, attempt: 0 }, []))).toEqual(behind)

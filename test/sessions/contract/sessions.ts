@@ -112,6 +112,18 @@ export function describeSessions(makeLog: MakeLog): void {
     expect(sessions[1]).toMatchObject({ preview: '', createdMs: 1 })
   })
 
+  test('[STORE-6] a preview is of the first message, and no character in it is cut in two', async () => {
+    const made = await makeLog()
+    await makeSession(made)
+    const content = `x${'😀'.repeat(80)}`
+    const record = { ...asking(1).record, message: { messageId: 'message-1', content } }
+    expectKind(await made.log.accept(asking(1, { record })), 'yours')
+    await made.log.end(ending({ token: 'token-1', turn: 'turn-1', attempt: 0 }, []))
+    await answerTurn(made.log, 2, 'two')
+    const { sessions } = expectKind(await made.log.list({ owner, limit: 1 }), 'ok')
+    expect(sessions[0]?.preview).toBe(`x${'😀'.repeat(59)}`)
+  })
+
   test('[STORE-7] pages of a list neither repeat nor skip; what is used between two moves to the front', async () => {
     const made = await makeLog()
     const { log, advance } = made
