@@ -1,5 +1,8 @@
 import type { HttpHandler, Peer, TransportLog } from './transport.ts'
 
+/** Of a request's head, with all of its headers; a larger one is answered with 431. */
+export const MAX_HEADER_BYTES = 16 * 1024
+
 /**
  * Calls the HTTP handler; never rejects. A client hears nothing of an exception but that there was one. One that comes
  * after the client went away is its own doing.

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { MAX_HEADER_BYTES } from './http-answer.ts'
 import type { Uws } from './uws-types.ts'
 
 export type LoadedUws =
@@ -11,6 +12,8 @@ const PACKAGE_NAMES = ['uWebSockets.js', 'uwebsockets']
 
 /** Loads uWebSockets.js from the file at `path`, or else as an installed package. Never rejects. */
 export async function loadUws(path?: string): Promise<LoadedUws> {
+  // It reads its limit, else 4 KiB, from the environment when it is loaded.
+  process.env.UWS_HTTP_MAX_HEADERS_SIZE ??= String(MAX_HEADER_BYTES)
   const reasons: string[] = []
   for (const specifier of path ? [pathToFileURL(resolve(path)).href] : PACKAGE_NAMES) {
     try {
@@ -38,5 +41,5 @@ function missingMessage(reasons: readonly string[]): string {
 
 function firstLine(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
-  return message.split('\n', 1)[0] ?? ''
+  return message.split(/\n| imported from /, 1)[0] ?? ''
 }

@@ -8,7 +8,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { ResponseSink } from './http-response.ts'
 import { UwsRequestBody } from './uws-request-body.ts'
-import type { UwsRequest, UwsResponse } from './uws-types.ts'
+import type { UwsRequestHead } from './uws-request-head.ts'
+import type { UwsResponse } from './uws-types.ts'
 
 /**
  * What is handed to the library at once. The library keeps what the kernel does not take, and says only afterwards that
@@ -33,15 +34,8 @@ export class UwsExchange implements ResponseSink {
     res.onWritable(() => this.#onWritable())
   }
 
-  /** Throws a TypeError when it is no request that the web knows. Call it before the library's handler returns. */
-  request(req: UwsRequest, res: UwsResponse, scheme: 'http' | 'https'): Request {
-    const method = req.getCaseSensitiveMethod()
-    const query = req.getQuery()
-    const url = `${scheme}://${req.getHeader('host')}${req.getUrl()}${query ? `?${query}` : ''}`
-    const headers = new Headers()
-    req.forEach((name, value) => {
-      headers.append(name, value)
-    })
+  /** Call it before the library's handler returns: later the body would be lost. */
+  request({ method, url, headers }: UwsRequestHead, res: UwsResponse): Request {
     const init = { method, headers, signal: this.#abort.signal }
     if (method === 'GET' || method === 'HEAD') return new Request(url, init)
     this.#body = new UwsRequestBody(res)

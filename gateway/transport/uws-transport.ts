@@ -18,6 +18,7 @@ import { readTlsPair, type TlsPair, TlsWatch } from './tls-files.ts'
 import type { CreateTransport, Transport, TransportOptions, Upgrade } from './transport.ts'
 import { describeUpgrade } from './upgrade-request.ts'
 import { UwsExchange } from './uws-http.ts'
+import { readRequestHead } from './uws-request-head.ts'
 import { UwsSocket } from './uws-socket.ts'
 import type { Uws, UwsApp, UwsBehavior, UwsListenSocket, UwsRequest, UwsResponse, UwsWebSocket } from './uws-types.ts'
 
@@ -124,6 +125,10 @@ class UwsTransport implements Transport {
   }
 
   #upgrade(res: UwsResponse, req: UwsRequest, context: object): void {
+    if (this.#isStopping) {
+      res.close()
+      return
+    }
     const version = req.getHeader('sec-websocket-version')
     if (version !== '13') {
       res.writeStatus('400 Bad Request').writeHeader('sec-websocket-version', '13').end(undefined, true)
@@ -144,34 +149,16 @@ class UwsTransport implements Transport {
       res.close()
       return
     }
-    const isUpgrade = req.getHeader('upgrade').toLowerCase() === 'websocket'
-    if (isUpgrade && req.getUrl() !== this.#options.socketPath) {
-      res.writeStatus('404 Not Found').end(undefined, true)
-      return
-    }
-    const exchange = new UwsExchange(res, () => this.#isStopping)
-    const isHead = req.getCaseSensitiveMethod() === 'HEAD'
     const isSocketPath = req.getUrl() === this.#options.socketPath
-    const response = this.#respond(exchange, res, req, scheme, isSocketPath)
-    void this.#finish(exchange, response, isHead)
-  }
-
-  #respond(
-    exchange: UwsExchange,
-    res: UwsResponse,
-    req: UwsRequest,
-    scheme: 'http' | 'https',
-    isSocketPath: boolean,
-  ): Response | Promise<Response> {
+    if (!isSocketPath && req.getHeader('upgrade').toLowerCase() === 'websocket') return refuse(res, '404 Not Found')
+    const head = readRequestHead(req, scheme)
+    if (head === undefined) return refuse(res, '400 Bad Request')
+    const exchange = new UwsExchange(res, () => this.#isStopping)
     const { fetch, log } = this.#options
-    try {
-      const request = exchange.request(req, res, scheme)
-      if (isSocketPath) return upgradeRequiredResponse()
-      return answerRequest(fetch, request, { address: peerAddress(res) }, log)
-    } catch {
-      // Not a request that the web knows: a bad host, a method it forbids.
-      return new Response(null, { status: 400 })
-    }
+    const request = exchange.request(head, res)
+    const peer = { address: peerAddress(res) }
+    const response = isSocketPath ? upgradeRequiredResponse() : answerRequest(fetch, request, peer, log)
+    void this.#finish(exchange, response, head.method === 'HEAD')
   }
 
   async #finish(exchange: UwsExchange, response: Response | Promise<Response>, isHead: boolean): Promise<void> {
@@ -187,6 +174,10 @@ class UwsTransport implements Transport {
 interface Place {
   readonly socket: UwsSocket
   upgrade: Upgrade | undefined
+}
+
+function refuse(res: UwsResponse, status: string): void {
+  res.writeStatus(status).end(undefined, true)
 }
 
 function placeOf(webSocket: UwsWebSocket): Place {

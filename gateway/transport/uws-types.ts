@@ -10,7 +10,7 @@ export interface Uws {
   readonly DISABLED: number
 }
 
-export interface UwsTlsOptions {
+interface UwsTlsOptions {
   readonly key_file_name: string
   readonly cert_file_name: string
   readonly ssl_prefer_low_memory_usage: boolean

@@ -15,7 +15,7 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { WebSocketServer } from 'ws'
-import { answerRequest, upgradeRequiredResponse } from './http-answer.ts'
+import { answerRequest, MAX_HEADER_BYTES, upgradeRequiredResponse } from './http-answer.ts'
 import { sendResponse } from './http-response.ts'
 import { listenError } from './listen-error.ts'
 import { NodeResponse } from './node-response.ts'
@@ -31,7 +31,6 @@ const REQUEST_TIMEOUT_MS = 60_000
 const KEEP_ALIVE_TIMEOUT_MS = 75_000
 const TLS_HANDSHAKE_TIMEOUT_MS = 10_000
 const TIMEOUT_CHECK_INTERVAL_MS = 5_000
-const MAX_HEADER_BYTES = 16 * 1024
 /** The port promises `closed` within this after a close. */
 const CLOSE_TIMEOUT_MS = 2_000
 

@@ -4,7 +4,7 @@ import { type ClientOptions, WebSocket } from 'ws'
 import { Arrivals } from './arrivals.ts'
 import { SOCKET_PATH } from './station.ts'
 
-export type ClientEvent =
+type ClientEvent =
   | { readonly kind: 'text'; readonly frame: string }
   | { readonly kind: 'ping'; readonly payload: string }
   | { readonly kind: 'pong'; readonly payload: string }

@@ -101,6 +101,24 @@ export function httpContract(adapter: Adapter): void {
       raw.tcp.destroy()
     })
 
+    test('[SOCKET-35] headers of 12 KiB are taken; of 20 KiB they are refused and reach nobody', async () => {
+      let requestCount = 0
+      await using station = await startStation(adapter, {
+        fetch: (request) => {
+          requestCount += 1
+          return new Response(String(request.headers.get('x-large')?.length))
+        },
+      })
+      const head = (bytes: number) => `GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: ${'x'.repeat(bytes)}\r\n\r\n`
+      const taken = new RawClient(station.port, head(12 * 1024))
+      await taken.seen('12288')
+      taken.tcp.destroy()
+      const refused = new RawClient(station.port, head(20 * 1024))
+      await refused.seen('HTTP/1.1 431')
+      expect(requestCount).toBe(1)
+      refused.tcp.destroy()
+    })
+
     test('[SOCKET-25] large bodies arrive unchanged, up and down', async () => {
       await using station = await startStation(adapter, {
         fetch: async (request) => new Response(await request.arrayBuffer()),
@@ -178,9 +196,12 @@ export function httpContract(adapter: Adapter): void {
     })
 
     test.each([
-      'GET / HTTP/1.1\r\nHost: a b\r\n\r\n',
-      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
       'GET / HTTP/1.1\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: a b\r\n\r\n',
+      'GET /page HTTP/1.1\r\nHost: 127.0.0.1/admin?\r\n\r\n',
+      'GET /page/..\\admin HTTP/1.1\r\nHost: localhost\r\n\r\n',
+      'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n',
+      'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
     ])('[SOCKET-27] a request that is none never reaches the handler: %j', async (bytes) => {
       let requestCount = 0
       await using station = await startStation(adapter, {

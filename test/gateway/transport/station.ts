@@ -15,7 +15,7 @@ export const SUBPROTOCOL = 'sluice.v1'
 export const MAX_FRAME_BYTES = 64 * 1024
 
 /** What one library does otherwise than the other. Each line is asserted on both. */
-export interface Differences {
+interface Differences {
   /** The client's close code after a frame over the limit. */
   readonly oversize: number
   /** The client's close code after a text frame that is not UTF-8. */

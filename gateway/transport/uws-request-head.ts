@@ -1,0 +1,40 @@
+import type { UwsRequest } from './uws-types.ts'
+
+export interface UwsRequestHead {
+  readonly method: string
+  readonly url: string
+  readonly headers: Headers
+}
+
+const HOST = /^(?:[a-z0-9._-]+|\[[a-f0-9:.]+\])(?::\d+)?$/i
+const METHOD = /^[A-Z]+$/
+/** A web Request cannot hold them (WHATWG fetch). */
+const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRACK'])
+
+/**
+ * All of a request that is dead when the library's handler returns, or undefined when it is to be refused with 400. The
+ * library checks less than Node does: it hands over a request before it looks at its Content-Length.
+ */
+export function readRequestHead(req: UwsRequest, scheme: 'http' | 'https'): UwsRequestHead | undefined {
+  const method = req.getCaseSensitiveMethod()
+  const [host, path, query] = [req.getHeader('host'), req.getUrl(), req.getQuery()]
+  if (!METHOD.test(method) || FORBIDDEN_METHODS.has(method)) return undefined
+  // A host with a slash, or a path with a backslash, would move the path: a proxy before us saw another one.
+  if (!HOST.test(host) || !path.startsWith('/') || path.includes('\\')) return undefined
+  if (!/^\d*$/.test(req.getHeader('content-length'))) return undefined
+  const url = URL.parse(`${scheme}://${host}${path}${query ? `?${query}` : ''}`)
+  const headers = readHeaders(req)
+  return url && headers ? { method, url: url.href, headers } : undefined
+}
+
+function readHeaders(req: UwsRequest): Headers | undefined {
+  try {
+    const headers = new Headers()
+    req.forEach((name, value) => {
+      headers.append(name, value)
+    })
+    return headers
+  } catch {
+    return undefined // a name or a value that HTTP forbids
+  }
+}
