@@ -1,0 +1,25 @@
+/** What bounds HTTP beside the configured limits; each with its unit and what happens at it. */
+
+/** Text of one `turn.delta` event, in UTF-8 bytes: what a reader that is behind gets at once. */
+export const eventTextBytes = 16 * 1024
+
+/** A comment is sent after this long without an event, in milliseconds, so that no proxy thinks the stream dead. */
+export const heartbeatMs = 15_000
+
+/** A stream from which nothing was taken for this long is ended, in milliseconds; its client resumes. */
+export const stalledMs = 120_000
+
+/** What a client waits before it connects anew (`retry`), in milliseconds. */
+export const reconnectMs = 1_000
+
+/** A stream that cannot read the store tries again after this long, in milliseconds. */
+export const storeRetryMs = 1_000
+
+/** Records in which a turn's beginning is looked for, from the end of the log; an older turn is not streamed. */
+export const turnSearchRecords = 10_000
+
+/** Files of the page: a larger one is not served. In bytes. */
+export const pageFileBytes = 16 * 1024 * 1024
+
+/** The longest `Last-Event-ID`, in characters. */
+export const eventIdLength = 2_048

@@ -1,0 +1,72 @@
+import { z } from 'zod'
+import { type Refusal, refusal } from '../../protocol/error.ts'
+import { requestBodyBytes } from '../bounds.ts'
+
+/** What a request brings, checked. Refusals name the place and the rule, never the value, which may be a user's text. */
+export type Parsed<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** A whole number in a query, as the schema bounds it. */
+export function wholeNumber(schema: z.ZodInt | z.ZodNumber) {
+  return z
+    .string()
+    .regex(/^\d{1,16}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(schema)
+}
+
+export function readQuery<T>(request: Request, schema: z.ZodType<T>): Parsed<T> {
+  const query = new URL(request.url).searchParams
+  return parse(schema, Object.fromEntries(query), 'the query')
+}
+
+/** `whenEmpty`: what no body at all counts as; absent: a body is needed. */
+export async function readBody<T>(request: Request, schema: z.ZodType<T>, whenEmpty?: unknown): Promise<Parsed<T>> {
+  const bytes = await readBytes(request)
+  if (bytes === undefined) return refused('too-large', `the body has more than ${requestBodyBytes} bytes`)
+  if (bytes.length === 0 && whenEmpty !== undefined) return parse(schema, whenEmpty, 'the body')
+  if (!isJson(request.headers.get('content-type'))) {
+    return refused('invalid', 'content-type: must be application/json, in UTF-8')
+  }
+  const value = parseJson(bytes)
+  return value === undefined ? refused('invalid', 'the body is not JSON in UTF-8') : parse(schema, value, 'the body')
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): Parsed<T> {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return { kind: 'ok', value: parsed.data }
+  const issue = parsed.error.issues[0]
+  const path = issue?.path.map(String).join('.') ?? ''
+  return refused('invalid', `${path === '' ? whole : path}: ${issue?.message ?? 'does not fit'}`)
+}
+
+/** `undefined`: more than is taken. What is announced as too long is not read at all. */
+async function readBytes(request: Request): Promise<Buffer | undefined> {
+  if (Number(request.headers.get('content-length') ?? 0) > requestBodyBytes) return undefined
+  if (request.body === null) return Buffer.alloc(0)
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of request.body) {
+    length += chunk.length
+    if (length > requestBodyBytes) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function isJson(contentType: string | null): boolean {
+  return /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i.test(contentType ?? '')
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    return undefined
+  }
+}
+
+function refused(...parts: Parameters<typeof refusal>): { kind: 'refused'; refusal: Refusal } {
+  return { kind: 'refused', refusal: refusal(...parts) }
+}

@@ -1,0 +1,75 @@
+import { refusal } from '../../protocol/error.ts'
+import { tapeBytes } from '../../protocol/limits.ts'
+import { isTerminal, type TerminalRecord } from '../../protocol/record.ts'
+import type { SessionInfo } from '../../sessions/session-log.ts'
+import type { StreamPlace } from './event-id.ts'
+import { refusalHeaders, refuse, statusOfKind } from './refusals.ts'
+import type { RouteParts } from './route.ts'
+import { eventStream } from './sse.ts'
+import { type TurnEvent, TurnEvents } from './turn-events.ts'
+
+/** A turn as an answer: its events as they come, or its end with the whole text. */
+export interface AnswerTarget {
+  readonly session: string
+  readonly turn: string
+  readonly info: SessionInfo
+  readonly place: StreamPlace
+  /** Gives the place among the subject's streams back. Called once the answer is over, in any case. */
+  readonly giveBack: () => void
+}
+
+export async function answerTurnEvents(
+  parts: RouteParts,
+  { session, turn, info, place, giveBack }: AnswerTarget,
+  first?: TurnEvent,
+): Promise<Response> {
+  const events = new TurnEvents(parts, { session, turn, text: 'deltas' })
+  const started = await events.start(place, info)
+  if (started.kind === 'ok') return eventStream(events, first, giveBack)
+  events.close()
+  giveBack()
+  return refuse(started.refusal)
+}
+
+/** Waits for the terminal record. A client that goes away ends the waiting, and nothing else. */
+export async function answerTurnEnd(
+  parts: RouteParts,
+  request: Request,
+  { session, turn, info, place, giveBack }: AnswerTarget,
+): Promise<Response> {
+  const events = new TurnEvents(parts, { session, turn, text: 'none' })
+  const stop = () => events.close()
+  request.signal.addEventListener('abort', stop, { once: true })
+  try {
+    const started = await events.start(place, info)
+    if (started.kind === 'refused') return refuse(started.refusal)
+    const last = await lastEvent(events)
+    if (last?.record === undefined || !isTerminal(last.record)) return refuse(last?.refusal ?? clientLeft)
+    return await wholeAnswer(parts, session, last.record)
+  } finally {
+    request.signal.removeEventListener('abort', stop)
+    events.close()
+    giveBack()
+  }
+}
+
+async function lastEvent(events: TurnEvents): Promise<TurnEvent | undefined> {
+  let last: TurnEvent | undefined
+  for (let event = await events.next(); event !== undefined; event = await events.next()) last = event
+  return last?.isLast === true ? last : undefined
+}
+
+async function wholeAnswer({ log }: RouteParts, session: string, record: TerminalRecord): Promise<Response> {
+  const reply = await log
+    .read({ session, turn: record.turn, part: 0, at: 0, maxBytes: tapeBytes })
+    .catch(() => undefined)
+  if (reply === undefined)
+    return refuse(refusal('unavailable', 'the store does not answer: read the turn later', 1_000))
+  if (reply.kind !== 'ok') return refuse(refusal('not-found', 'there is no such session'))
+  const body = { ...record, session, text: reply.text.toString() }
+  if (record.type !== 'turn.failed') return Response.json(body)
+  return Response.json(body, { status: statusOfKind[record.error.kind], headers: refusalHeaders(record.error) })
+}
+
+/** Seen by nobody. */
+const clientLeft = refusal('unavailable', 'the client went away')
