@@ -48,8 +48,8 @@ function refuseSize({ content, system }: Applicant, limits: AdmissionLimits): Re
   const bytes = Buffer.byteLength(content)
   if (bytes > limits.contentBytes)
     return refusal('too-large', `the message has ${bytes} bytes, more than ${limits.contentBytes}; shorten it`)
-  // Only control characters, quotes and backslashes grow, at most sixfold.
-  if (bytes * 6 > encodedContentBytes && Buffer.byteLength(JSON.stringify(content)) > encodedContentBytes)
+  // Only control characters, quotes and backslashes grow, at most sixfold, and there are two quotes around it all.
+  if (bytes * 6 + 2 > encodedContentBytes && Buffer.byteLength(JSON.stringify(content)) > encodedContentBytes)
     return refusal('too-large', `the message as JSON has more than ${encodedContentBytes} bytes; shorten it`)
   if (costOf(content) + costOf(system) > limits.promptTokens) return tooLong(limits.promptTokens)
   return undefined

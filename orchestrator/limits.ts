@@ -17,6 +17,9 @@ export const repeatMinMs = 10
 export const repeatSpreadMs = 30
 export const repeatDoublings = 3
 
+/** Until a lost subscription is asked for again. */
+export const resubscribeMs = 250
+
 /** How often a turn's end may be answered `behind`; more is a bug, since each time its text was made good. */
 export const behindMax = 8
 

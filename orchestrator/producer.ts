@@ -10,7 +10,7 @@ import { type Refusal, refusal } from '../protocol/error.ts'
 import { deltaTextBytes } from '../protocol/limits.ts'
 import type { Usage } from '../protocol/shapes.ts'
 import { AnswerText } from './answer-text.ts'
-import { repeatMinMs, repeatSpreadMs } from './limits.ts'
+import { repeatMinMs, repeatSpreadMs, resubscribeMs } from './limits.ts'
 import type {
   Audience,
   Clock,
@@ -97,7 +97,6 @@ class TurnProducer implements Producer {
   readonly #estimate: (units: number, bytes: number) => number
   readonly #text: AnswerText
   readonly #filter = wellFormed()
-  readonly #subscription: { close(): void }
   readonly #end = Promise.withResolvers<Stopped>()
   readonly #acceptedMs: number
 
@@ -118,6 +117,8 @@ class TurnProducer implements Producer {
   #sentBytes = 0
   #timerAtMs = Number.POSITIVE_INFINITY
   #cancelTimer: () => void = () => undefined
+  #subscription: { close(): void } = { close: () => undefined }
+  #cancelListening: () => void = () => undefined
   #isBroken = false
   #queue: TurnEvent[] = []
   #isStepping = false
@@ -219,18 +220,24 @@ class TurnProducer implements Producer {
     this.#step({ type: 'ticked', nowMs: this.#ports.clock.monotonicMs() })
   }
 
+  /**
+   * Nudges are hints: what a lost one would have said is found by the next renewal. Only a subscription that was confirmed
+   * after the store was first asked may have missed one that matters.
+   */
   #listen(): { close(): void } {
     const quiet = () => undefined
     const nudge = () => this.#step({ type: 'nudged', nowMs: this.#ports.clock.monotonicMs() })
-    const listener = {
-      confirmed: quiet,
-      lost: quiet,
-      record: quiet,
-      delta: quiet,
-      updated: quiet,
-      erased: nudge,
-      nudge,
+    const confirmed = () => {
+      if (this.#flight > 0) nudge()
     }
+    const lost = () => {
+      if (this.#state.phase === 'done') return
+      this.#cancelListening = this.#ports.clock.after(resubscribeMs, () => {
+        this.#subscription.close()
+        this.#subscription = this.#listen()
+      })
+    }
+    const listener = { confirmed, lost, record: quiet, delta: quiet, updated: quiet, erased: nudge, nudge }
     const subscription = this.#ports.log.subscribe(this.#claim.session, listener)
     subscription.hearDeltas(false)
     return subscription
@@ -389,6 +396,7 @@ class TurnProducer implements Producer {
   #stop(reason: StopReason, outcome?: Outcome): void {
     this.#state = { phase: 'done', reason }
     this.#cancelTimer()
+    this.#cancelListening()
     this.#guard(() => this.#call?.close())
     this.#guard(() => this.#subscription.close())
     this.#guard(() => this.#ports.audience.stopped(this.#claim.session))
