@@ -1,11 +1,11 @@
 import type { Down } from '../protocol/down.ts'
-import { isTerminal } from '../protocol/record.ts'
+import { isTerminal, type TerminalRecord } from '../protocol/record.ts'
 import type { Cursor, Metadata } from '../protocol/shapes.ts'
 import type { Feed, GoneReason } from '../sessions/feed.ts'
 import type { Feeds } from '../sessions/feeds.ts'
-import type { OpenReply, SessionInfo, SessionLog } from '../sessions/session-log.ts'
-import { encodeFrame, fitPage, liveRecordFrame, pageRecord } from './frames.ts'
-import { Reader, type ReaderAttempt, type ReaderOwner } from './reader.ts'
+import type { LogEntry, OpenReply, SessionInfo, SessionLog } from '../sessions/session-log.ts'
+import { deltaFrame, deltaHead, encodeFrame, fitPage, liveRecordFrame, pageRecord } from './frames.ts'
+import { leastRoomBytes, Reader, type ReaderAttempt, type ReaderOwner } from './reader.ts'
 import { SendWindow } from './window.ts'
 
 /**
@@ -38,7 +38,7 @@ export class Outbox implements ReaderOwner {
   }
 
   get hasRoom(): boolean {
-    return this.#window.room > 0
+    return this.#window.room >= leastRoomBytes
   }
 
   watches(session: string): boolean {
@@ -151,33 +151,63 @@ export class Outbox implements ReaderOwner {
     const reply = await this.#log
       .open({ session: reader.session, cursor: { seq: reader.seq, mark: reader.mark }, limit: fetchRecords })
       .catch(() => undefined)
+    if (reply?.kind !== 'ok' || !this.#isServed(reader)) {
+      reader.isFetching = false
+      return
+    }
+    const isMoved =
+      reply.from === 'reset' ? this.#sendReset(reader, reply) : await this.#sendEntries(reader, reply.entries)
     reader.isFetching = false
-    const { feed } = reader
-    if (reply?.kind !== 'ok' || feed === undefined || !this.isCurrent(reader) || this.#isClosed) return
-    if (reply.from === 'reset') this.#sendReset(reader, reply)
-    else if (reply.entries.length === 0) return
-    else this.#sendEntries(reader, reply)
-    this.moved(reader)
+    if (isMoved) this.moved(reader)
   }
 
-  #sendEntries(reader: Reader, reply: Extract<OpenReply, { kind: 'ok' }>): void {
-    for (const entry of reply.entries) {
+  #isServed(reader: Reader): boolean {
+    return reader.feed !== undefined && this.isCurrent(reader) && !this.#isClosed
+  }
+
+  /** As many as the window takes. Answers whether there were any; without, the store has nothing newer. */
+  async #sendEntries(reader: Reader, entries: readonly LogEntry[]): Promise<boolean> {
+    for (const entry of entries) {
+      if (!this.hasRoom || !this.#isServed(reader)) return true
       const { record } = entry
       const lacks = isTerminal(record) && record.bytes > (reader.attempt?.ends[0] ?? 0)
-      const page = lacks ? pageRecord(entry) : record
-      const frame = liveRecordFrame(reader.session, page)
+      const shown = lacks ? pageRecord(entry) : record
+      if (lacks && isTerminal(shown) && shown.text === undefined) {
+        await this.#sendSlice(reader, record)
+        return true
+      }
+      const frame = liveRecordFrame(reader.session, shown)
       this.#write(frame, frame.length)
       reader.pass(record)
     }
+    return entries.length > 0
   }
 
-  #sendReset(reader: Reader, reply: Extract<OpenReply, { kind: 'ok' }>): void {
+  /** A piece of an ended turn's text that is too long to go with its terminal record. */
+  async #sendSlice(reader: Reader, record: TerminalRecord): Promise<void> {
+    const { session } = reader
+    const { turn, attempt } = record
+    const place = reader.attempt?.attempt === attempt ? reader.attempt : { turn, attempt, ends: [] }
+    const at = place.ends[0] ?? 0
+    const maxBytes = Math.min(sliceBytes, this.#window.room - leastRoomBytes / 2)
+    const read = await this.#log.read({ session, turn, part: 0, at, maxBytes }).catch(() => undefined)
+    if (read?.kind !== 'ok' || read.at !== at || !this.#isServed(reader)) return
+    const end = at + read.text.length
+    const frame = deltaFrame(deltaHead(session, turn, attempt, 0), at, end, read.text.toString())
+    place.ends[0] = end
+    reader.attempt = place
+    this.#write(frame, frame.length)
+    this.#events.deltaSent(frame.length)
+  }
+
+  #sendReset(reader: Reader, reply: Extract<OpenReply, { kind: 'ok' }>): boolean {
     const { feed } = reader
-    if (feed === undefined) return
-    const opened = openedFrame(reader.session, reply, undefined)
-    reader.place(feed, { seq: opened.frame.seq, mark: opened.frame.mark }, opened.attempt)
+    if (feed === undefined) return false
+    const { frame, attempt } = openedFrame(reader.session, reply, undefined)
+    reader.place(feed, { seq: frame.seq, mark: frame.mark }, attempt)
     this.#events.sessionOpened('reset')
-    this.send(opened.frame)
+    this.send({ ...frame, reset: true })
+    return true
   }
 }
 
@@ -198,6 +228,9 @@ export interface OutboxEvents {
 
 /** Records read at once for a reader that is behind its feed's tail. */
 const fetchRecords = 20
+
+/** Text read at once for such a reader, in bytes: escaped, it still fits a frame. */
+const sliceBytes = 32 * 1024
 
 /** `session.opened` for a reader whose cursor the store has judged, and where that reader then is. */
 export function openedFrame(

@@ -109,16 +109,28 @@ export class Reader implements Watcher {
     roomBytes: number,
   ): NextFrame {
     const head = deltaHead(this.session, attempt.turn, attempt.attempt, part)
-    const encode = (maxBytes: number): NextFrame => {
-      const end = at + tape.slice(at, limit, maxBytes).length
+    const mostBytes = Math.min(frameDownBytes, roomBytes)
+    const encode = (textBytes: number): NextFrame => {
+      const end = at + tape.slice(at, limit, textBytes).length
       const frame = tape.frame(at, end, (text) => deltaFrame(head, at, end, text))
-      if (frame.length > frameDownBytes) return encode(Math.floor(maxBytes / 4))
+      // JSON's escapes make text longer, up to six times: less text then. Ordinary text fits at once.
+      if (frame.length > mostBytes && textBytes > leastTextBytes)
+        return encode(Math.max(leastTextBytes, Math.floor(textBytes / 4)))
       attempt.ends[part] = end
       return { kind: 'frame', frame, isDelta: true }
     }
-    return encode(Math.min(deltaTextBytes, roomBytes))
+    return encode(Math.max(leastTextBytes, Math.min(deltaTextBytes, roomBytes - frameHeadBytes)))
   }
 }
+
+/** What a delta's frame holds beside its text, at most. */
+const frameHeadBytes = 384
+
+/** No delta is cut to less text than this, in bytes. */
+const leastTextBytes = 256
+
+/** Room in the window below which nothing is begun, in bytes: enough for the least delta, all of it escaped. */
+export const leastRoomBytes = frameHeadBytes + 6 * leastTextBytes
 
 /** The attempt a reader is in, as of its last record. */
 export interface ReaderAttempt {
