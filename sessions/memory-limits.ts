@@ -17,6 +17,6 @@ export const sweepBatch = 500
 export const retryAfterMinMs = 1_000
 export const retryAfterMaxMs = 60_000
 
-/** What a session and an entry cost beside their text, in bytes; measured, for the estimate above. */
+/** What a session and an entry cost beside their text, in bytes, for the estimate above: measured and rounded up. */
 export const sessionOverheadBytes = 600
-export const entryOverheadBytes = 400
+export const entryOverheadBytes = 700

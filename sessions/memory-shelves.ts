@@ -40,10 +40,6 @@ export class MemoryShelves {
     this.#limits = limits
   }
 
-  get bytes(): number {
-    return this.#bytes
-  }
-
   get uses(): number {
     return this.#uses
   }

@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto'
 import type {
   AcceptRequest,
-  AppendReply,
   AppendRequest,
-  EndReply,
   EndRequest,
   Fence,
   LogEntry,
@@ -189,5 +187,3 @@ function nameOf(heard: Heard): string {
   if (heard.kind === 'record') return heard.entry.record.type
   return heard.kind === 'nudge' ? heard.nudge : heard.kind
 }
-
-export type { AppendReply, EndReply }
