@@ -63,18 +63,26 @@ function npm(node, args, options) {
   return run('npm', args, { ...options, env, shell: process.platform === 'win32' })
 }
 
+// `npm ci` refuses a lock that lacks the native packages of other platforms, as it does when it was written against a
+// registry without them. `npm install` then takes all the versions and hashes that are in the lock, and adds those.
+async function installLocked(folder, node) {
+  const options = { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS }
+  const clean = await npm(node, ['ci', '--ignore-scripts', ...NPM_QUIET], options)
+  if (clean.code === 0 || !/EUSAGE|in sync/.test(clean.output)) return clean
+  return npm(node, ['install', '--no-save', '--ignore-scripts', ...NPM_QUIET], options)
+}
+
 /** Installs what `folder`'s lock names, if it is not there yet; `node` runs npm, `what` is for people. */
 async function installPackages(folder, node, what) {
   if (isStamped(folder)) return
   if (!isInstalledByHand(folder)) {
     const startedMs = Date.now()
     say(`Installing ${what} …`)
-    const args = ['ci', '--ignore-scripts', ...NPM_QUIET]
-    const { code, output } = await npm(node, args, { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS })
+    const { code, output } = await installLocked(folder, node)
     if (code !== 0) {
       const shown = path.relative(root, folder)
       const byHand = `To see more: ${shown === '' ? '' : `cd ${shown} && `}npm ci`
-      throw new Failure(`${output}\nunable to install ${what}: npm ci ended with ${code}. ${HINT}\n${byHand}`)
+      throw new Failure(`${output}\nunable to install ${what}: npm ended with ${code}. ${HINT}\n${byHand}`)
     }
     say(`Installed ${what} in ${seconds(startedMs)}`)
   }
