@@ -26,7 +26,9 @@ export async function runGateway(
     telemetry,
     ...(bundledProviderUrl === undefined ? {} : { bundledProviderUrl }),
   })
-  const metrics = await createMetricsServer(config.telemetry.metrics, telemetry)
+  telemetry.watch(() => gateway.state())
+  const ifTaken = config.auth.mode === 'development' ? 'another-port' : 'refuse'
+  const metrics = await createMetricsServer(config.telemetry.metrics, telemetry, ifTaken)
   const scheme = config.tls.kind === 'on' ? 'https' : 'http'
   const host = gateway.host.includes(':') ? `[${gateway.host}]` : gateway.host
   ready(gateway, `${scheme}://${host}:${gateway.port}`)

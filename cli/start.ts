@@ -5,7 +5,8 @@ import { configFromEnvironment, runGateway } from './run-gateway.ts'
 
 /** The gateway to try and to develop with: brings its own model server when no provider is configured. */
 export async function run(): Promise<number> {
-  const config = configFromEnvironment(process.env)
+  // A person reads this terminal: what is ordinary stays unsaid, unless asked for.
+  const config = configFromEnvironment({ SLUICE_LOG_LEVEL: 'warn', ...process.env })
   const isBundled = config.provider.endpoint.kind === 'bundled'
   const model = isBundled ? await startModelServer() : undefined
   try {

@@ -13,9 +13,12 @@ import { type Authenticator, createAuthenticator } from './auth/authenticator.ts
 import { readUpgradeToken } from './auth/token-source.ts'
 import { lastFramesMs } from './bounds.ts'
 import { Chat, randomId } from './chat.ts'
+import { TrustedProxies } from './client-address.ts'
+import { isLoopbackHost } from './config/network.ts'
 import type { Config } from './config.ts'
 import type { ConnectionSettings } from './connection.ts'
 import { Connections } from './connections.ts'
+import { createHttpApp } from './http/app.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { type ConnectionDeps, ServedConnection } from './serve-connection.ts'
 import type { Telemetry } from './telemetry/ports.ts'
@@ -97,12 +100,14 @@ class Node {
   readonly #parts: NodeParts
   readonly #deps: ConnectionDeps
   readonly http: HttpHandler
+  readonly #proxies: TrustedProxies
   #isDraining = false
 
   constructor(parts: NodeParts) {
     this.#parts = parts
     this.#deps = connectionDeps(parts)
-    this.http = () => new Response('not found', { status: 404 })
+    this.#proxies = new TrustedProxies(parts.config.listen.trustedProxies)
+    this.http = this.#httpApp(parts)
   }
 
   async start(transport: Transport): Promise<Gateway> {
@@ -117,6 +122,26 @@ class Node {
       drain: () => this.#drain(transport),
       close: () => this.#close(transport),
     }
+  }
+
+  #httpApp({ config, telemetry, log, feeds, authenticator, chat }: NodeParts): HttpHandler {
+    return createHttpApp({
+      chat,
+      feeds,
+      log,
+      authenticator,
+      web: config.web,
+      trustedProxies: config.listen.trustedProxies,
+      streamsPerSubject: config.limits.socketsPerSubject,
+      pageDir: resolve(import.meta.dirname, '..', 'web', 'dist'),
+      readiness: () =>
+        this.#isDraining ? { ready: false, reasons: ['this node is leaving'] } : { ready: true, reasons: [] },
+      isDraining: () => this.#isDraining,
+      nodeState: () => this.state(),
+      logger: telemetry.log,
+      telemetry: telemetry.http,
+      nowMs: Date.now,
+    })
   }
 
   state(): NodeState {
@@ -134,12 +159,14 @@ class Node {
     const token = readUpgradeToken(upgrade.url, upgrade.authorization)
     const headerToken = token.kind === 'token' ? token.token : undefined
     const connection = new ServedConnection(socket, this.#deps, settingsOf(config), headerToken, upgrade.traceparent)
-    connections.opened(connection, upgrade.address)
+    const address = this.#proxies.clientAddress(upgrade.address, upgrade.forwardedFor)
+    const hasPlace = isLoopbackHost(address) || connections.hasPlaceFor(address)
+    connections.opened(connection, address)
     this.#parts.telemetry.sockets.opened(connection.connection)
     if (token.kind === 'refused') connection.end(closeCodes.tokenInUrl, token.message)
     else if (!isAllowedOrigin(config.web.allowedOrigins, upgrade.origin, upgrade.host)) {
       connection.end(closeCodes.originNotAllowed, 'this origin is not allowed: add it to SLUICE_ALLOWED_ORIGINS')
-    } else if (!connections.hasPlaceFor(upgrade.address)) {
+    } else if (!hasPlace) {
       connection.end(closeCodes.tooManySockets, 'this address has as many sockets as it may')
     }
     return connection

@@ -38,7 +38,6 @@ export function quietTelemetry(): QuietTelemetry {
       traced: (_request, _connection, _traceparent, serve) => serve(),
     },
     http: { answered: nothing },
-    watch: nothing,
     metrics: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
     close: () => Promise.resolve(),
   }
