@@ -86,7 +86,6 @@ export interface HttpDeps extends StreamParts {
   readonly nodeState: () => object
   readonly logger: Log
   readonly telemetry: HttpTelemetry
-  readonly nowMs: () => number
 }
 
 /** What the routes share beside what they are given. */
