@@ -11,7 +11,7 @@ import { createParser } from 'eventsource-parser'
 import OpenAI from 'openai'
 import { type Refusal, refusal } from '../../protocol/error.ts'
 import type { Provider, ProviderCall, ProviderEnd, ProviderRequest, ProviderSink, TurnLogger } from '../ports.ts'
-import { readChunk } from './chunk.ts'
+import { createChunkReader } from './chunk.ts'
 import { createNodeFetch, type NodeFetch } from './node-fetch.ts'
 import { refusalOf } from './refusals.ts'
 
@@ -52,6 +52,7 @@ export function createOpenAiProvider(options: OpenAiOptions, logger: TurnLogger)
 
 class OpenAiCall implements ProviderCall {
   readonly #abort = new AbortController()
+  readonly #readChunk = createChunkReader()
   readonly #sink: ProviderSink
   readonly #logger: TurnLogger
   #body: IncomingMessage | undefined
@@ -130,7 +131,7 @@ class OpenAiCall implements ProviderCall {
   #event(data: string): void {
     if (this.#isOver) return
     if (data === '[DONE]') return this.#done()
-    const chunk = readChunk(data)
+    const chunk = this.#readChunk(data)
     if (chunk.kind === 'error') return this.#failed(chunk.refusal)
     if (!this.#hasStarted) {
       this.#hasStarted = true
