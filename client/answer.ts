@@ -30,7 +30,7 @@ export class RestartedError extends Error {
   readonly keep: number
 
   constructor(keep: number) {
-    super(`unable to go on appending: the answer restarted and keeps ${keep} characters; iterate events instead`)
+    super('unable to append: the answer restarted; iterate events instead')
     this.keep = keep
   }
 }

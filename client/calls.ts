@@ -1,6 +1,18 @@
 import type { Down } from '../protocol/down.ts'
 import type { Refusal } from '../protocol/error.ts'
-import { change, localRefusal, type Move, refusalOf, request, retryWaitMs, takeNumber, takePace } from './move.ts'
+import { callMs, maxCalls } from './bounds.ts'
+import {
+  change,
+  localRefusal,
+  type Move,
+  refusalOf,
+  request,
+  retryWaitMs,
+  takeNumber,
+  takePace,
+  withEntry,
+  without,
+} from './move.ts'
 import type { Call, Unnumbered } from './state.ts'
 
 /**
@@ -9,12 +21,12 @@ import type { Call, Unnumbered } from './state.ts'
  */
 
 export function addCall(move: Move, call: number, local: string | undefined, body: Unnumbered): void {
-  const { calls, bounds, link } = move.state
+  const { calls, link } = move.state
   const refuse = (error: Refusal) =>
     void move.effects.push({ type: 'called', call, outcome: { kind: 'refused', error } })
-  if (calls.size >= bounds.maxCalls) return refuse(localRefusal('busy', `more than ${bounds.maxCalls} calls under way`))
+  if (calls.size >= maxCalls) return refuse(localRefusal('busy', `${maxCalls} calls wait already`))
   if (link.kind === 'stopped') return refuse(stopped)
-  const deadlineMs = move.nowMs + bounds.callMs
+  const deadlineMs = move.nowMs + callMs
   putCall(move, { call, local, request: body, isSent: false, notBeforeMs: 0, deadlineMs })
 }
 
@@ -46,11 +58,10 @@ export function callAnswered(move: Move, number: number, frame: Down): void {
   const call = move.state.calls.get(number)
   if (call === undefined) return
   if (frame.type !== 'error') return settle(move, call, { kind: 'ok', frame })
-  const waitMs = retryWaitMs(move, refusalOf(frame), 1)
-  if (waitMs === undefined || move.nowMs + waitMs >= call.deadlineMs) {
-    return settle(move, call, { kind: 'refused', error: refusalOf(frame) })
-  }
-  putCall(move, { ...call, isSent: false, notBeforeMs: move.nowMs + waitMs })
+  const error = refusalOf(frame)
+  const notBeforeMs = move.nowMs + retryWaitMs(move, error, 1)
+  if (error.retryable && notBeforeMs < call.deadlineMs) putCall(move, { ...call, isSent: false, notBeforeMs })
+  else settle(move, call, { kind: 'refused', error })
 }
 
 /** `feedback.give` is answered by the record that it makes, which goes to every watcher and so has no `ref`. */
@@ -87,18 +98,14 @@ export function callsDueMs({ calls }: Move['state'], nowMs: number): number {
   return dueMs
 }
 
-const tooLate: Refusal = localRefusal('unavailable', 'unable to ask: no answer in time')
-const stopped: Refusal = localRefusal('unavailable', 'unable to ask: the connection is stopped')
+const tooLate: Refusal = localRefusal('unavailable', 'no answer in time')
+const stopped: Refusal = localRefusal('unavailable', 'the connection is stopped')
 
 function settle(move: Move, call: Call, outcome: { kind: 'ok'; frame: Down } | { kind: 'refused'; error: Refusal }) {
-  const calls = new Map(move.state.calls)
-  calls.delete(call.call)
-  change(move, { calls })
+  change(move, { calls: without(move.state.calls, call.call) })
   move.effects.push({ type: 'called', call: call.call, outcome })
 }
 
 function putCall(move: Move, call: Call): void {
-  const calls = new Map(move.state.calls)
-  calls.set(call.call, call)
-  change(move, { calls })
+  change(move, { calls: withEntry(move.state.calls, call.call, call) })
 }

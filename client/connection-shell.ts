@@ -58,9 +58,12 @@ export function createConnectionShell(options: ClientOptions): ConnectionShell {
     events.push(input)
     if (isStepping) return
     isStepping = true
-    for (let next = events.shift(); next !== undefined; next = events.shift()) take(next)
-    isStepping = false
-    arm()
+    try {
+      for (let next = events.shift(); next !== undefined; next = events.shift()) take(next)
+    } finally {
+      isStepping = false
+      arm()
+    }
   }
 
   function take(input: Input): void {

@@ -1,8 +1,7 @@
 import type { Down } from '../protocol/down.ts'
 import type { Refusal } from '../protocol/error.ts'
 import type { Metadata, Usage } from '../protocol/shapes.ts'
-import type { Up } from '../protocol/up.ts'
-import type { Creation, NewMessage, TokenReason, Unnumbered } from './state.ts'
+import type { Creation, NewMessage, Outbound, TokenReason, Unnumbered } from './state.ts'
 
 /** What can happen. Time and chance come in with the event, so that a sequence of events is a whole run. */
 export type Event = {
@@ -36,13 +35,18 @@ export type Input =
   | { readonly type: 'unwatch'; readonly local: string }
   | { readonly type: 'send'; readonly local: string; readonly message: NewMessage }
   /** Without either: the running turn, or else the last unsent message. */
-  | { readonly type: 'cancel'; readonly local: string; readonly turn?: string; readonly messageId?: string }
+  | {
+      readonly type: 'cancel'
+      readonly local: string
+      readonly turn?: string | undefined
+      readonly messageId?: string | undefined
+    }
   | { readonly type: 'call'; readonly call: number; readonly local: string | undefined; readonly request: Unnumbered }
 
 /** What a step wants done, in this order. None of it answers at once: answers are events. */
 export type Effect =
   | { readonly type: 'dial'; readonly socket: number }
-  | { readonly type: 'transmit'; readonly socket: number; readonly frame: Up }
+  | { readonly type: 'transmit'; readonly socket: number; readonly frame: Outbound }
   | { readonly type: 'hang-up'; readonly socket: number; readonly code: number }
   | { readonly type: 'fetch-token'; readonly ticket: number; readonly reason: TokenReason }
   /** Text was added to the answer to a message. */
@@ -75,5 +79,5 @@ export interface AnswerResult {
   readonly sha256: string
   readonly usage: Usage | undefined
   readonly finishReason: string
-  readonly error?: Refusal
+  readonly error?: Refusal | undefined
 }

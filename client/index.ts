@@ -6,7 +6,7 @@
 export type { ErrorKind, Refusal } from '../protocol/error.ts'
 export type { Cost, Metadata, Usage } from '../protocol/shapes.ts'
 export { type Answer, type AnswerEvent, RestartedError } from './answer.ts'
-export { type Bounds, bounds } from './bounds.ts'
+export { type Bounds, defaultBounds } from './bounds.ts'
 export { createClient, type NewSessionOptions, type SessionList, type SluiceClient } from './create-client.ts'
 export type { AnswerResult } from './event.ts'
 export type { ClientOptions, WebSocketClass, WebSocketLike } from './options.ts'

@@ -1,6 +1,16 @@
-import { type AfterClose, afterClose, closeCodes } from '../protocol/close-code.ts'
+import { type AfterClose, afterClose, type closeCodes } from '../protocol/close-code.ts'
 import type { DownOf } from '../protocol/down.ts'
 import { missedHeartbeats } from '../protocol/limits.ts'
+import {
+  dialMs,
+  hurriedDialMs,
+  maxTokenRefusals,
+  probeMs,
+  stableMs,
+  tokenMs,
+  tokenSlackMs,
+  welcomeMs,
+} from './bounds.ts'
 import { abandonCalls } from './calls.ts'
 import { backoffMs, change, type Move, request, setLink, takeNumber } from './move.ts'
 import { abandonMessages, detachSessions } from './sessions.ts'
@@ -12,26 +22,27 @@ import type { Online, TokenReason } from './state.ts'
  * `welcomed`, after which all of them are opened anew, and `detachSessions`, when the socket they were on is gone.
  */
 
+// Written out, and checked by their types, so that a page does not carry the whole table.
+const goingAwayCode: typeof closeCodes.goingAway = 4001
+const unresponsive: typeof closeCodes.unresponsive = 4002
+
 export function connect(move: Move): void {
   const { link } = move.state
-  if (link.kind === 'waiting') return hurry(move)
-  if (link.kind !== 'idle' && link.kind !== 'stopped') return
+  if (link.kind !== 'idle' && link.kind !== 'stopped') return wake(move)
   change(move, { attempt: 0, refusals: 0 })
   beginDial(move, undefined)
 }
 
-export function close(move: Move): void {
-  stop(move, 1000, 'closed by the application')
-}
-
 /** The network or the user came back: dial now rather than later, and make sure that the socket is not a dead one. */
 export function wake(move: Move): void {
-  const { link, bounds } = move.state
-  if (link.kind === 'waiting') return hurry(move)
-  if (link.kind !== 'online') return
-  const deadlineMs = move.nowMs + bounds.probeMs
-  if (link.pingDeadlineMs === undefined) sendPing(move, link, deadlineMs)
-  else setLink(move, { ...link, pingDeadlineMs: Math.min(link.pingDeadlineMs, deadlineMs) })
+  const { link, lastDialMs } = move.state
+  if (link.kind === 'waiting') {
+    const soonestMs = Math.max(move.nowMs, lastDialMs + hurriedDialMs)
+    if (soonestMs <= move.nowMs) beginDial(move, link.reason)
+    else setLink(move, { ...link, retryAtMs: Math.min(link.retryAtMs, soonestMs) })
+  } else if (link.kind === 'online') {
+    sendPing(move, link, Math.min(link.pingDeadlineMs ?? Number.POSITIVE_INFINITY, move.nowMs + probeMs))
+  }
 }
 
 export function tokenArrived(move: Move, ticket: number, token: string): void {
@@ -53,13 +64,13 @@ export function tokenFailed(move: Move, ticket: number): void {
 }
 
 export function socketOpened(move: Move, socket: number): void {
-  const { link, token, client, bounds } = move.state
+  const { link, token, client } = move.state
   if (link.kind !== 'dialing' || link.socket !== socket) return
-  setLink(move, { kind: 'greeting', socket, deadlineMs: move.nowMs + bounds.welcomeMs })
+  setLink(move, { kind: 'greeting', socket, deadlineMs: move.nowMs + welcomeMs })
   const frame = {
     type: 'hello' as const,
-    ...(token === undefined ? {} : { token: token.value }),
-    ...(client === undefined ? {} : { client }),
+    token: token?.value,
+    client,
   }
   move.effects.push({ type: 'transmit', socket, frame })
 }
@@ -78,12 +89,11 @@ export function welcomed(move: Move, frame: DownOf<'welcome'>): void {
   const { link, leaving, token, stats } = move.state
   if (link.kind !== 'greeting') return
   if (leaving !== undefined) move.effects.push({ type: 'hang-up', socket: leaving.socket, code: 1000 })
-  const isFirst = stats.reconnects === -1
   change(move, {
     leaving: undefined,
     limits: frame.limits,
     token: token === undefined ? undefined : { value: token.value, expiresAtMs: frame.tokenExpiresAt },
-    stats: { ...stats, reconnects: isFirst ? 0 : stats.reconnects + 1 },
+    stats: { ...stats, reconnects: stats.reconnects + 1 },
     link: {
       kind: 'online',
       socket: link.socket,
@@ -133,7 +143,7 @@ export function tickLink(move: Move): void {
   if (leaving !== undefined && move.nowMs >= leaving.untilMs) {
     move.effects.push({ type: 'hang-up', socket: leaving.socket, code: 1000 })
     change(move, { leaving: undefined })
-    detachSessions(move, closeCodes.goingAway)
+    detachSessions(move, goingAwayCode)
   }
   if (move.nowMs < linkDueMs(move.state)) return
   switch (link.kind) {
@@ -179,7 +189,7 @@ function tickOnline(move: Move, link: Online): void {
   if (link.pingDeadlineMs !== undefined || move.nowMs < link.lastHeardMs + link.heartbeatMs) return
   // A timer that slept with the machine may fire hours late: the ping always gets its time to be answered.
   const deadlineMs = link.lastHeardMs + missedHeartbeats * link.heartbeatMs
-  sendPing(move, link, Math.max(deadlineMs, move.nowMs + move.state.bounds.probeMs))
+  sendPing(move, link, Math.max(deadlineMs, move.nowMs + probeMs))
 }
 
 function sendPing(move: Move, link: Online, pingDeadlineMs: number): void {
@@ -189,25 +199,26 @@ function sendPing(move: Move, link: Online, pingDeadlineMs: number): void {
 }
 
 function giveUpSocket(move: Move, socket: number): void {
-  move.effects.push({ type: 'hang-up', socket, code: closeCodes.unresponsive })
-  loseSocket(move, 'reconnect', closeCodes.unresponsive, 'unresponsive')
+  move.effects.push({ type: 'hang-up', socket, code: unresponsive })
+  loseSocket(move, 'reconnect', unresponsive, 'unresponsive')
 }
 
 function loseSocket(move: Move, after: AfterClose, code: number, reason: string): void {
-  const { link, bounds } = move.state
+  const { link } = move.state
   const wasOnline = link.kind === 'online'
-  if (wasOnline && move.nowMs - link.sinceMs >= bounds.stableMs) change(move, { attempt: 0, refusals: 0 })
+  if (wasOnline && move.nowMs - link.sinceMs >= stableMs) change(move, { attempt: 0, refusals: 0 })
   if (wasOnline) detachSessions(move, code)
   if (after === 'stop') return stop(move, code, reason)
   if (after === 'reconnect') return wait(move, undefined)
   const refusals = move.state.refusals + 1
   change(move, { refusals })
-  if (refusals > bounds.maxTokenRefusals) return stop(move, code, reason)
+  if (refusals > maxTokenRefusals) return stop(move, code, reason)
   if (refusals === 1) return beginDial(move, 'refused')
   wait(move, 'refused')
 }
 
-function stop(move: Move, code: number, reason: string): void {
+/** Ends it until `connect`. */
+export function stop(move: Move, code: number, reason: string): void {
   const { link, leaving } = move.state
   if ('socket' in link) move.effects.push({ type: 'hang-up', socket: link.socket, code: 1000 })
   if (leaving !== undefined) move.effects.push({ type: 'hang-up', socket: leaving.socket, code: 1000 })
@@ -222,31 +233,23 @@ function wait(move: Move, reason: TokenReason | undefined): void {
   change(move, { attempt: move.state.attempt + 1, link: { kind: 'waiting', retryAtMs, reason } })
 }
 
-function hurry(move: Move): void {
-  const { link, lastDialMs, bounds } = move.state
-  if (link.kind !== 'waiting') return
-  const soonestMs = Math.max(move.nowMs, lastDialMs + bounds.hurriedDialMs)
-  if (soonestMs <= move.nowMs) return beginDial(move, link.reason)
-  setLink(move, { ...link, retryAtMs: Math.min(link.retryAtMs, soonestMs) })
-}
-
 function beginDial(move: Move, wanted: TokenReason | undefined): void {
-  const { token, bounds } = move.state
-  const isStale = token?.expiresAtMs !== undefined && token.expiresAtMs - move.nowMs < bounds.tokenSlackMs
+  const { token } = move.state
+  const isStale = token?.expiresAtMs !== undefined && token.expiresAtMs - move.nowMs < tokenSlackMs
   const reason = wanted ?? (token === undefined ? 'first' : isStale ? 'expiring' : undefined)
   if (reason === undefined) return dial(move)
   const ticket = takeNumber(move)
   // A fetch is a dial too: an app that comes to the foreground again and again must not ask for a token each time.
   change(move, {
     lastDialMs: move.nowMs,
-    link: { kind: 'fetching-token', ticket, reason, deadlineMs: move.nowMs + bounds.tokenMs },
+    link: { kind: 'fetching-token', ticket, reason, deadlineMs: move.nowMs + tokenMs },
   })
   move.effects.push({ type: 'fetch-token', ticket, reason })
 }
 
 function dial(move: Move): void {
   const socket = takeNumber(move)
-  const deadlineMs = move.nowMs + move.state.bounds.dialMs
+  const deadlineMs = move.nowMs + dialMs
   change(move, { lastDialMs: move.nowMs, link: { kind: 'dialing', socket, deadlineMs } })
   move.effects.push({ type: 'dial', socket })
 }

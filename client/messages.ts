@@ -1,7 +1,9 @@
 import type { DownOf } from '../protocol/down.ts'
 import type { Refusal } from '../protocol/error.ts'
+import { maxFailedMessages, maxFrameBytes, maxMessageRefusals, maxRetryWaitMs } from './bounds.ts'
 import { addSilentCall } from './calls.ts'
 import { localRefusal, type Move, putSession, request, retryWaitMs, takePace, tally } from './move.ts'
+import { sha256Hex } from './sha256.ts'
 import type { NewMessage, Outgoing, Session, Unnumbered } from './state.ts'
 import { utf8Bytes } from './tape.ts'
 
@@ -13,7 +15,7 @@ import { utf8Bytes } from './tape.ts'
  */
 
 export function addMessage(move: Move, session: Session, message: NewMessage): void {
-  const { maxPendingMessages, maxFailedMessages } = move.state.bounds
+  const { maxPendingMessages } = move.state.bounds
   const { messageId } = message
   const others = session.outgoing.filter((own) => own.message.messageId !== messageId || !isFailed(own))
   if (others.some((own) => own.message.messageId === messageId)) return
@@ -41,7 +43,7 @@ function whyNot(move: Move, session: Session, pending: number, max: number): Ref
   const { link } = move.state
   if (session.phase.kind === 'ended') return localRefusal('not-found', `the session was ${session.phase.how}`)
   if (link.kind === 'stopped') return localRefusal('unavailable', `the connection is stopped: ${link.reason}`)
-  if (pending >= max) return localRefusal('busy', `more than ${max} messages wait; send when one has ended`)
+  if (pending >= max) return localRefusal('busy', `${max} messages wait already`)
   return undefined
 }
 
@@ -57,40 +59,35 @@ export function sendMessage(move: Move, session: Session): void {
   const own = session.outgoing.find((entry) => !isFailed(entry))
   if (own?.status.kind !== 'unsent' || session.id === undefined || session.running !== undefined) return
   if (move.nowMs < own.status.notBeforeMs) return
-  const { messageId, content, replaces, model, metadata } = own.message
-  const body: Unnumbered = {
-    type: 'message.send',
-    session: session.id,
-    messageId,
-    content,
-    ...(replaces === undefined ? {} : { replaces }),
-    ...(model === undefined ? {} : { model }),
-    ...(metadata === undefined ? {} : { metadata }),
-  }
-  const tooLarge = checkSize(move, body, content)
+  const body: Unnumbered = { type: 'message.send', session: session.id, ...own.message }
+  const tooLarge = checkSize(move, body, own.message.content)
   if (tooLarge !== undefined) return putMessage(move, session, failMessage(move, session, own, tooLarge))
   const online = takePace(move)
   if (online === undefined) return
   if (own.sends > 0) tally(move, 'resends')
-  request(move, online, body, { kind: 'send', local: session.local, messageId })
+  request(move, online, body, { kind: 'send', local: session.local, messageId: own.message.messageId })
   putMessage(move, session, { ...own, sends: own.sends + 1, status: { kind: 'sent' } })
 }
 
 export function messageAccepted(move: Move, session: Session, frame: DownOf<'message.accepted'>): void {
   const own = session.outgoing.find(({ message }) => message.messageId === frame.messageId)
   if (own === undefined) return
-  if (own.status.kind !== 'accepted' && !isFailed(own)) {
-    const { turn, seq } = frame
-    putMessage(move, session, { ...own, status: { kind: 'accepted', turn, seq } })
-  }
+  if (own.status.kind === 'accepted' || isFailed(own)) return
+  const { turn, seq } = frame
+  const accepted: Outgoing = { ...own, status: { kind: 'accepted', turn, seq } }
+  // Sent again across page loads, and its turn lies before what is held.
+  const isOld = seq < session.firstSeq
+  const known = isOld ? failMessage(move, session, own, localRefusal('conflict', 'answered before')) : accepted
+  putMessage(move, session, known)
 }
 
 export function messageRefused(move: Move, session: Session, messageId: string, error: Refusal): void {
   const own = session.outgoing.find(({ message }) => message.messageId === messageId)
   if (own?.status.kind !== 'sent') return
   const refusals = own.refusals + 1
-  const waitMs = refusals < move.state.bounds.maxMessageRefusals ? retryWaitMs(move, error, refusals) : undefined
-  if (waitMs === undefined) return putMessage(move, session, failMessage(move, session, own, error))
+  const waitMs = retryWaitMs(move, error, refusals)
+  const isFinal = !error.retryable || waitMs > maxRetryWaitMs || refusals >= maxMessageRefusals
+  if (isFinal) return putMessage(move, session, failMessage(move, session, own, error))
   const notBeforeMs = move.nowMs + waitMs
   putMessage(move, session, { ...own, refusals, status: { kind: 'unsent', notBeforeMs } })
 }
@@ -136,25 +133,14 @@ export function sendLateCancels(move: Move, session: Session): void {
   }
 }
 
-/** An acknowledged message whose records are older than what is held: load until they are found. */
-export function needsOlder(session: Session): boolean {
-  if (!session.hasMore || session.position === undefined) return false
-  return session.outgoing.some(({ status }) => status.kind === 'accepted' && status.seq < session.firstSeq)
-}
-
 function cancelTurn(move: Move, session: Session, turn: string): void {
   if (session.id !== undefined) addSilentCall(move, session.local, { type: 'turn.cancel', session: session.id, turn })
 }
 
 function checkSize(move: Move, body: Unnumbered, content: string): Refusal | undefined {
-  const { limits, bounds } = move.state
-  const bytes = utf8Bytes(content)
-  const max = limits?.contentBytes ?? bounds.maxFrameBytes
-  if (bytes > max) return localRefusal('too-large', `unable to send: ${bytes} bytes, and ${max} is the most`)
-  // JSON makes at most six bytes of one (\u0000), and 4 KiB are plenty for the rest.
-  if (bytes * 6 + 4096 < bounds.maxFrameBytes) return undefined
-  if (utf8Bytes(JSON.stringify(body)) + 128 <= bounds.maxFrameBytes) return undefined
-  return localRefusal('too-large', 'unable to send: the frame would be larger than transports take')
+  const maxBytes = move.state.limits?.contentBytes ?? maxFrameBytes
+  const isTooLarge = utf8Bytes(content) > maxBytes || utf8Bytes(JSON.stringify(body)) + 128 > maxFrameBytes
+  return isTooLarge ? localRefusal('too-large', `unable to send: more than ${maxBytes} bytes`) : undefined
 }
 
 function tellEnd(move: Move, local: string, own: Outgoing, kind: 'cancelled' | 'failed', error: Refusal | undefined) {
@@ -162,15 +148,13 @@ function tellEnd(move: Move, local: string, own: Outgoing, kind: 'cancelled' | '
     kind,
     text: '',
     bytes: 0,
-    sha256: emptySha256,
+    sha256: sha256Hex(new Uint8Array()),
     usage: undefined,
     finishReason: kind === 'failed' ? 'error' : 'cancelled',
-    ...(error === undefined ? {} : { error }),
+    error,
   }
   move.effects.push({ type: 'answered', local, messageId: own.message.messageId, result })
 }
-
-const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
 function isFailed(own: Outgoing): boolean {
   return own.status.kind === 'failed'

@@ -1,7 +1,7 @@
-import { type Refusal, refusal } from '../protocol/error.ts'
-import type { Up } from '../protocol/up.ts'
+import type { Refusal } from '../protocol/error.ts'
+import { frameShare, framesPerSecond, minRetryWaitMs } from './bounds.ts'
 import type { Effect } from './event.ts'
-import type { ClientState, Link, Online, Purpose, Session, Stats, Unnumbered } from './state.ts'
+import type { ClientState, Link, Online, Outbound, Purpose, Session, Stats, Unnumbered } from './state.ts'
 
 /**
  * One step under way: the state so far and what it has caused. It lives as long as one call of `step`, which is pure
@@ -23,9 +23,17 @@ export function setLink(move: Move, link: Link): void {
 }
 
 export function putSession(move: Move, session: Session): void {
-  const sessions = new Map(move.state.sessions)
-  sessions.set(session.local, session)
-  change(move, { sessions })
+  change(move, { sessions: withEntry(move.state.sessions, session.local, session) })
+}
+
+export function withEntry<K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> {
+  return new Map(map).set(key, value)
+}
+
+export function without<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {
+  const copy = new Map(map)
+  copy.delete(key)
+  return copy
 }
 
 export function tally(move: Move, name: keyof Stats): void {
@@ -47,20 +55,18 @@ export function backoffMs(move: Move, attempt: number): number {
 /** Sends a request on the live socket and remembers what for. */
 export function request(move: Move, online: Online, body: Unnumbered, purpose: Purpose): string {
   const ref = `r${takeNumber(move)}`
-  const inFlight = new Map(move.state.inFlight)
-  inFlight.set(ref, purpose)
-  change(move, { inFlight })
+  change(move, { inFlight: withEntry(move.state.inFlight, ref, purpose) })
   // `Unnumbered` is each request without its id; the union does not survive the spread.
-  const frame = { ...body, id: ref } as Up
+  const frame = { ...body, id: ref } as Outbound
   move.effects.push({ type: 'transmit', socket: online.socket, frame })
   return ref
 }
 
 /** Whether this second has room for another frame; counts it if so. */
 export function takePace(move: Move): Online | undefined {
-  const { link, bounds, limits } = move.state
+  const { link, limits } = move.state
   if (link.kind !== 'online') return undefined
-  const perSecond = Math.max(1, Math.floor((limits?.framesPerSecond ?? bounds.framesPerSecond) * bounds.frameShare))
+  const perSecond = Math.max(1, Math.floor((limits?.framesPerSecond ?? framesPerSecond) * frameShare))
   const pace = move.nowMs - link.pace.startMs >= 1_000 ? { startMs: move.nowMs, sent: 0 } : link.pace
   if (pace.sent >= perSecond) return undefined
   const online: Online = { ...link, pace: { ...pace, sent: pace.sent + 1 } }
@@ -68,17 +74,30 @@ export function takePace(move: Move): Online | undefined {
   return online
 }
 
-/** How long to wait before a refused request is sent again; `undefined`: it is final. */
-export function retryWaitMs(move: Move, error: Refusal, tries: number): number | undefined {
-  const { minRetryWaitMs, maxRetryWaitMs } = move.state.bounds
-  if (!error.retryable) return undefined
-  const waitMs = Math.max(minRetryWaitMs, error.retryAfterMs ?? backoffMs(move, tries + 1))
-  return waitMs > maxRetryWaitMs ? undefined : waitMs
+/** How long to wait before a refused request is sent again. */
+export function retryWaitMs(move: Move, error: Refusal, tries: number): number {
+  return Math.max(minRetryWaitMs, error.retryAfterMs ?? backoffMs(move, tries + 1))
+}
+
+/** Tells who follows an answer that its text is now `text`. */
+export function tellCut(
+  move: Move,
+  local: string,
+  messageId: string | undefined,
+  text: string,
+  isRepeat: boolean,
+): void {
+  if (messageId !== undefined) move.effects.push({ type: 'cut', local, messageId, text, isRepeat })
+}
+
+/** Tells who follows an answer that `text` was added. */
+export function tellText(move: Move, local: string, messageId: string | undefined, text: string): void {
+  if (messageId !== undefined && text !== '') move.effects.push({ type: 'text', local, messageId, text })
 }
 
 /** A refusal made here, in the words of the wire. */
 export function localRefusal(kind: Refusal['kind'], message: string): Refusal {
-  return { ...refusal(kind, message), retryable: false }
+  return { kind, message, retryable: false }
 }
 
 /** The refusal that an `error` frame or a failed turn carries, and nothing else of it. */

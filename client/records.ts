@@ -1,7 +1,9 @@
 import type { LogRecord, RecordOf, TerminalRecord } from '../protocol/record.ts'
-import { localRefusal, type Move, refusalOf, tally } from './move.ts'
+import { maxTextReads } from './bounds.ts'
+import { localRefusal, type Move, refusalOf, tally, tellCut, tellText } from './move.ts'
+import { sha256Hex } from './sha256.ts'
 import type { Running, Session, Settling, TurnView } from './state.ts'
-import { cut, emptyTape, sha256Hex, type Tape, utf8Bytes } from './tape.ts'
+import { cut, emptyTape, encodeUtf8, type Tape, utf8Bytes } from './tape.ts'
 
 /**
  * A session's log, folded into turns. A record is applied once, in the order of `seq`, whether it came live or in a
@@ -93,17 +95,15 @@ function blankTurn(turn: string, seq: number): TurnView {
 
 function addMessage(session: Session, record: RecordOf<'message.added'>): Session {
   const { turn, message, replaces, seq } = record
-  const { messageId, content } = message
+  const { messageId } = message
   const added = patchTurn(session, turn, seq, {
-    messageId,
-    content,
+    ...message,
     seq,
     timeMs: record.timeMs,
-    ...(message.metadata === undefined ? {} : { metadata: message.metadata }),
-    ...(replaces === undefined ? {} : { replaces }),
-    ...(record.model === undefined ? {} : { model: record.model }),
+    replaces,
+    model: record.model,
   })
-  const turns = replaces === undefined ? added.turns : hideReplaced(added.turns, replaces)
+  const turns = hideReplaced(added.turns, replaces)
   const outgoing = session.outgoing.map((own) =>
     own.message.messageId === messageId ? { ...own, status: { kind: 'accepted' as const, turn, seq } } : own,
   )
@@ -111,8 +111,10 @@ function addMessage(session: Session, record: RecordOf<'message.added'>): Sessio
   return { ...added, turns, outgoing, running }
 }
 
-function hideReplaced(turns: readonly TurnView[], replaced: string): readonly TurnView[] {
-  return turns.map((entry) => (entry.turn === replaced ? { ...entry, isReplaced: true } : entry))
+export function hideReplaced(turns: readonly TurnView[], replaced: string | undefined): TurnView[] {
+  return turns.map((entry) =>
+    entry.turn === replaced && replaced !== undefined ? { ...entry, isReplaced: true } : entry,
+  )
 }
 
 function beginAttempt(
@@ -124,9 +126,7 @@ function beginAttempt(
   const { turn, attempt, model } = record
   const messageId = messageIdOf(session, turn)
   const before = session.running?.turn === turn ? session.running.tape : emptyTape
-  if (messageId !== undefined && tape.bytes < before.bytes) {
-    move.effects.push({ type: 'cut', local: session.local, messageId, text: tape.text, isRepeat: false })
-  }
+  if (tape.bytes < before.bytes) tellCut(move, session.local, messageId, tape.text, false)
   const running: Running = { turn, messageId, attempt, tape, otherEnds: [] }
   return { ...patchTurn(session, turn, record.seq, { model }), running }
 }
@@ -145,8 +145,8 @@ function addFeedback(session: Session, record: RecordOf<'feedback.added'>): Sess
   if (!session.turns.some((entry) => entry.turn === turn)) return session
   const feedback = {
     rating,
-    ...(comment === undefined ? {} : { comment }),
-    ...(share === undefined ? {} : { share }),
+    comment,
+    share,
   }
   return patchTurn(session, turn, record.seq, { feedback })
 }
@@ -187,7 +187,7 @@ export function addSlice(move: Move, session: Session, turn: string, at: number,
 /** Reads on, or gives the text up when that was tried too often. */
 export function readAgain(move: Move, session: Session, settling: Settling, tape: Tape, waitMs: number): Session {
   const reads = settling.reads + 1
-  if (reads >= move.state.bounds.maxTextReads) return giveUpText(move, session, settling)
+  if (reads >= maxTextReads) return giveUpText(move, session, settling)
   const again: Settling = {
     ...settling,
     tape,
@@ -199,7 +199,7 @@ export function readAgain(move: Move, session: Session, settling: Settling, tape
 }
 
 export function giveUpText(move: Move, session: Session, settling: Settling): Session {
-  const error = localRefusal('internal', 'unable to show the answer: its text does not match its length and hash')
+  const error = localRefusal('internal', 'unable to verify the text')
   const record = { ...settling.record, type: 'turn.failed' as const, error }
   return settle(move, without(session, settling), record, '', settling.shown)
 }
@@ -209,7 +209,7 @@ function without(session: Session, settling: Settling): Session {
 }
 
 function fits(text: string, record: TerminalRecord): boolean {
-  return utf8Bytes(text) === record.bytes && sha256Hex(text) === record.sha256
+  return utf8Bytes(text) === record.bytes && sha256Hex(encodeUtf8(text)) === record.sha256
 }
 
 const endings = { 'turn.completed': 'completed', 'turn.cancelled': 'cancelled', 'turn.failed': 'failed' } as const
@@ -220,23 +220,27 @@ function settle(move: Move, session: Session, record: TerminalRecord, text: stri
   const error = record.type === 'turn.failed' ? { error: refusalOf(record.error) } : {}
   const messageId = messageIdOf(session, turn)
   if (messageId !== undefined) {
-    tellText(move, session.local, messageId, text, shown)
+    tellWhole(move, session.local, messageId, text, shown)
     const result = { kind, text, bytes, sha256, usage, finishReason, ...error }
     move.effects.push({ type: 'answered', local: session.local, messageId, result })
   }
-  const price = record.cost === undefined ? {} : { cost: record.cost }
-  const patched = patchTurn(session, turn, record.seq, { state: kind, text, usage, finishReason, ...price, ...error })
+  const patched = patchTurn(session, turn, record.seq, {
+    state: kind,
+    text,
+    usage,
+    finishReason,
+    cost: record.cost,
+    ...error,
+  })
   return { ...patched, outgoing: session.outgoing.filter((own) => own.message.messageId !== messageId) }
 }
 
 /** Brings those who follow the text from what they were shown to what it is. */
-function tellText(move: Move, local: string, messageId: string, text: string, shown: string): void {
-  if (text === shown) return
+function tellWhole(move: Move, local: string, messageId: string, text: string, shown: string): void {
   const isLonger = text.startsWith(shown)
   const kept = isLonger ? shown : shown.startsWith(text) ? text : ''
-  if (!isLonger) move.effects.push({ type: 'cut', local, messageId, text: kept, isRepeat: false })
-  const added = text.slice(kept.length)
-  if (added !== '') move.effects.push({ type: 'text', local, messageId, text: added })
+  if (!isLonger) tellCut(move, local, messageId, kept, false)
+  tellText(move, local, messageId, text.slice(kept.length))
 }
 
 function mergeTurns(older: readonly TurnView[], newer: readonly TurnView[]): readonly TurnView[] {

@@ -87,8 +87,7 @@ export function createHandle(port: HandlePort, local: string, key: string | unde
   const load = async (limit: number | undefined): Promise<void> => {
     const session = port.session(local)
     if (session === undefined || !session.hasMore || session.position === undefined) return
-    const some = limit === undefined ? {} : { limit }
-    await ask({ type: 'history.get', session: '', before: session.firstSeq, ...some })
+    await ask({ type: 'history.get', session: '', before: session.firstSeq, limit })
   }
   return {
     get id() {
@@ -107,8 +106,9 @@ export function createHandle(port: HandlePort, local: string, key: string | unde
         stop()
       }
     },
-    send: (content, options = {}) => port.send(local, newMessage(content, options, port.randomId)),
-    cancel: (turn) => port.dispatch({ type: 'cancel', local, ...(turn === undefined ? {} : { turn }) }),
+    send: (content, options = {}) =>
+      port.send(local, { ...options, content, messageId: options.messageId ?? port.randomId() }),
+    cancel: (turn) => port.dispatch({ type: 'cancel', local, turn }),
     loadOlder(limit) {
       // Two at a time would ask for the same page.
       loading ??= load(limit).finally(() => {
@@ -119,7 +119,7 @@ export function createHandle(port: HandlePort, local: string, key: string | unde
     rename: (title) => update({ ...port.view(local).metadata, title }),
     update,
     async giveFeedback(turn, rating, { comment, share } = {}) {
-      const words = { ...(comment === undefined ? {} : { comment }), ...(share === undefined ? {} : { share }) }
+      const words = { comment, share }
       await ask({ type: 'feedback.give', session: '', turn, rating, ...words })
     },
     async delete() {
@@ -132,16 +132,5 @@ export function createHandle(port: HandlePort, local: string, key: string | unde
       for (const stop of unsubscribers) stop()
       port.release(local)
     },
-  }
-}
-
-function newMessage(content: string, options: SendOptions, randomId: () => string): NewMessage {
-  const { replaces, model, metadata, messageId } = options
-  return {
-    messageId: messageId ?? randomId(),
-    content,
-    ...(replaces === undefined ? {} : { replaces }),
-    ...(model === undefined ? {} : { model }),
-    ...(metadata === undefined ? {} : { metadata }),
   }
 }

@@ -2,9 +2,22 @@ import type { Down, DownOf } from '../protocol/down.ts'
 import type { Refusal } from '../protocol/error.ts'
 import type { LogRecord } from '../protocol/record.ts'
 import type { Metadata } from '../protocol/shapes.ts'
+import { maxMessageCosts, maxQuickReopens, maxTurns, reopenWindowMs } from './bounds.ts'
 import { addSilentCall, detachCalls, feedbackRecorded } from './calls.ts'
 import { failMessage, reconcileMessages } from './messages.ts'
-import { backoffMs, change, localRefusal, type Move, putSession, refusalOf, retryWaitMs, tally } from './move.ts'
+import {
+  backoffMs,
+  change,
+  localRefusal,
+  type Move,
+  putSession,
+  refusalOf,
+  retryWaitMs,
+  tally,
+  tellCut,
+  tellText,
+  without,
+} from './move.ts'
 import { applyRecord, messageIdOf, patchTurn, prependRecords, trimTurns } from './records.ts'
 import type { Creation, Outgoing, Running, Session } from './state.ts'
 import { cut, emptyTape, utf8Bytes } from './tape.ts'
@@ -16,7 +29,7 @@ import { cut, emptyTape, utf8Bytes } from './tape.ts'
  */
 
 export function watch(move: Move, local: string, target: { id: string } | { creation: Creation }): void {
-  const { sessions, locals } = move.state
+  const { sessions } = move.state
   if (sessions.has(local)) return
   const isNew = 'creation' in target
   putSession(move, {
@@ -36,21 +49,15 @@ export function watch(move: Move, local: string, target: { id: string } | { crea
     error: undefined,
     reopens: { count: 0, sinceMs: 0 },
   })
-  if (!isNew) change(move, { locals: new Map(locals).set(target.id, local) })
 }
 
 export function unwatch(move: Move, local: string): void {
   const session = move.state.sessions.get(local)
   if (session === undefined) return
   for (const own of session.outgoing) failMessage(move, session, own, localRefusal('unavailable', 'closed here'))
-  const sessions = new Map(move.state.sessions)
-  sessions.delete(local)
-  change(move, { sessions })
-  if (session.id === undefined) return
-  const locals = new Map(move.state.locals)
-  locals.delete(session.id)
-  change(move, { locals })
-  if (session.phase.kind === 'live') addSilentCall(move, local, { type: 'session.close', session: session.id })
+  change(move, { sessions: without(move.state.sessions, local) })
+  if (session.id !== undefined && session.phase.kind === 'live')
+    addSilentCall(move, local, { type: 'session.close', session: session.id })
 }
 
 /** What a session that is not made yet is to be made with. */
@@ -73,7 +80,7 @@ export function detachSessions(move: Move, code: number): void {
 
 /** Nothing will be sent any more: who waits for an answer is told. */
 export function abandonMessages(move: Move, reason: string): void {
-  const error = localRefusal('unavailable', `unable to finish: ${reason}`)
+  const error = localRefusal('unavailable', reason)
   for (const session of move.state.sessions.values()) {
     const outgoing = session.outgoing.map((own) => failMessage(move, session, own, error))
     putSession(move, { ...session, outgoing })
@@ -89,7 +96,7 @@ export function received(move: Move, session: Session, frame: Down): void {
       return putSession(move, { ...session, metadata: frame.metadata })
     case 'error':
       // The gateway cannot serve this watch for now.
-      return wantOpen(move, session, retryWaitMs(move, refusalOf(frame), 1) ?? backoffMs(move, 3))
+      return wantOpen(move, session, retryWaitMs(move, refusalOf(frame), 1))
     default:
       if (isNumbered(frame)) addRecord(move, session, frame)
   }
@@ -106,18 +113,16 @@ export function opened(move: Move, session: Session, frame: DownOf<'session.open
   }
   next = { ...next, position: { seq: frame.seq, mark: frame.mark } }
   if (isFresh) next = reconcileMessages(next)
-  change(move, { locals: new Map(move.state.locals).set(frame.session, session.local) })
-  putSession(move, trimTurns(next, move.state.bounds.maxTurns))
+  putSession(move, trimTurns(next, maxTurns))
   if (frame.turn !== undefined) meetTurn(move, next, frame.turn)
 }
 
 export function openRefused(move: Move, session: Session, error: Refusal): void {
   if (session.phase.kind !== 'opening') return
-  const { tries } = session.phase
-  const waitMs = error.retryable ? Math.max(error.retryAfterMs ?? 0, backoffMs(move, tries + 1)) : undefined
-  if (waitMs !== undefined) {
-    const notBeforeMs = move.nowMs + Math.max(waitMs, move.state.bounds.minRetryWaitMs)
-    return putSession(move, { ...session, phase: { kind: 'wanted', notBeforeMs, tries: tries + 1 } })
+  const tries = session.phase.tries + 1
+  if (error.retryable) {
+    const notBeforeMs = move.nowMs + retryWaitMs(move, error, tries)
+    return putSession(move, { ...session, phase: { kind: 'wanted', notBeforeMs, tries } })
   }
   const isMissing = error.kind === 'not-found'
   endSession(move, session, isMissing ? (session.position === undefined ? 'deleted' : 'lost') : 'refused', error)
@@ -153,10 +158,7 @@ function addDelta(move: Move, session: Session, frame: DownOf<'turn.delta'>): vo
   if (frame.at !== running.tape.bytes || utf8Bytes(frame.text) !== frame.end - frame.at) return reopen(move, session)
   const tape = { text: running.tape.text + frame.text, bytes: frame.end }
   putSession(move, { ...session, running: { ...running, tape } })
-  const { messageId } = running
-  if (messageId !== undefined) {
-    move.effects.push({ type: 'text', local: session.local, messageId, text: frame.text })
-  }
+  tellText(move, session.local, running.messageId, frame.text)
 }
 
 function withOtherEnd(running: Running, { part, end }: DownOf<'turn.delta'>): Running {
@@ -170,7 +172,7 @@ function addRecord(move: Move, session: Session, record: LogRecord): void {
   const seq = session.position?.seq ?? 0
   if (record.seq <= seq) return
   if (record.seq !== seq + 1) return reopen(move, session)
-  putSession(move, trimTurns(applyRecord(move, session, record), move.state.bounds.maxTurns))
+  putSession(move, trimTurns(applyRecord(move, session, record), maxTurns))
   if (record.type === 'feedback.added' && session.id !== undefined) {
     feedbackRecorded(move, session.id, { ...record, session: session.id })
   }
@@ -184,7 +186,6 @@ function isNumbered(frame: object): frame is LogRecord {
 /** Something did not fit: ask again with the position that is held. */
 function reopen(move: Move, session: Session): void {
   tally(move, 'reopens')
-  const { maxQuickReopens, reopenWindowMs } = move.state.bounds
   const isOld = move.nowMs - session.reopens.sinceMs >= reopenWindowMs
   const reopens = isOld ? { count: 1, sinceMs: move.nowMs } : { ...session.reopens, count: session.reopens.count + 1 }
   const excess = reopens.count - maxQuickReopens
@@ -202,9 +203,7 @@ function forget(move: Move, session: Session): Session {
   const shown = settling.map(({ record, shown }) => ({ turn: record.turn, text: shown }))
   if (running !== undefined) shown.push({ turn: running.turn, text: running.tape.text })
   for (const { turn, text } of shown) {
-    const messageId = messageIdOf(session, turn)
-    if (messageId === undefined || text === '') continue
-    move.effects.push({ type: 'cut', local, messageId, text: '', isRepeat: false })
+    if (text !== '') tellCut(move, local, messageIdOf(session, turn), '', false)
   }
   return { ...session, position: undefined, firstSeq: 0, turns: [], running: undefined, settling: [] }
 }
@@ -219,9 +218,8 @@ function meetTurn(move: Move, session: Session, turn: NonNullable<DownOf<'sessio
   const tape = running.attempt === turn.attempt ? running.tape : emptyTape
   const start = cut(tape, turn.ends[0] ?? 0)
   const kept = start ?? emptyTape
-  if (messageId !== undefined && kept.bytes < running.tape.bytes) {
-    const isRepeat = running.attempt === turn.attempt
-    move.effects.push({ type: 'cut', local: session.local, messageId, text: kept.text, isRepeat })
+  if (kept.bytes < running.tape.bytes) {
+    tellCut(move, session.local, messageId, kept.text, running.attempt === turn.attempt)
   }
   next = { ...next, running: { ...running, attempt: turn.attempt, tape: kept, otherEnds: turn.ends.slice(1) } }
   putSession(move, next)
@@ -244,8 +242,8 @@ function returned(move: Move, session: Session, own: Outgoing, isPoison: boolean
   if (own.status.kind !== 'sent') return own
   const costs = own.costs + (isPoison ? 1 : 0)
   const unsent: Outgoing = { ...own, costs, status: { kind: 'unsent', notBeforeMs: 0 } }
-  if (costs < move.state.bounds.maxMessageCosts) return unsent
-  return failMessage(move, session, unsent, localRefusal('invalid', `given up: it cost the connection ${costs} times`))
+  if (costs < maxMessageCosts) return unsent
+  return failMessage(move, session, unsent, localRefusal('invalid', 'it broke the connection'))
 }
 
 /** Codes that say that what was sent is to blame; a network that breaks (1006) or a node that leaves does not. */

@@ -2,7 +2,7 @@ import type { DownOf } from '../protocol/down.ts'
 import type { Refusal } from '../protocol/error.ts'
 import type { LogRecord, TerminalRecord } from '../protocol/record.ts'
 import type { Cost, Metadata, Usage } from '../protocol/shapes.ts'
-import type { Request } from '../protocol/up.ts'
+import type { Request, Up } from '../protocol/up.ts'
 import type { Bounds } from './bounds.ts'
 import type { Tape } from './tape.ts'
 
@@ -28,8 +28,6 @@ export interface ClientState {
   readonly nextNumber: number
   /** By the name that the shell gave. */
   readonly sessions: ReadonlyMap<string, Session>
-  /** Which of `sessions` a session id on the wire is. */
-  readonly locals: ReadonlyMap<string, string>
   readonly calls: ReadonlyMap<number, Call>
   /** What each request on the current socket is for, by its id. */
   readonly inFlight: ReadonlyMap<string, Purpose>
@@ -82,9 +80,15 @@ export type Purpose =
   | { readonly kind: 'call'; readonly call: number }
   | { readonly kind: 'refresh' }
 
+/** As it is before JSON drops what is `undefined`. */
+type Written<T> = T extends unknown
+  ? { readonly [K in keyof T]: object extends Pick<T, K> ? T[K] | undefined : T[K] }
+  : never
 type WithoutId<R> = R extends unknown ? Omit<R, 'id'> : never
+/** A frame to be sent. */
+export type Outbound = Written<Up>
 /** A request before it has an id. */
-export type Unnumbered = WithoutId<Request>
+export type Unnumbered = Written<WithoutId<Request>>
 
 /** A request of the application, sent again after a reconnect until it is answered. */
 export interface Call {
@@ -124,9 +128,9 @@ export interface Session {
 
 export interface Creation {
   readonly key: string
-  readonly prompt?: string
-  readonly channel?: string
-  readonly metadata?: Metadata
+  readonly prompt?: string | undefined
+  readonly channel?: string | undefined
+  readonly metadata?: Metadata | undefined
 }
 
 export type Phase =
@@ -162,9 +166,9 @@ export interface Settling {
 export interface NewMessage {
   readonly messageId: string
   readonly content: string
-  readonly replaces?: string
-  readonly model?: string
-  readonly metadata?: Metadata
+  readonly replaces?: string | undefined
+  readonly model?: string | undefined
+  readonly metadata?: Metadata | undefined
 }
 
 export interface Outgoing {
@@ -199,21 +203,25 @@ export interface TurnView {
   readonly state: TurnState
   /** The answer so far; once ended, verified by length and hash. */
   readonly text: string
-  readonly model?: string
-  readonly usage?: Usage
-  readonly cost?: Cost
-  readonly error?: Refusal
-  readonly finishReason?: string
-  readonly feedback?: { readonly rating: -1 | 0 | 1; readonly comment?: string; readonly share?: boolean }
+  readonly model?: string | undefined
+  readonly usage?: Usage | undefined
+  readonly cost?: Cost | undefined
+  readonly error?: Refusal | undefined
+  readonly finishReason?: string | undefined
+  readonly feedback?: {
+    readonly rating: -1 | 0 | 1
+    readonly comment?: string | undefined
+    readonly share?: boolean | undefined
+  }
   /** The turn whose place this one took. */
-  readonly replaces?: string
+  readonly replaces?: string | undefined
   /** A later turn took this one's place (retry, edit): hide it. */
   readonly isReplaced: boolean
   /** When the message was written, in milliseconds since 1970. */
   readonly timeMs: number
   /** The number of its first record; 0 before it has one. */
   readonly seq: number
-  readonly metadata?: Metadata
+  readonly metadata?: Metadata | undefined
 }
 
 /** Counts since the client was made. */

@@ -1,18 +1,10 @@
 import type { Down } from '../protocol/down.ts'
-import { type Bounds, bounds as defaultBounds } from './bounds.ts'
-import { addCall, addSilentCall, callAnswered, callsDueMs, expireCalls, sendCalls } from './calls.ts'
+import { type Bounds, defaultBounds, openMs } from './bounds.ts'
+import { addCall, callAnswered, callsDueMs, expireCalls, sendCalls } from './calls.ts'
 import type { Effect, Event } from './event.ts'
 import * as link from './link.ts'
-import {
-  addMessage,
-  cancel,
-  messageAccepted,
-  messageRefused,
-  needsOlder,
-  sendLateCancels,
-  sendMessage,
-} from './messages.ts'
-import { change, type Move, putSession, refusalOf, request, takePace, tally } from './move.ts'
+import { addMessage, cancel, messageAccepted, messageRefused, sendLateCancels, sendMessage } from './messages.ts'
+import { change, type Move, putSession, refusalOf, request, takePace, tally, without } from './move.ts'
 import { addSlice, giveUpText, readAgain } from './records.ts'
 import * as watched from './sessions.ts'
 import type { ClientState, Purpose, Session } from './state.ts'
@@ -46,7 +38,6 @@ export function initialState(options: { client?: string | undefined; bounds?: Pa
     lastDialMs: Number.NEGATIVE_INFINITY,
     nextNumber: 1,
     sessions: new Map(),
-    locals: new Map(),
     calls: new Map(),
     inFlight: new Map(),
     // The first welcome makes it 0.
@@ -60,7 +51,7 @@ function handle(move: Move, event: Event): void {
     case 'connect':
       return link.connect(move)
     case 'close':
-      return link.close(move)
+      return link.stop(move, 1000, 'closed by the application')
     case 'wake':
       return link.wake(move)
     case 'tick':
@@ -123,9 +114,7 @@ function takePurpose(move: Move, frame: Down): Purpose | undefined {
   if (!('ref' in frame) || frame.ref === undefined) return undefined
   const purpose = move.state.inFlight.get(frame.ref)
   if (purpose === undefined) return undefined
-  const inFlight = new Map(move.state.inFlight)
-  inFlight.delete(frame.ref)
-  change(move, { inFlight })
+  change(move, { inFlight: without(move.state.inFlight, frame.ref) })
   return purpose
 }
 
@@ -174,7 +163,7 @@ function callDone(move: Move, number: number, frame: Down): void {
 
 function unasked(move: Move, frame: Down): void {
   if (!('session' in frame) || frame.session === undefined) return
-  const session = move.state.sessions.get(move.state.locals.get(frame.session) ?? '')
+  const session = sessionOf(move, frame.session)
   if (session === undefined || session.phase.kind === 'ended') return
   if (frame.type === 'session.deleted') {
     return watched.endSession(move, session, frame.reason === 'lost' ? 'lost' : 'deleted', undefined)
@@ -202,10 +191,10 @@ function pumpOpen(move: Move, session: Session): void {
   const run = running === undefined || running.attempt === 0 ? undefined : running
   const ends = run && { turn: run.turn, attempt: run.attempt, ends: [run.tape.bytes, ...run.otherEnds] }
   const target = id === undefined ? (creation ?? {}) : { session: id }
-  const cursor = position === undefined ? {} : { cursor: { ...position, ...ends } }
+  const cursor = position && { ...position, ...ends }
   const purpose = { kind: 'open', local: session.local } as const
-  const ref = request(move, online, { type: 'session.open', ...target, ...cursor }, purpose)
-  const deadlineMs = move.nowMs + move.state.bounds.openMs
+  const ref = request(move, online, { type: 'session.open', ...target, cursor }, purpose)
+  const deadlineMs = move.nowMs + openMs
   putSession(move, { ...session, phase: { kind: 'opening', ref, deadlineMs, tries: phase.tries } })
 }
 
@@ -214,12 +203,6 @@ function pumpLive(move: Move, session: Session): void {
   sendMessage(move, session)
   withSession(move, session.local, (current) => sendLateCancels(move, current))
   withSession(move, session.local, (current) => readText(move, current))
-  const isLoading = [...move.state.calls.values()].some(
-    ({ local, request: asked }) => local === session.local && asked.type === 'history.get',
-  )
-  if (!isLoading && needsOlder(session) && session.id !== undefined) {
-    addSilentCall(move, session.local, { type: 'history.get', session: session.id, before: session.firstSeq })
-  }
 }
 
 /** One slice at a time, of one text at a time: they are long. */
@@ -241,14 +224,8 @@ function dueMs(move: Move): number {
   let due = Math.min(link.linkDueMs(state), callsDueMs(state, nowMs))
   for (const session of state.sessions.values()) due = Math.min(due, sessionDueMs(session, nowMs))
   // What the pace held back goes out with the next second.
-  return state.link.kind === 'online' && state.link.pace.sent > 0 ? Math.min(due, paceDueMs(move)) : due
-}
-
-function paceDueMs(move: Move): number {
-  const { link: online } = move.state
-  if (online.kind !== 'online') return Number.POSITIVE_INFINITY
-  const hasMore = takePace({ ...move, effects: [] }) === undefined
-  return hasMore ? online.pace.startMs + 1_000 : Number.POSITIVE_INFINITY
+  const paceMs = state.link.kind === 'online' ? state.link.pace.startMs + 1_000 : 0
+  return paceMs > nowMs ? Math.min(due, paceMs) : due
 }
 
 function sessionDueMs({ phase, outgoing, settling }: Session, nowMs: number): number {
@@ -256,6 +233,12 @@ function sessionDueMs({ phase, outgoing, settling }: Session, nowMs: number): nu
     'notBeforeMs' in entry ? [entry.notBeforeMs] : 'deadlineMs' in entry ? [entry.deadlineMs] : [],
   )
   return Math.min(...instants.filter((instantMs) => instantMs > nowMs), Number.POSITIVE_INFINITY)
+}
+
+/** A scan, since a client follows a few sessions, and 200 at most. */
+function sessionOf(move: Move, id: string): Session | undefined {
+  for (const session of move.state.sessions.values()) if (session.id === id) return session
+  return undefined
 }
 
 function withSession(move: Move, local: string, then: (session: Session) => void): void {

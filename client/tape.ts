@@ -1,6 +1,3 @@
-import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex } from '@noble/hashes/utils.js'
-
 /**
  * The text of an answer and its length in UTF-8. Positions on the wire are bytes while strings count UTF-16 units, and
  * encoding the whole text for every token is quadratic: so the count grows with each piece, and only a cut or the
@@ -42,24 +39,24 @@ export function cut(tape: Tape, bytes: number): Tape | undefined {
   return at === bytes ? { text: tape.text.slice(0, index), bytes } : undefined
 }
 
-/** The hash of the text in UTF-8, in hex. Our own encoder, since some phones have no TextEncoder. */
-export function sha256Hex(text: string): string {
-  const hash = sha256.create()
-  const buffer = new Uint8Array(chunkUnits * 3 + 4)
-  let length = 0
+/** The text in UTF-8. Our own encoder, since some phones have no TextEncoder. */
+export function encodeUtf8(text: string): Uint8Array {
+  const bytes = new Uint8Array(utf8Bytes(text))
+  let at = 0
   for (let index = 0; index < text.length; index++) {
-    const point = text.codePointAt(index) ?? 0
-    length = encode(point, buffer, length)
-    if (point > 0xffff) index++
-    if (length >= chunkUnits * 3) {
-      hash.update(buffer.subarray(0, length))
-      length = 0
+    const size = characterBytes(text, index)
+    let point = size === 4 ? (text.codePointAt(index++) ?? 0) : text.charCodeAt(index)
+    // What is left of a surrogate pair becomes U+FFFD.
+    if (size === 3 && point >> 11 === 27) point = 0xfffd
+    for (let last = size - 1; last > 0; last--) {
+      bytes[at + last] = 0x80 | (point & 63)
+      point >>= 6
     }
+    bytes[at] = size === 1 ? point : ((0xf00 >> size) & 0xff) | point
+    at += size
   }
-  return bytesToHex(hash.update(buffer.subarray(0, length)).digest())
+  return bytes
 }
-
-const chunkUnits = 4096
 
 function characterBytes(text: string, index: number): 1 | 2 | 3 | 4 {
   const unit = text.charCodeAt(index)
@@ -67,28 +64,4 @@ function characterBytes(text: string, index: number): 1 | 2 | 3 | 4 {
   if (unit < 0x800) return 2
   if ((unit & 0xfc00) === 0xd800 && (text.charCodeAt(index + 1) & 0xfc00) === 0xdc00) return 4
   return 3
-}
-
-function encode(point: number, into: Uint8Array, at: number): number {
-  if (point < 0x80) {
-    into[at] = point
-    return at + 1
-  }
-  if (point < 0x800) {
-    into[at] = 0xc0 | (point >> 6)
-    into[at + 1] = 0x80 | (point & 63)
-    return at + 2
-  }
-  if (point > 0xffff) {
-    into[at] = 0xf0 | (point >> 18)
-    into[at + 1] = 0x80 | ((point >> 12) & 63)
-    into[at + 2] = 0x80 | ((point >> 6) & 63)
-    into[at + 3] = 0x80 | (point & 63)
-    return at + 4
-  }
-  const whole = (point & 0xf800) === 0xd800 ? 0xfffd : point
-  into[at] = 0xe0 | (whole >> 12)
-  into[at + 1] = 0x80 | ((whole >> 6) & 63)
-  into[at + 2] = 0x80 | (whole & 63)
-  return at + 3
 }

@@ -1,5 +1,6 @@
 import type { Refusal } from '../protocol/error.ts'
 import type { Metadata } from '../protocol/shapes.ts'
+import { hideReplaced } from './records.ts'
 import type { ClientState, Outgoing, Session, TurnView } from './state.ts'
 
 /** The connection, for a user interface. Instants are milliseconds since 1970. */
@@ -27,7 +28,7 @@ export interface SessionView {
   readonly hasMore: boolean
   readonly metadata: Metadata | undefined
   readonly createdMs: number | undefined
-  readonly error?: Refusal
+  readonly error?: Refusal | undefined
 }
 
 export function connectionState({ link, leaving, attempt }: ClientState): ConnectionState {
@@ -52,8 +53,7 @@ export function connectionState({ link, leaving, attempt }: ClientState): Connec
 /** One copy of the list; its turns are the same objects as long as they say the same. */
 export function viewOf(session: Session, isOnline: boolean): SessionView {
   const { hasMore, metadata, createdMs, error } = session
-  const view = { state: stateOf(session, isOnline), turns: turnsOf(session), hasMore, metadata, createdMs }
-  return error === undefined ? view : { ...view, error }
+  return { state: stateOf(session, isOnline), turns: turnsOf(session), hasMore, metadata, createdMs, error }
 }
 
 function stateOf({ phase, position }: Session, isOnline: boolean): SessionView['state'] {
@@ -71,7 +71,7 @@ function stateOf({ phase, position }: Session, isOnline: boolean): SessionView['
 }
 
 function turnsOf({ turns, running, outgoing }: Session): readonly TurnView[] {
-  const shown = turns.slice()
+  let shown = turns.slice()
   if (running !== undefined) {
     const index = turns.findLastIndex(({ turn }) => turn === running.turn)
     const entry = turns[index]
@@ -81,34 +81,23 @@ function turnsOf({ turns, running, outgoing }: Session): readonly TurnView[] {
   for (const own of outgoing) {
     if (turns.findLast(({ messageId }) => messageId === own.message.messageId) !== undefined) continue
     shown.push(ownTurn(own))
-    if (own.status.kind !== 'failed') hide(shown, own.message.replaces)
+    // What an own message is going to replace is hidden at once.
+    if (own.status.kind !== 'failed') shown = hideReplaced(shown, own.message.replaces)
   }
   return shown
-}
-
-/** What an own message is going to replace is hidden at once. */
-function hide(shown: TurnView[], replaced: string | undefined): void {
-  const index = replaced === undefined ? -1 : shown.findLastIndex(({ turn }) => turn === replaced)
-  const entry = shown[index]
-  if (entry !== undefined && !entry.isReplaced) shown[index] = { ...entry, isReplaced: true }
 }
 
 const ownStates = { unsent: 'unsent', sent: 'sending', accepted: 'pending', failed: 'failed' } as const
 
 function ownTurn({ message, status, timeMs }: Outgoing): TurnView {
-  const { messageId, content, replaces, model, metadata } = message
   return {
+    ...message,
     turn: status.kind === 'accepted' ? status.turn : undefined,
-    messageId,
-    content,
     state: ownStates[status.kind],
     text: '',
     isReplaced: false,
     timeMs,
     seq: 0,
-    ...(replaces === undefined ? {} : { replaces }),
-    ...(model === undefined ? {} : { model }),
-    ...(metadata === undefined ? {} : { metadata }),
-    ...(status.kind === 'failed' ? { error: status.error } : {}),
+    error: status.kind === 'failed' ? status.error : undefined,
   }
 }
