@@ -20,6 +20,10 @@ const commands = new Map<string, Command>([
   ['token', { summary: 'sign a token with the first of SLUICE_JWT_SECRET', load: () => import('./token.ts') }],
   ['config', { summary: 'check the configuration and show every variable', load: () => import('./config.ts') }],
   [
+    'bench-token',
+    { summary: 'CPU and latency per token beside a minimal relay', load: () => import('./bench-token.ts') },
+  ],
+  [
     'schema',
     { summary: 'write the JSON Schema and OpenAPI documents to docs/schema', load: () => import('./schema.ts') },
   ],
@@ -37,7 +41,7 @@ async function main(): Promise<number> {
 }
 
 function usage(): string {
-  const rows = [...commands].map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
+  const rows = [...commands].map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`)
   return ['usage: sluice <command>', ...rows].join('\n')
 }
 

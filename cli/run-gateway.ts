@@ -31,7 +31,9 @@ export async function runGateway(
   const metrics = await createMetricsServer(config.telemetry.metrics, telemetry, ifTaken)
   const scheme = config.tls.kind === 'on' ? 'https' : 'http'
   const host = gateway.host.includes(':') ? `[${gateway.host}]` : gateway.host
-  ready(gateway, `${scheme}://${host}:${gateway.port}`)
+  const url = `${scheme}://${host}:${gateway.port}`
+  telemetry.log.info({ url }, 'listening')
+  ready(gateway, url)
   await untilAsked(gateway)
   await metrics.close()
   await telemetry.close()

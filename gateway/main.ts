@@ -140,7 +140,6 @@ class Node {
       nodeState: () => this.state(),
       logger: telemetry.log,
       telemetry: telemetry.http,
-      nowMs: Date.now,
     })
   }
 

@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+
+/** A process under measurement. It ends with `stop`, and with this process. */
+export interface Started {
+  readonly url: string
+  readonly pid: number
+  stop(): Promise<void>
+}
+
+/** Starts `node …args` and waits for the line in which `addressIn` finds where it listens. */
+export async function startNode(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  addressIn: (line: string) => string | undefined,
+): Promise<Started> {
+  const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
+  const { stdout, pid } = child
+  if (pid === undefined) throw new Error(`unable to start ${args[0]}`)
+  process.once('exit', () => child.kill('SIGKILL'))
+  const url = await firstAddress(createInterface({ input: stdout }), addressIn)
+  if (url === undefined) throw new Error(`unable to start ${args[0]}: it ended before it listened`)
+  return { url, pid, stop: () => stopped(child) }
+}
+
+function firstAddress(
+  lines: ReturnType<typeof createInterface>,
+  addressIn: (line: string) => string | undefined,
+): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    lines.on('line', (line) => {
+      const url = addressIn(line)
+      if (url !== undefined) resolve(url)
+    })
+    lines.on('close', () => resolve(undefined))
+  })
+}
+
+/** `{"listening": "…"}` on a line of its own. */
+export function listeningLine(line: string): string | undefined {
+  if (!line.startsWith('{')) return undefined
+  const said: unknown = JSON.parse(line)
+  return typeof said === 'object' && said !== null && 'listening' in said ? String(said.listening) : undefined
+}
+
+function stopped(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve()
+    child.once('exit', () => resolve())
+    child.kill('SIGKILL')
+  })
+}
+
+/** CPU time of a process so far, user and system, in milliseconds, from /proc/PID/stat (proc(5)); Linux alone. */
+export async function cpuMs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  // The name, in parentheses, may hold blanks: fields are counted behind it; utime and stime are the 14th and 15th.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * (1000 / ticksPerSecond)
+}
+
+/** USER_HZ, which Linux fixes at 100 for what it tells programs. */
+const ticksPerSecond = 100

@@ -1,0 +1,126 @@
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import { WebSocket } from 'ws'
+
+/** What one round of streams told. */
+export interface Round {
+  readonly tokenCount: number
+  /** From the provider's write to the client's read, in milliseconds. */
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+/** How a server is asked, and which part of what it sends is text. */
+export interface Dialect {
+  /** Readies a socket, then asks. Resolves when the question is sent. */
+  ask(socket: WebSocket, content: string, model: string): Promise<void>
+  /** The answer's text in a frame; `done` when it ended. */
+  read(frame: string): { readonly text?: string; readonly isDone?: boolean; readonly problem?: string }
+}
+
+const tokenLength = '0000000000000.000 '.length
+
+/** `streamCount` sockets, each asks once for `tokensEach` tokens that say when they were sent. Bounded by `deadlineMs`. */
+export async function runStreams(
+  url: string,
+  dialect: Dialect,
+  model: string,
+  streamCount: number,
+  tokensEach: number,
+  deadlineMs: number,
+): Promise<Round> {
+  const latency = createHistogram()
+  const streams = Array.from({ length: streamCount }, (_, n) => runStream(url, dialect, model, `stream ${n}`, latency))
+  const counts = await within(Promise.all(streams), deadlineMs)
+  const tokenCount = counts.reduce((sum, count) => sum + count, 0)
+  if (tokenCount !== streamCount * tokensEach)
+    throw new Error(`${tokenCount} tokens came, not ${streamCount * tokensEach}`)
+  return { tokenCount, p50Ms: latency.percentile(50) / 1e6, p99Ms: latency.percentile(99) / 1e6 }
+}
+
+async function runStream(
+  url: string,
+  dialect: Dialect,
+  model: string,
+  content: string,
+  latency: RecordableHistogram,
+): Promise<number> {
+  const socket = new WebSocket(url, 'sluice.v1', { perMessageDeflate: false })
+  await new Promise((resolve, reject) => {
+    socket.once('open', resolve)
+    socket.once('error', reject)
+  })
+  let text = ''
+  let count = 0
+  const done = new Promise<void>((resolve, reject) => {
+    socket.on('message', (data) => {
+      const nowMs = performance.timeOrigin + performance.now()
+      const read = dialect.read(String(data))
+      if (read.problem !== undefined) reject(new Error(read.problem))
+      text += read.text ?? ''
+      while (text.length >= tokenLength) {
+        count++
+        const ms = nowMs - Number(text.slice(0, tokenLength))
+        latency.record(Math.max(1, Math.round(ms * 1e6)))
+        text = text.slice(tokenLength)
+      }
+      if (read.isDone) resolve()
+    })
+    socket.on('close', () => reject(new Error('the socket closed before the answer ended')))
+  })
+  await dialect.ask(socket, content, model)
+  await done
+  socket.removeAllListeners('close')
+  socket.close()
+  return count
+}
+
+async function within<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`the streams did not end within ${deadlineMs} ms`)), deadlineMs)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+export const naiveDialect: Dialect = {
+  async ask(socket, content, model) {
+    socket.send(JSON.stringify({ model, content }))
+  },
+  read(frame) {
+    const { type, text } = JSON.parse(frame)
+    return type === 'done' ? { isDone: true } : { text }
+  },
+}
+
+/** `tokens`: one for each stream, so that each has a subject of its own. */
+export function sluiceDialect(tokens: () => string): Dialect {
+  return {
+    async ask(socket, content, model) {
+      socket.send(JSON.stringify({ type: 'hello', token: tokens() }))
+      socket.send(JSON.stringify({ type: 'session.open', id: 'o' }))
+      const session = await openedSession(socket)
+      socket.send(JSON.stringify({ type: 'message.send', id: 'm', session, messageId: 'm1', content, model }))
+    },
+    read(frame) {
+      const { type, text, message } = JSON.parse(frame)
+      if (type === 'turn.delta') return { text }
+      if (type === 'turn.completed') return { isDone: true }
+      return type === 'turn.failed' || type === 'error' ? { problem: message ?? frame } : {}
+    },
+  }
+}
+
+function openedSession(socket: WebSocket): Promise<string> {
+  return new Promise((resolve) => {
+    socket.on('message', function opened(data) {
+      const frame = JSON.parse(String(data))
+      if (frame.type !== 'session.opened') return
+      socket.off('message', opened)
+      resolve(frame.session)
+    })
+  })
+}
