@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { createMetricsServer } from '../../gateway/telemetry/metrics-server.ts'
@@ -32,12 +33,15 @@ describe('telemetry of a gateway at work', () => {
     expectLogLines(station.lines, session)
   })
 
-  test('[OBS-2] a metric is a registered name with help, its unit at the end and a few values of ours as labels', async () => {
+  test('[OBS-2] every metric has help and its unit in its name, and is in docs/METRICS.md, which names no other', async () => {
     await using station = await startStation()
     const body = await station.scrape()
     const names = [...readMetrics(body).keys()].filter((name) => name.startsWith('sluice_'))
     expect(names.length).toBeGreaterThan(25)
     for (const name of names) expect(body).toMatch(new RegExp(`^# HELP ${name} \\S.*\\.$`, 'm'))
+    const document = await readFile(new URL('../../docs/METRICS.md', import.meta.url), 'utf8')
+    const documented = [...document.matchAll(/^\| `(sluice_\w+)` \|/gm)].map(([, name]) => name)
+    expect(documented.sort()).toEqual(names.sort())
     const typed = [...body.matchAll(/^# TYPE (sluice_\S+) (\S+)$/gm)]
     for (const [, name, type] of typed) {
       if (type === 'counter') expect(name).toMatch(/_total$/)
