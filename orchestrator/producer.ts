@@ -10,34 +10,32 @@ import { type Refusal, refusal } from '../protocol/error.ts'
 import { deltaTextBytes } from '../protocol/limits.ts'
 import type { Usage } from '../protocol/shapes.ts'
 import { AnswerText } from './answer-text.ts'
-import { repeatMinMs, repeatSpreadMs, resubscribeMs } from './limits.ts'
+import { repeatMinMs, repeatSpreadMs } from './limits.ts'
+import { hearNudges, type Nudges } from './nudges.ts'
 import type {
   Audience,
   Clock,
-  OpeningRecord,
   ProviderCall,
   ProviderEnd,
   StopReason,
-  TerminalRecord,
   TurnLog,
   TurnLogger,
   TurnTelemetry,
 } from './ports.ts'
+import { startTurn, stepTurn, wakeAtMs } from './turn.ts'
 import {
+  type ClaimReply,
   failed,
   type Outcome,
-  startTurn,
-  stepTurn,
   type TurnBounds,
   type TurnEffect,
   type TurnEvent,
   type TurnStart,
   type TurnState,
-  wakeAtMs,
-} from './turn.ts'
+} from './turn-state.ts'
 import { wellFormed } from './well-formed.ts'
-
-export type ClaimReply = Extract<TurnEvent, { type: 'claimed' }>['reply']
+import { readWholeTape } from './whole-tape.ts'
+import { type WrittenRecords, writtenRecords } from './written-records.ts'
 
 /** One claim of a turn: what made this node its producer, and how to ask for it again. */
 export interface Claim {
@@ -99,6 +97,8 @@ class TurnProducer implements Producer {
   readonly #filter = wellFormed()
   readonly #end = Promise.withResolvers<Stopped>()
   readonly #acceptedMs: number
+  readonly #records: WrittenRecords
+  readonly #nudges: Nudges
 
   #state: TurnState
   #call: ProviderCall | undefined
@@ -117,8 +117,6 @@ class TurnProducer implements Producer {
   #sentBytes = 0
   #timerAtMs = Number.POSITIVE_INFINITY
   #cancelTimer: () => void = () => undefined
-  #subscription: { close(): void } = { close: () => undefined }
-  #cancelListening: () => void = () => undefined
   #isBroken = false
   #queue: TurnEvent[] = []
   #isStepping = false
@@ -134,10 +132,16 @@ class TurnProducer implements Producer {
     this.#ports = ports
     this.#estimate = estimate
     this.#text = new AnswerText(options.tapeBytes)
+    this.#records = writtenRecords(claim.turn, options.model, ports.clock.nowMs)
     this.#acceptedMs = ports.clock.monotonicMs()
     const first = startTurn({ ...claim.start, nowMs: this.#acceptedMs }, options)
     this.#state = first.state
-    this.#subscription = this.#listen()
+    this.#nudges = hearNudges(
+      claim.session,
+      ports,
+      () => this.#flight > 0,
+      () => this.#step({ type: 'nudged', nowMs: ports.clock.monotonicMs() }),
+    )
     this.#run(first.effects)
     this.#setTimer()
   }
@@ -220,29 +224,6 @@ class TurnProducer implements Producer {
     this.#step({ type: 'ticked', nowMs: this.#ports.clock.monotonicMs() })
   }
 
-  /**
-   * Nudges are hints: what a lost one would have said is found by the next renewal. Only a subscription that was confirmed
-   * after the store was first asked may have missed one that matters.
-   */
-  #listen(): { close(): void } {
-    const quiet = () => undefined
-    const nudge = () => this.#step({ type: 'nudged', nowMs: this.#ports.clock.monotonicMs() })
-    const confirmed = () => {
-      if (this.#flight > 0) nudge()
-    }
-    const lost = () => {
-      if (this.#state.phase === 'done') return
-      this.#cancelListening = this.#ports.clock.after(resubscribeMs, () => {
-        this.#subscription.close()
-        this.#subscription = this.#listen()
-      })
-    }
-    const listener = { confirmed, lost, record: quiet, delta: quiet, updated: quiet, erased: nudge, nudge }
-    const subscription = this.#ports.log.subscribe(this.#claim.session, listener)
-    subscription.hearDeltas(false)
-    return subscription
-  }
-
   /** One event at a time: what an effect brings synchronously waits for its turn. */
   #step(event: TurnEvent): void {
     if (this.#isStepping) {
@@ -301,20 +282,12 @@ class TurnProducer implements Producer {
     this.#sentBytes = effect.at + text.length
     const bounded = { ...request, maxBytes: this.#options.tapeBytes }
     const appending = this.#ports.log.append(
-      effect.opens ? { ...bounded, open: this.#opening(effect.attempt) } : bounded,
+      effect.opens ? { ...bounded, open: this.#records.opening(effect.attempt) } : bounded,
     )
     this.#fly(appending, (reply, nowMs) => {
       if (reply.kind === 'ok' && effect.opens && !this.#isBroken) this.#ports.telemetry.attemptOpened(effect.attempt)
       return { type: 'appended', nowMs, reply }
     })
-  }
-
-  #opening(attempt: number): OpeningRecord {
-    const timeMs = this.#ports.clock.nowMs()
-    const { turn } = this.#claim
-    const { model } = this.#options
-    if (attempt === 1) return { type: 'turn.started', timeMs, turn, attempt, model }
-    return { type: 'turn.restarted', timeMs, turn, attempt, model, reason: 'the producer before was lost' }
   }
 
   #fence(attempt: number): { token: string; turn: string; attempt: number } {
@@ -339,29 +312,17 @@ class TurnProducer implements Producer {
 
   #endTurn(attempt: number, outcome: Outcome): void {
     const { session, token, turn } = this.#claim
-    const { bytes, sha1, sha256 } = this.#text.sums()
-    const timeMs = this.#ports.clock.nowMs()
-    const { finishReason } = outcome
-    const fields = { timeMs, turn, attempt, finishReason, usage: this.#usageNow(), bytes, sha256 }
-    const parts = bytes === 0 ? [] : [{ bytes, sha1 }]
-    const ending = this.#ports.log.end({ session, token, turn, attempt, record: terminal(outcome, fields), parts })
+    const sums = this.#text.sums()
+    const record = this.#records.terminal(attempt, outcome, sums, this.#usageNow())
+    const parts = sums.bytes === 0 ? [] : [{ bytes: sums.bytes, sha1: sums.sha1 }]
+    const ending = this.#ports.log.end({ session, token, turn, attempt, record, parts })
     this.#fly(ending, (reply, nowMs) => ({ type: 'ended', nowMs, reply }))
   }
 
   async #readTape(): Promise<number> {
-    const { session, turn } = this.#claim
-    const pieces: Buffer[] = []
-    let at = 0
-    // Each slice is at least one character of at most `tapeBytes`, so this ends.
-    for (let length = 1; at < length; ) {
-      const reply = await this.#ports.log.read({ session, turn, part: 0, at, maxBytes: deltaTextBytes })
-      if (reply.kind !== 'ok' || reply.text.length === 0) break
-      pieces.push(reply.text)
-      at += reply.text.length
-      length = reply.length
-    }
-    this.#text.replace(Buffer.concat(pieces))
-    return at
+    const bytes = await readWholeTape(this.#ports.log, this.#claim.session, this.#claim.turn)
+    this.#text.replace(bytes)
+    return bytes.length
   }
 
   /** Answers come as events, one operation at a time; a late one of a state that is gone is dropped. */
@@ -396,9 +357,8 @@ class TurnProducer implements Producer {
   #stop(reason: StopReason, outcome?: Outcome): void {
     this.#state = { phase: 'done', reason }
     this.#cancelTimer()
-    this.#cancelListening()
     this.#guard(() => this.#call?.close())
-    this.#guard(() => this.#subscription.close())
+    this.#guard(() => this.#nudges.close())
     this.#guard(() => this.#ports.audience.stopped(this.#claim.session))
     this.#guard(() => this.#ports.telemetry.stopped(reason))
     const stopped = { reason, usage: this.#usageNow() }
@@ -429,19 +389,6 @@ class TurnProducer implements Producer {
     if (this.#lastTextMs === 0) telemetry.firstToken(nowMs - this.#acceptedMs, nowMs - this.#calledMs)
     else telemetry.tokenGap(nowMs - this.#lastTextMs)
     this.#lastTextMs = nowMs
-  }
-}
-
-type TerminalFields = Omit<Extract<TerminalRecord, { type: 'turn.completed' }>, 'type'>
-
-function terminal(outcome: Outcome, fields: TerminalFields): TerminalRecord {
-  switch (outcome.kind) {
-    case 'completed':
-      return { type: 'turn.completed', ...fields }
-    case 'cancelled':
-      return { type: 'turn.cancelled', ...fields }
-    case 'failed':
-      return { type: 'turn.failed', ...fields, error: outcome.error ?? refusal('internal', 'the answer failed') }
   }
 }
 

@@ -22,12 +22,12 @@ import type {
   TurnLogger,
   TurnTelemetry,
 } from './ports.ts'
-import { type Claim, type ClaimReply, type Producer, type Stopped, startProducer } from './producer.ts'
+import { type Claim, type Producer, type Stopped, startProducer } from './producer.ts'
 import { buildPrompt, historyUnavailable, type Prompt } from './prompt.ts'
 import { defaultPrompt, type Prompts } from './prompts.ts'
 import { startSpans, type TurnSpans } from './spans.ts'
 import { tokensOf } from './token-estimate.ts'
-import type { TurnBounds } from './turn.ts'
+import type { ClaimReply, TurnBounds } from './turn-state.ts'
 
 export interface RunOptions extends TurnBounds {
   /** The model that answers when the message names none. */

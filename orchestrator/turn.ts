@@ -8,8 +8,7 @@
  *
  * It knows lengths, never text, and no clock: the time is in the event.
  */
-import type { Refusal } from '../protocol/error.ts'
-import { refusal } from '../protocol/error.ts'
+import { type Refusal, refusal } from '../protocol/error.ts'
 import {
   behindMax,
   repeatDoublings,
@@ -18,122 +17,24 @@ import {
   unacknowledgedCloseMs,
   unacknowledgedPauseMs,
 } from './limits.ts'
-import type { AppendReply, EndReply, StopReason, TurnEnd } from './ports.ts'
-
-export interface TurnBounds {
-  readonly leaseMs: number
-  readonly renewMs: number
-  readonly firstTokenMs: number
-  readonly idleMs: number
-  readonly totalMs: number
-}
-
-export interface Outcome {
-  readonly kind: TurnEnd
-  readonly finishReason: string
-  readonly error?: Refusal
-}
-
-export type Operation = 'claim' | 'append' | 'end' | 'read'
-
-/** What the producer believes of the store. */
-export interface Store {
-  readonly flight: Operation | 'none'
-  /** False after `stale`: the claim is repeated before anything else. */
-  readonly isClaimed: boolean
-  /** The attempt that this producer opened, or will open. */
-  readonly attempt: number
-  /** False until the store has said so, and again when it may have forgotten: the next append carries the record. */
-  readonly isOpen: boolean
-  /** The attempt that is there, opened by another; 0: none. */
-  readonly foreignAttempt: number
-  readonly ackedBytes: number
-  /** The text's length here. */
-  readonly sizeBytes: number
-  readonly renewAtMs: number
-  /** Since when there is text without an acknowledgement. Infinity: there is none. */
-  readonly waitingSinceMs: number
-  /** After an unknown outcome: when to repeat; how many in a row, and since when. */
-  readonly repeatAtMs: number
-  readonly failedCount: number
-  readonly awaySinceMs: number
-  readonly behindCount: number
-}
-
-export type TurnState =
-  /** The message is accepted; the prompt is being made. */
-  | { readonly phase: 'pending'; readonly store: Store; readonly endAtMs: number }
-  /** The provider is at work. `quietAtMs`: when its silence has lasted too long; Infinity while paused. */
-  | {
-      readonly phase: 'streaming'
-      readonly store: Store
-      readonly endAtMs: number
-      readonly quietAtMs: number
-      readonly hasText: boolean
-      readonly isPaused: boolean
-    }
-  /** How it ends is known; the store is not told yet. `read`: with another producer's text, which has to be fetched. */
-  | {
-      readonly phase: 'ending'
-      readonly store: Store
-      readonly outcome: Outcome
-      readonly text: 'own' | 'to-read' | 'read'
-    }
-  | { readonly phase: 'done'; readonly reason: StopReason }
-
-export type TurnEvent =
-  | { readonly type: 'called'; readonly nowMs: number }
-  | { readonly type: 'text'; readonly nowMs: number; readonly sizeBytes: number }
-  /** No more fits the tape. */
-  | { readonly type: 'overflowed'; readonly nowMs: number; readonly sizeBytes: number }
-  /** `sizeBytes`: with what the end of the text set free. */
-  | { readonly type: 'finished'; readonly nowMs: number; readonly sizeBytes: number; readonly finishReason: string }
-  | { readonly type: 'failed'; readonly nowMs: number; readonly sizeBytes: number; readonly error: Refusal }
-  | { readonly type: 'appended'; readonly nowMs: number; readonly reply: AppendReply }
-  | { readonly type: 'ended'; readonly nowMs: number; readonly reply: EndReply }
-  /** `others`: the store says that the turn is not ours. */
-  | { readonly type: 'claimed'; readonly nowMs: number; readonly reply: 'yours' | 'cancelled' | 'others' | 'gone' }
-  | { readonly type: 'read'; readonly nowMs: number; readonly sizeBytes: number }
-  /** The operation in flight was rejected. */
-  | { readonly type: 'unknown'; readonly nowMs: number; readonly jitterMs: number }
-  | { readonly type: 'nudged'; readonly nowMs: number }
-  | { readonly type: 'ticked'; readonly nowMs: number }
-
-export type TurnEffect =
-  | { readonly type: 'claim' }
-  | {
-      readonly type: 'append'
-      readonly attempt: number
-      readonly at: number
-      readonly opens: boolean
-      readonly renews: boolean
-    }
-  | { readonly type: 'end'; readonly attempt: number; readonly outcome: Outcome }
-  | { readonly type: 'read'; readonly attempt: number }
-  /** Show readers what is acknowledged, up to here. */
-  | { readonly type: 'deliver'; readonly attempt: number; readonly to: number }
-  | { readonly type: 'cut'; readonly to: number }
-  | { readonly type: 'pause' | 'resume' | 'close' }
-  | { readonly type: 'stop'; readonly reason: StopReason; readonly outcome?: Outcome }
-
-export interface Step {
-  readonly state: TurnState
-  readonly effects: readonly TurnEffect[]
-}
-
-export interface TurnStart {
-  /** What is known of the turn when it was claimed: an accepted message, or another producer's turn. */
-  readonly from: 'accepted' | 'taken' | 'taken-cancelled'
-  /** The attempt that is there; 0 for a new turn. */
-  readonly foreignAttempt: number
-  readonly nowMs: number
-}
-
-export const cancelled: Outcome = { kind: 'cancelled', finishReason: 'cancelled' }
-
-export function failed(error: Refusal): Outcome {
-  return { kind: 'failed', finishReason: 'error', error }
-}
+import type { AppendReply, EndReply, StopReason } from './ports.ts'
+import {
+  type ClaimReply,
+  cancelled,
+  type Ending,
+  failed,
+  type OperationEffect,
+  type Outcome,
+  type Running,
+  type Step,
+  type Store,
+  type Streaming,
+  type TurnBounds,
+  type TurnEffect,
+  type TurnEvent,
+  type TurnStart,
+  type TurnState,
+} from './turn-state.ts'
 
 export function startTurn(start: TurnStart, bounds: TurnBounds): Step {
   const store: Store = {
@@ -203,10 +104,6 @@ export function wakeAtMs(state: TurnState): number {
       return assertNever(state)
   }
 }
-
-type Running = Exclude<TurnState, { phase: 'done' }>
-type Streaming = Extract<TurnState, { phase: 'streaming' }>
-type Ending = Extract<TurnState, { phase: 'ending' }>
 
 function storeWakeAtMs(store: Store): number {
   if (store.flight !== 'none') return Number.POSITIVE_INFINITY
@@ -376,8 +273,6 @@ function ended(state: Running, reply: EndReply, nowMs: number, bounds: TurnBound
   }
 }
 
-type ClaimReply = Extract<TurnEvent, { type: 'claimed' }>['reply']
-
 function claimed(state: Running, reply: ClaimReply, nowMs: number, bounds: TurnBounds): Step {
   switch (reply) {
     case 'yours':
@@ -428,8 +323,6 @@ function pump(state: Running, nowMs: number, bounds: TurnBounds, before: readonl
   const flying = withStore(flowing.state, renews ? { flight, renewAtMs: nowMs + bounds.renewMs } : { flight })
   return { state: flying, effects: [...effects, operation] }
 }
-
-type OperationEffect = Extract<TurnEffect, { type: Operation }>
 
 function nextOperation(state: Running, nowMs: number): OperationEffect | undefined {
   const { store } = state

@@ -8,7 +8,7 @@ import { refusal } from '../protocol/error.ts'
 import { type AdmissionLimits, createAdmission } from './admission.ts'
 import { busyRetryMs, drainEndMs, unavailableRetryMs } from './limits.ts'
 import type { Clock } from './ports.ts'
-import type { ClaimReply, Producer } from './producer.ts'
+import type { Producer } from './producer.ts'
 import {
   acceptMessage,
   type RunOptions,
@@ -19,6 +19,7 @@ import {
   type Work,
 } from './run-turn.ts'
 import { createSuspicions, type Taken, takeOver } from './take-over.ts'
+import type { ClaimReply } from './turn-state.ts'
 
 export interface TurnOptions extends RunOptions, AdmissionLimits {}
 
@@ -54,11 +55,16 @@ export function createTurns(given: TurnsPorts): Turns {
   const running = new Map<string, Producer>()
   const whenIdle: (() => void)[] = []
   let isDraining = false
+  let isLeaving = false
 
   const start = (work: Work) => {
     const { turn } = work.claim
     if (running.has(turn)) return
-    const ended = runTurn(work, options, ports, (producer) => running.set(turn, producer))
+    const ended = runTurn(work, options, ports, (producer) => {
+      running.set(turn, producer)
+      // Accepted while the drain ran out: it is ended like the others.
+      if (isLeaving) producer.fail(leaving)
+    })
     ended
       .catch((error: unknown) =>
         logger.error({ turn, error: error instanceof Error ? error.name : 'thrown' }, 'bug in a turn'),
@@ -109,15 +115,20 @@ export function createTurns(given: TurnsPorts): Turns {
     running: () => running.size,
     async drain(forMs) {
       isDraining = true
-      if (running.size === 0) return
+      if (running.size === 0) {
+        isLeaving = true
+        return
+      }
       const idle = new Promise<void>((resolve) => whenIdle.push(resolve))
       await within(idle, forMs, clock)
-      const leaving = refusal('unavailable', 'the gateway is going away; send the message again', unavailableRetryMs)
+      isLeaving = true
       for (const producer of running.values()) producer.fail(leaving)
       if (running.size > 0) await within(idle, drainEndMs, clock)
     },
   }
 }
+
+const leaving = refusal('unavailable', 'the gateway is going away; send the message again', unavailableRetryMs)
 
 async function within(done: Promise<void>, forMs: number, clock: Clock): Promise<void> {
   let cancel: () => void = () => undefined

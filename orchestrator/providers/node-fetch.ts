@@ -45,10 +45,11 @@ export function createNodeFetch(): NodeFetch {
   }
 }
 
+/** Without agents: on a connection of its own. */
 function request(
   url: URL,
   init: RequestInit,
-  agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent },
+  agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent } | undefined,
 ): Promise<http.IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>()
   const isSecure = url.protocol === 'https:'
@@ -56,13 +57,16 @@ function request(
   const options = {
     method: init.method ?? 'GET',
     headers,
-    agent: isSecure ? agents['https:'] : agents['http:'],
+    agent: agents === undefined ? (false as const) : isSecure ? agents['https:'] : agents['http:'],
     ...(init.signal ? { signal: init.signal } : {}),
   }
   const outgoing = isSecure ? https.request(url, options, resolve) : http.request(url, options, resolve)
-  // Small frames on a slow link must not wait for each other's acknowledgement.
-  outgoing.setNoDelay(true)
-  outgoing.on('error', reject)
+  outgoing.on('error', (error) => {
+    // A server may close an idle connection just when it is used again; it has seen nothing of this request then.
+    const wasIdle = outgoing.reusedSocket && 'code' in error && error.code === 'ECONNRESET'
+    if (wasIdle && agents !== undefined && !init.signal?.aborted) request(url, init, undefined).then(resolve, reject)
+    else reject(error)
+  })
   if (init.body === undefined || init.body === null) outgoing.end()
   else if (typeof init.body === 'string') outgoing.end(init.body)
   else outgoing.destroy(new Error('unable to send: only text bodies are supported'))

@@ -174,4 +174,34 @@ describe('the reading of a stream', () => {
     expect(told).toEqual([])
     provider.close()
   })
+
+  it('[PROVIDER-8] asks again, once, when an idle connection turns out to be closed', async () => {
+    const seen: number[] = []
+    const server = createServer((request, response) => {
+      const socket = request.socket
+      seen.push(socket.remotePort ?? 0)
+      if (seen.filter((port) => port === socket.remotePort).length > 1) return void socket.resetAndDestroy()
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.end(delta('yes') + stop + marker)
+    }).listen(0)
+    // A listening TCP server has an address of this kind.
+    const { port } = server.address() as AddressInfo
+    const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
+    const provider = createOpenAiProvider(
+      { baseUrl: `http://127.0.0.1:${port}/v1`, apiKey: 'key', headersMs: 5_000 },
+      logger,
+    )
+    const answer = () =>
+      new Promise<unknown>((resolve) => {
+        const request = { model: 'm', messages: [{ role: 'user', content: 'hi' }], maxOutputTokens: 5 } as const
+        provider.call(request, { started: () => undefined, text: () => undefined, ended: resolve, failed: resolve })
+      })
+    // Whether a connection is idle already when the next call looks for one is the agent's business.
+    const wasReused = () => new Set(seen).size < seen.length
+    for (let calls = 0; calls < 50 && !wasReused(); calls++) expect(await answer()).toEqual({ finishReason: 'stop' })
+    expect(wasReused()).toBe(true)
+    provider.close()
+    server.closeAllConnections()
+    server.close()
+  })
 })

@@ -6,16 +6,8 @@ import {
   unacknowledgedCloseMs,
   unacknowledgedPauseMs,
 } from '../../orchestrator/limits.ts'
-import {
-  type Step,
-  startTurn,
-  stepTurn,
-  type TurnBounds,
-  type TurnEffect,
-  type TurnEvent,
-  type TurnState,
-  wakeAtMs,
-} from '../../orchestrator/turn.ts'
+import { startTurn, stepTurn, wakeAtMs } from '../../orchestrator/turn.ts'
+import type { Step, TurnBounds, TurnEffect, TurnEvent, TurnState } from '../../orchestrator/turn-state.ts'
 import { refusal } from '../../protocol/error.ts'
 
 const bounds: TurnBounds = { leaseMs: 5_000, renewMs: 1_500, firstTokenMs: 10_000, idleMs: 20_000, totalMs: 600_000 }

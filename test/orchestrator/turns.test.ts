@@ -3,6 +3,7 @@ import { answerFor } from '../../load/model-server/answer.ts'
 import type { ScriptOptions } from '../../load/model-server/settings.ts'
 import type { TurnLog } from '../../orchestrator/ports.ts'
 import type { SendReply } from '../../orchestrator/turns.ts'
+import { writtenRecords } from '../../orchestrator/written-records.ts'
 import type { LogRecord, RecordOf } from '../../protocol/record.ts'
 import { createMemoryLog } from '../../sessions/memory-log.ts'
 import type { SessionLog } from '../../sessions/session-log.ts'
@@ -110,6 +111,16 @@ describe('a turn', () => {
     await bench.log.cancel({ session, turn })
     expect(await bench.terminal(session, turn)).toMatchObject({ type: 'turn.cancelled', bytes: 0, attempt: 1 })
     await bench.model.waitFor(({ status }) => status === 'closed-by-client')
+  })
+
+  it('[TURN-9] a cancel right behind the acceptance is not missed', async () => {
+    await using bench = await startBench({ model: { fault: 'stall-before' } })
+    const session = await bench.session()
+    const request = bench.request(session, 'Never mind')
+    const { turn } = accepted(await bench.turns.send(request))
+    await bench.log.cancel({ session, turn })
+    expect(await bench.terminal(session, turn)).toMatchObject({ type: 'turn.cancelled', bytes: 0 })
+    expect(bench.metrics.some(([name]) => name === 'firstToken')).toBe(false)
   })
 
   it('[TURN-20] an erased session closes the provider', async () => {
@@ -224,6 +235,27 @@ function faulty(log: SessionLog, seed: number, counts: Map<string, number>): Tur
     end: wrap('end', (request: Parameters<TurnLog['end']>[0]) => log.end(request)),
   }
 }
+
+describe('the records of a turn', () => {
+  it('[TURN-30] are the same when they are written again, so that a store that was rolled back gives the same marks', () => {
+    let nowMs = 5
+    const records = writtenRecords('turn', 'model', () => nowMs++)
+    const sums = { bytes: 0, sha1: 'a', sha256: 'b' }
+    const usage = { inputTokens: 1, outputTokens: 2, source: 'exact' } as const
+    const write = () => [
+      records.opening(1),
+      records.opening(2),
+      records.terminal(2, { kind: 'completed', finishReason: 'stop' }, sums, usage),
+    ]
+    const first = write()
+    expect(write()).toEqual(first)
+    expect(first.map(({ type, timeMs }) => [type, timeMs])).toEqual([
+      ['turn.started', 5],
+      ['turn.restarted', 6],
+      ['turn.completed', 7],
+    ])
+  })
+})
 
 describe('a turn over a store that loses, repeats and delays', () => {
   it('[TURN-24] ends with exactly the provider’s text, shown once and in order', async () => {

@@ -1,0 +1,40 @@
+/**
+ * The records that a producer writes, each made once. A store that was rolled back gets the very same record again, and
+ * with it the same mark, which makes the cursors of readers valid again that had seen it.
+ */
+import { refusal } from '../protocol/error.ts'
+import type { Usage } from '../protocol/shapes.ts'
+import type { Sums } from './answer-text.ts'
+import type { OpeningRecord, TerminalRecord } from './ports.ts'
+import type { Outcome } from './turn-state.ts'
+
+export interface WrittenRecords {
+  opening(attempt: number): OpeningRecord
+  terminal(attempt: number, outcome: Outcome, sums: Sums, usage: Usage): TerminalRecord
+}
+
+export function writtenRecords(turn: string, model: string, nowMs: () => number): WrittenRecords {
+  const made = new Map<string, number>()
+  /** When a record of this name was first made. */
+  const timeOf = (name: string) => {
+    const timeMs = made.get(name) ?? nowMs()
+    made.set(name, timeMs)
+    return timeMs
+  }
+  return {
+    opening(attempt) {
+      const timeMs = timeOf(`opening ${attempt}`)
+      if (attempt === 1) return { type: 'turn.started', timeMs, turn, attempt, model }
+      return { type: 'turn.restarted', timeMs, turn, attempt, model, reason: 'the producer before was lost' }
+    },
+    terminal(attempt, outcome, { bytes, sha256 }, usage) {
+      const { finishReason } = outcome
+      const timeMs = timeOf(outcome.kind)
+      const fields = { timeMs, turn, attempt, finishReason, usage, bytes, sha256 }
+      if (outcome.kind === 'completed') return { type: 'turn.completed', ...fields }
+      if (outcome.kind === 'cancelled') return { type: 'turn.cancelled', ...fields }
+      const error = outcome.error ?? refusal('internal', 'the gateway failed to produce this answer')
+      return { type: 'turn.failed', ...fields, error }
+    },
+  }
+}
