@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type AuthenticatorDependencies, createAuthenticator } from '../../../gateway/auth/authenticator.ts'
 import { Chat, randomId } from '../../../gateway/chat.ts'
 import { readConfig } from '../../../gateway/config.ts'
-import { createHttpApp } from '../../../gateway/http/app.ts'
+import { createHono, createHttpApp } from '../../../gateway/http/app.ts'
 import type { HttpDeps } from '../../../gateway/http/route.ts'
 import { chooseTransport } from '../../../gateway/transport/choose-transport.ts'
 import { type ModelServer, startModelServer } from '../../../load/model-server/server.ts'
@@ -29,6 +29,8 @@ export interface Station extends AsyncDisposable {
   readonly lines: readonly Record<string, unknown>[]
   readonly answered: readonly { readonly route: string; readonly method: string; readonly status: number }[]
   readonly pageDir: string
+  /** What hono answers, without middleware and without what answers other methods. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[]
   token(subject: string, scope?: string): Promise<string>
   /** `fetch` with a token of `subject` (default `ann`) and JSON for a body. */
   call(path: string, options?: CallOptions): Promise<Response>
@@ -133,6 +135,7 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     lines,
     answered,
     pageDir,
+    routes: createHono(deps).routes.filter(({ method }) => method !== 'ALL'),
     token,
     call: async (path, { method, subject = 'ann', body, headers, signal } = {}) =>
       fetch(url + path, {
