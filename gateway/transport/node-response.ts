@@ -4,9 +4,12 @@ import type { ResponseSink } from './http-response.ts'
 /** Node's side of one HTTP answer. */
 export class NodeResponse implements ResponseSink {
   readonly #outgoing: ServerResponse
+  readonly #isLast: () => boolean
 
-  constructor(outgoing: ServerResponse) {
+  /** `isLast` says at the head whether the connection is closed with this answer. */
+  constructor(outgoing: ServerResponse, isLast: () => boolean) {
     this.#outgoing = outgoing
+    this.#isLast = isLast
   }
 
   flushHead(response: Response): void {
@@ -49,6 +52,7 @@ export class NodeResponse implements ResponseSink {
   #writeHead(response: Response): void {
     if (this.#outgoing.headersSent) return
     this.#outgoing.setHeaders(response.headers)
+    if (this.#isLast()) this.#outgoing.setHeader('connection', 'close')
     this.#outgoing.writeHead(response.status)
   }
 }

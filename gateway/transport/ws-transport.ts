@@ -1,5 +1,5 @@
 /**
- * The transport on Node's own HTTP server and `ws`: nothing to install, 16 KiB an idle socket. The other one is
+ * The transport on Node's own HTTP server and `ws`: nothing to install, about 8 KiB an idle socket. The other one is
  * uws-transport.ts; one contract suite runs on both.
  */
 import {
@@ -58,7 +58,10 @@ class WsTransport implements Transport {
     const { host, port } = this.#options
     this.#useCertificate()
     return new Promise((resolve, reject) => {
-      const onError = (error: Error) => reject(listenError(host, port, error))
+      const onError = (error: Error) => {
+        this.#tlsWatch?.close()
+        reject(listenError(host, port, error))
+      }
       this.#server.once('error', onError)
       this.#server.listen({ host, port }, () => {
         this.#server.off('error', onError)
@@ -99,7 +102,7 @@ class WsTransport implements Transport {
         // Boundary: the adapter's types allow HTTP/2, which this server does not speak.
         const incoming = env.incoming as IncomingMessage
         const response = await this.#answer(request, incoming)
-        const sink = new NodeResponse(env.outgoing as ServerResponse)
+        const sink = new NodeResponse(env.outgoing as ServerResponse, () => this.#isStopping)
         // Ours rather than the adapter's writer, which prints a failed body's message, and sends it to the client.
         await sendResponse(response, incoming.method === 'HEAD', sink)
         return RESPONSE_ALREADY_SENT
@@ -114,7 +117,7 @@ class WsTransport implements Transport {
       },
     )
     this.#server.on('request', (incoming, outgoing) => {
-      if (this.#isStopping) outgoing.setHeader('connection', 'close')
+      // An answer that had begun before the stop did not say that it is the last.
       outgoing.once('close', () => this.#isStopping && this.#server.closeIdleConnections())
       void listener(incoming, outgoing)
     })
@@ -170,6 +173,7 @@ function createWebSocketServer(options: TransportOptions) {
 
 function refuseUpgrade(socket: Duplex): void {
   socket.on('error', () => socket.destroy())
+  socket.once('finish', () => socket.destroy()) // a client may keep its half open for ever
   socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
 }
 

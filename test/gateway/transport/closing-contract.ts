@@ -59,6 +59,22 @@ export function closingContract(adapter: Adapter): void {
       ])
     })
 
+    test('[SOCKET-9] what was sent before the close arrives before it, also when the kernel did not take it yet', async () => {
+      await using station = await startStation(adapter)
+      const client = await openClient(station.socketUrl)
+      const { socket } = await station.served.next('socket')
+      client.webSocket.pause()
+      const frame = 'x'.repeat(1024 * 1024)
+      for (let count = 0; count < 12; count += 1) socket.send(frame)
+      expect(socket.bufferedBytes()).toBeGreaterThan(0)
+      socket.close(4001, 'after all that')
+      client.webSocket.resume()
+      await client.events.next('close', isClosed)
+      const kinds = client.events.all.map((event) => event.kind)
+      expect(kinds).toEqual([...Array(12).fill('text'), 'closed'])
+      expect(client.events.all.at(-1)).toMatchObject({ code: 4001, reason: 'after all that' })
+    })
+
     test('[SOCKET-9] `closed` is never told inside the gateway’s own call', async () => {
       const calls: string[] = []
       await using station = await startStation(adapter, {

@@ -53,6 +53,23 @@ export function lifecycleContract(adapter: Adapter): void {
       station.transport.stopListening()
       answer.resolve(new Response('done at last'))
       await raw.seen('done at last')
+      expect(raw.received.toLowerCase()).toContain('connection: close')
+      await raw.ended.next('end')
+    })
+
+    test('[SOCKET-29] after stopListening a stream under way goes on to its end, and its connection ends', async () => {
+      const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>>()
+      const writer = writable.getWriter()
+      await using station = await startStation(adapter, {
+        fetch: () => new Response(readable, { headers: { 'content-type': 'text/event-stream' } }),
+      })
+      const raw = new RawClient(station.port, 'GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      await writer.write(Buffer.from('before;'))
+      await raw.seen('before;')
+      station.transport.stopListening()
+      await writer.write(Buffer.from('after;'))
+      await raw.seen('after;')
+      await writer.close()
       await raw.ended.next('end')
     })
 

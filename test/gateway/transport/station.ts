@@ -22,6 +22,8 @@ interface Differences {
   readonly invalidUtf8: number
   /** The gateway's code when the client never answers its close frame 4001. */
   readonly unansweredClose: number
+  /** A streamed answer's status and headers come before its first piece is there. */
+  readonly headAhead: boolean
 }
 
 export interface Adapter {

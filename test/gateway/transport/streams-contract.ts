@@ -25,6 +25,21 @@ export function streamsContract(adapter: Adapter): void {
       expect(await inTime(reader.next(), 'the end')).toBe(undefined)
     })
 
+    test('[SOCKET-23] the head of a stream comes ahead of its first piece, where the library can', async () => {
+      const source = openSource()
+      await using station = await startStation(adapter, {
+        fetch: ({ url }) => (url.endsWith('/stream') ? eventStream(source.stream) : new Response('pong')),
+      })
+      const raw = new RawClient(station.port, 'GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      if (adapter.differences.headAhead) await raw.seen('200 OK')
+      await roundTrips(station, 10)
+      expect(raw.received.includes('200 OK')).toBe(adapter.differences.headAhead)
+      source.push('data: 1\n\n')
+      await raw.seen('data: 1\n\n')
+      expect(raw.received).toContain('200 OK')
+      raw.tcp.destroy()
+    })
+
     test('[SOCKET-23] a client that goes away aborts the signal and cancels the body', async () => {
       const source = openSource()
       const aborted = Promise.withResolvers<void>()
