@@ -18,7 +18,7 @@ export interface AdmissionLimits {
   readonly promptTokens: number
 }
 
-export interface Applicant {
+interface Applicant {
   readonly owner: { readonly tenant: string; readonly subject: string }
   readonly content: string
   readonly system: string

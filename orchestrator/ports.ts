@@ -8,14 +8,14 @@ import type { Metadata, Usage } from '../protocol/shapes.ts'
  */
 
 type Unplaced<R> = R extends unknown ? Omit<R, 'seq' | 'mark'> : never
-export type MessageRecord = Unplaced<RecordOf<'message.added'>>
+type MessageRecord = Unplaced<RecordOf<'message.added'>>
 export type OpeningRecord = Unplaced<RecordOf<'turn.started'>> | Unplaced<RecordOf<'turn.restarted'>>
 export type TerminalRecord =
   | Unplaced<RecordOf<'turn.completed'>>
   | Unplaced<RecordOf<'turn.cancelled'>>
   | Unplaced<RecordOf<'turn.failed'>>
 
-export interface Position {
+interface Position {
   readonly seq: number
   readonly mark: number
 }
@@ -63,7 +63,7 @@ export type AcceptReply =
   | { readonly kind: 'store-full'; readonly retryAfterMs: number }
   | Gone
 
-export interface AppendRequest {
+interface AppendRequest {
   readonly session: string
   readonly fence: Fence
   readonly part: number
@@ -81,7 +81,7 @@ export type AppendReply =
   | { readonly kind: 'stale' }
   | Gone
 
-export interface EndRequest {
+interface EndRequest {
   readonly session: string
   readonly token: string
   readonly turn: string
@@ -96,7 +96,7 @@ export type EndReply =
   | { readonly kind: 'stale' }
   | Gone
 
-export interface TakeOverRequest {
+interface TakeOverRequest {
   readonly session: string
   readonly token: string
   readonly leaseMs: number
@@ -116,19 +116,17 @@ export type TakeOverReply =
   | { readonly kind: 'idle' }
   | Gone
 
-export type DescribeReply = { readonly kind: 'ok'; readonly info: { readonly prompt?: string } } | Gone
+type DescribeReply = { readonly kind: 'ok'; readonly info: { readonly prompt?: string } } | Gone
 
-export type PageReply =
-  | { readonly kind: 'ok'; readonly entries: readonly HistoryEntry[]; readonly hasMore: boolean }
-  | Gone
+type PageReply = { readonly kind: 'ok'; readonly entries: readonly HistoryEntry[]; readonly hasMore: boolean } | Gone
 
-export type ReadReply =
+type ReadReply =
   | { readonly kind: 'ok'; readonly at: number; readonly text: Buffer; readonly length: number }
   | { readonly kind: 'unknown' }
   | Gone
 
 /** All of a session's news; a turn minds the nudges alone. Callbacks are synchronous and must not throw. */
-export interface TurnListener {
+interface TurnListener {
   confirmed(): void
   lost(): void
   record(previous: unknown, entry: unknown): void

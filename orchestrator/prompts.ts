@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 
-export interface PromptValues {
+interface PromptValues {
   readonly date: string
   readonly model: string
 }

@@ -27,7 +27,7 @@ export interface Outcome {
   readonly error?: Refusal
 }
 
-export type Operation = 'claim' | 'append' | 'end' | 'read'
+type Operation = 'claim' | 'append' | 'end' | 'read'
 
 /** What the producer believes of the store. */
 export interface Store {

@@ -38,7 +38,7 @@ export interface Turns {
   drain(forMs: number): Promise<void>
 }
 
-export const systemClock: Clock = {
+const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, run) {

@@ -14,7 +14,7 @@ import type { LogEntry, SessionLog } from '../../sessions/session-log.ts'
 
 export const owner = { tenant: 'tenant', subject: 'subject' }
 
-export const testOptions: TurnOptions = {
+const testOptions: TurnOptions = {
   model: 'sluice-demo',
   models: 'any',
   maxOutputTokens: 100_000,
