@@ -8,9 +8,8 @@
  *   listener is closed; the first one's sockets live on in it. A retired app costs some kilobytes for each change.
  * - It drops frames over `maxBackpressure`. It says so, and such a socket is ended (guarded-socket.ts).
  *
- * And three that it does otherwise, which nothing here changes: it ends an HTTP answer whose client takes nothing for
- * about 10 s, it closes a connection that sends its next request before the last one's answer, and it sends no
- * `100 Continue`, for which some clients wait a second.
+ * And two that it does otherwise, which nothing here changes: it ends an HTTP answer whose client takes nothing for
+ * about 10 s, and it closes a connection that sends its next request before the last one's answer.
  */
 import { createServer } from 'node:net'
 import { MAX_UNSENT_BYTES } from './guarded-socket.ts'
