@@ -4,7 +4,7 @@ import { type AddressRange, readAddressRange } from '../../gateway/config/networ
 
 const proxies = new TrustedProxies(['10.0.0.0/8', '::1', '2001:db8::/32'].map(range))
 
-test.each([
+test.each<[string, string | undefined, string, string]>([
   ['203.0.113.5', '198.51.100.1', '203.0.113.5', 'a peer that is no proxy is believed nothing'],
   ['10.0.0.1', undefined, '10.0.0.1', 'a proxy that says nothing'],
   ['10.0.0.1', '198.51.100.1', '198.51.100.1', 'one proxy'],

@@ -45,7 +45,7 @@ describe.each(testedTransports)('who is answered over HTTP on %s', (transport) =
     await using station = await startStation({ transport })
     const session = await newSession(station)
     const path = `/v1/sessions/${session}/messages`
-    const post = async (body: string | Buffer, type = 'application/json') =>
+    const post = async (body: string | Uint8Array<ArrayBuffer>, type = 'application/json') =>
       fetch(station.url + path, {
         method: 'POST',
         headers: { authorization: `Bearer ${await station.token('ann')}`, 'content-type': type },
@@ -57,7 +57,7 @@ describe.each(testedTransports)('who is answered over HTTP on %s', (transport) =
     }
     expect(await messageOf(await post('{"content":"x"}', 'text/plain'), 400)).toContain('content-type')
     expect(await messageOf(await post('{"content":'), 400)).toContain('JSON')
-    expect(await messageOf(await post(Buffer.from([0x22, 0xff, 0x22])), 400)).toContain('UTF-8')
+    expect(await messageOf(await post(Uint8Array.of(0x22, 0xff, 0x22)), 400)).toContain('UTF-8')
     expect(await messageOf(await post(''), 400)).toContain('JSON')
     expect(await messageOf(await post('{"content":""}'), 400)).toContain('content')
     const secret = await messageOf(await post('{"content":"x","replaces":"my secret words"}'), 400)
