@@ -6,11 +6,9 @@ export type TokenWay =
 
 /** Rejects when the gateway cannot be asked. */
 export async function fetchTokenWay(): Promise<TokenWay> {
-  const { token } = await fetchJson('/v1/web-config')
-  if (typeof token !== 'object' || token === null || !('kind' in token)) throw new Error('unable to read the settings')
-  if (token.kind === 'development') return { kind: 'development' }
-  if (token.kind === 'url' && 'url' in token && typeof token.url === 'string') return { kind: 'url', url: token.url }
-  return { kind: 'paste' }
+  const { tokenUrl, devToken } = await fetchJson('/v1/web-config')
+  if (typeof tokenUrl === 'string') return { kind: 'url', url: tokenUrl }
+  return devToken === true ? { kind: 'development' } : { kind: 'paste' }
 }
 
 /** Rejects when there is none. */
@@ -20,9 +18,15 @@ export async function fetchToken(url: string, credentials: RequestCredentials): 
   throw new Error('unable to get a token: the answer has none')
 }
 
+interface Answer {
+  readonly token?: unknown
+  readonly tokenUrl?: unknown
+  readonly devToken?: unknown
+}
+
 const deadlineMs = 15_000
 
-async function fetchJson(url: string, credentials: RequestCredentials = 'same-origin'): Promise<{ token?: unknown }> {
+async function fetchJson(url: string, credentials: RequestCredentials = 'same-origin'): Promise<Answer> {
   const headers = { accept: 'application/json' }
   const signal = AbortSignal.timeout(deadlineMs)
   const response = await fetch(url, { headers, credentials, cache: 'no-store', signal })

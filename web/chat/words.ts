@@ -36,18 +36,18 @@ function waitText(waitMs: number): string {
   return `It may work again in ${seconds === 1 ? 'a second' : `${seconds} seconds`}.`
 }
 
-/** Nothing to say while all is well. */
-export function describeConnection(state: ConnectionState, isOffline: boolean): string | undefined {
+/** Nothing to say while all is well. `wasOnline`: there was a connection to lose. */
+export function describeConnection(state: ConnectionState, isOffline: boolean, wasOnline: boolean): string | undefined {
   switch (state.kind) {
     case 'idle':
     case 'online':
       return undefined
     case 'connecting':
-      return isOffline ? 'You are offline.' : 'Connecting…'
+      return isOffline ? 'You are offline.' : wasOnline ? 'Reconnecting…' : 'Connecting…'
     case 'refreshing':
       return 'Signing in again…'
     case 'waiting':
-      return isOffline ? 'You are offline.' : 'Connection lost.'
+      return isOffline ? 'You are offline.' : wasOnline ? 'Connection lost.' : 'Unable to connect.'
     case 'stopped':
       return stopped(state)
   }

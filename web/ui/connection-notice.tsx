@@ -24,7 +24,7 @@ export function ConnectionNotice({ connection, client }: ConnectionNoticeProps) 
     const timer = setTimeout(() => setPatient(false), patienceMs)
     return () => clearTimeout(timer)
   }, [isWell])
-  const text = describeConnection(state, isOffline)
+  const text = describeConnection(state, isOffline, lostMs !== undefined)
   const isSilent = text === undefined || isPatient
   const canHurry = state.kind === 'waiting' || state.kind === 'stopped'
   return (
