@@ -207,4 +207,7 @@ async function prepareUws(node) {
   return { node, entry: undefined, lines: [line] }
 }
 
-module.exports = { prepareUws }
+/** A Debian mirror of this machine, or undefined. */
+const findDebianMirror = () => (osRelease().id === 'debian' ? findMirror(osRelease().codename) : undefined)
+
+module.exports = { prepareUws, findDebianMirror }
