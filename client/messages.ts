@@ -92,8 +92,11 @@ export function messageRefused(move: Move, session: Session, messageId: string, 
   putMessage(move, session, { ...own, refusals, status: { kind: 'unsent', notBeforeMs } })
 }
 
-/** After a new history: accepted messages that it lacks are to be sent again, in place of nothing that is gone. */
-export function reconcileMessages(session: Session): Session {
+/**
+ * After each open: an acknowledged message whose record did not come with it is sent again, since a store that went
+ * back to where we are lost it without our position showing that. In a new history nothing gone is replaced.
+ */
+export function reconcileMessages(session: Session, isFresh: boolean): Session {
   const turns = new Set(session.turns.map(({ turn }) => turn))
   const messages = new Set(session.turns.map(({ messageId }) => messageId))
   const outgoing = session.outgoing.map((own) => {
@@ -101,7 +104,7 @@ export function reconcileMessages(session: Session): Session {
     if (isFailed(own) || messages.has(message.messageId)) return own
     if (status.kind === 'accepted' && turns.has(status.turn)) return own
     const { replaces, ...rest } = message
-    const isGone = replaces !== undefined && !turns.has(replaces)
+    const isGone = isFresh && replaces !== undefined && !turns.has(replaces)
     return { ...own, message: isGone ? rest : message, status: { kind: 'unsent' as const, notBeforeMs: 0 } }
   })
   return { ...session, outgoing }

@@ -112,7 +112,7 @@ export function opened(move: Move, session: Session, frame: DownOf<'session.open
     if (record.type === 'feedback.added') feedbackRecorded(move, frame.session, { ...record, session: frame.session })
   }
   next = { ...next, position: { seq: frame.seq, mark: frame.mark } }
-  if (isFresh) next = reconcileMessages(next)
+  next = reconcileMessages(next, isFresh)
   putSession(move, trimTurns(next, maxTurns))
   if (frame.turn !== undefined) meetTurn(move, next, frame.turn)
 }
