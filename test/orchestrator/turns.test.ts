@@ -231,7 +231,11 @@ function faulty(log: SessionLog, seed: number, counts: Map<string, number>): Tur
       count(`accept reply lost, seed ${seed}`)
       throw new Error('the store is away')
     },
-    append: wrap('append', (request: Parameters<TurnLog['append']>[0]) => log.append(request)),
+    append: wrap('append', async (request: Parameters<TurnLog['append']>[0]) => {
+      if (!chance(0.05)) return log.append(request)
+      count('stale')
+      return { kind: 'stale' } as const
+    }),
     end: wrap('end', (request: Parameters<TurnLog['end']>[0]) => log.end(request)),
   }
 }
@@ -271,7 +275,28 @@ describe('a turn over a store that loses, repeats and delays', () => {
       expect(await finalText(bench, session), `seed ${seed}`).toBe(whole(bench, { tokenCount: 60 }))
       expect(whole(bench, { tokenCount: 60 }).startsWith(shown(bench.delivered, turn)), `seed ${seed}`).toBe(true)
     }
-    for (const name of ['late', 'append lost', 'append reply lost', 'end lost', 'end reply lost'])
+    for (const name of ['late', 'stale', 'append lost', 'append reply lost', 'end lost', 'end reply lost'])
+      expect(counts.get(name) ?? 0, name).toBeGreaterThan(0)
+  })
+
+  it('[TURN-24] ends cancelled with a beginning of the provider’s text when it is cancelled meanwhile', async () => {
+    const counts = new Map<string, number>()
+    for (let seed = 101; seed <= 112; seed++) {
+      await using bench = await startBench({
+        between: (log) => faulty(log, seed, counts),
+        model: { tokensPerSecond: 1_000, tokenCount: 100_000 },
+      })
+      const session = await bench.session()
+      const { turn } = accepted(await bench.turns.send(bench.request(session, `Question ${seed}`)))
+      await bench.model.waitFor((request) => request.sentTokenCount > seed - 100)
+      await bench.log.cancel({ session, turn })
+      expect(await bench.terminal(session, turn), `seed ${seed}`).toMatchObject({ type: 'turn.cancelled' })
+      const { sentText } = await bench.model.waitFor(({ status }) => status === 'closed-by-client')
+      const text = await finalText(bench, session)
+      expect(sentText.startsWith(text), `seed ${seed}`).toBe(true)
+      expect(text.startsWith(shown(bench.delivered, turn)), `seed ${seed}`).toBe(true)
+    }
+    for (const name of ['append lost', 'append reply lost', 'stale'])
       expect(counts.get(name) ?? 0, name).toBeGreaterThan(0)
   })
 
