@@ -63,7 +63,8 @@ export interface Upgrade extends Peer {
 export type SocketAcceptor = (upgrade: Upgrade, socket: Socket) => SocketHandlers
 
 export interface Socket {
-  /** Sends one text frame. A Buffer holds its UTF-8, may be shared between sockets and must not change. After the close it does nothing. */
+  /** Sends one text frame. A Buffer holds its UTF-8, may be shared between sockets and must not change. After the close it does nothing. A
+   * socket for which the library holds more than 16 MiB is ended (1006): no frame is dropped in silence. */
   send(frame: string | Buffer): void
   /** A WebSocket ping; `payload` is at most 125 bytes of ASCII and comes back in `pong`, after all that was sent before was read. */
   ping(payload: string): void
@@ -83,7 +84,7 @@ export interface SocketHandlers {
   pong(payload: string): void
   /** Any sign of life below the frames: a ping by the client. */
   alive(): void
-  /** Once, last. 1006 when there was no close frame. */
+  /** Once, last. 1006 when there was no close frame; on uWS the code that the gateway itself closed with. */
   closed(code: number, reason: string): void
 }
 
