@@ -36,7 +36,7 @@ export function createHono(deps: HttpDeps): Hono<HttpEnv> {
   app.use(observe(deps))
   app.use('/v1/*', guardOrigin(deps))
   app.use('/dev/*', guardOrigin(deps))
-  for (const route of allRoutes) app.on(route.method, route.path, (context) => serve(parts, route, context))
+  for (const route of allRoutes) app.on(route.method, route.path, (context) => answer(parts, route, context))
   for (const path of new Set(allRoutes.map((route) => route.path))) app.all(path, () => otherMethod(path))
   app.notFound((context) => answerPage(page, context))
   app.onError((error, context) => {
@@ -84,6 +84,13 @@ function guardOrigin({ web }: HttpDeps) {
     for (const [name, value] of Object.entries(verdict.headers)) context.header(name, value)
     return undefined
   }
+}
+
+/** A HEAD is answered like its GET, whose body nobody reads: a stream ends before it began. */
+async function answer(parts: RouteParts, route: Route, context: HttpContext): Promise<Response> {
+  const response = await serve(parts, route, context)
+  if (context.req.method === 'HEAD') await response.body?.cancel()
+  return response
 }
 
 async function serve(parts: RouteParts, route: Route, context: HttpContext): Promise<Response> {

@@ -62,10 +62,15 @@ async function send(call: Call, identity: Identity): Promise<Response> {
   }
   const giveBack = parts.places.take(identity)
   if (giveBack === undefined) return refuse(tooManyStreams)
-  const sent = await parts.chat.send(identity, { ...rest, session, messageId })
-  if (sent.kind === 'ok') return answerTurn(call, { session, messageId, mode, sent, giveBack })
-  giveBack()
-  return refuse(sent.refusal)
+  try {
+    const sent = await parts.chat.send(identity, { ...rest, session, messageId })
+    if (sent.kind === 'ok') return await answerTurn(call, { session, messageId, mode, sent, giveBack })
+    giveBack()
+    return refuse(sent.refusal)
+  } catch (error) {
+    giveBack()
+    throw error
+  }
 }
 
 interface Sent {

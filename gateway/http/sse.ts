@@ -8,7 +8,7 @@ import type { TurnEvent, TurnEvents } from './turn-events.ts'
  */
 export function eventStream(events: TurnEvents, first: TurnEvent | undefined, onEnd: () => void): Response {
   let pending: Promise<TurnEvent | undefined> | undefined
-  let stalled: NodeJS.Timeout | undefined
+  let controller: ReadableStreamDefaultController<Uint8Array> | undefined
   // Sent at once, so that the client knows it was heard before the turn says anything.
   let opening: Buffer | undefined = openingOf(first)
 
@@ -17,20 +17,26 @@ export function eventStream(events: TurnEvents, first: TurnEvent | undefined, on
     events.close()
     onEnd()
   }
-  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+  const giveUp = () => {
+    end()
+    controller?.error(new Error('the client takes nothing any more'))
+  }
+  // From the beginning on: an answer that nobody ever reads is over as well.
+  let stalled = setTimeout(giveUp, stalledMs).unref()
+  const pull = async (streamController: ReadableStreamDefaultController<Uint8Array>) => {
     clearTimeout(stalled)
     const chunk = opening ?? (await nextChunk())
     opening = undefined
     if (chunk === undefined) {
       end()
-      controller.close()
+      streamController.close()
       return
     }
-    controller.enqueue(chunk)
-    stalled = setTimeout(() => {
-      end()
-      controller.error(new Error('the client takes nothing any more'))
-    }, stalledMs).unref()
+    streamController.enqueue(chunk)
+    stalled = setTimeout(giveUp, stalledMs).unref()
+  }
+  const start = (streamController: ReadableStreamDefaultController<Uint8Array>) => {
+    controller = streamController
   }
   const nextChunk = async () => {
     pending ??= events.next()
@@ -40,7 +46,7 @@ export function eventStream(events: TurnEvents, first: TurnEvent | undefined, on
     return event === undefined ? undefined : encodeEvent(event)
   }
 
-  const body = new ReadableStream<Uint8Array>({ pull, cancel: end }, { highWaterMark: 0 })
+  const body = new ReadableStream<Uint8Array>({ start, pull, cancel: end }, { highWaterMark: 0 })
   return new Response(body, { headers: streamHeaders })
 }
 

@@ -24,11 +24,18 @@ export async function answerTurnEvents(
   first?: TurnEvent,
 ): Promise<Response> {
   const events = new TurnEvents(parts, { session, turn, text: 'deltas' })
-  const started = await events.start(place, info)
-  if (started.kind === 'ok') return eventStream(events, first, giveBack)
-  events.close()
-  giveBack()
-  return refuse(started.refusal)
+  let isStreaming = false
+  try {
+    const started = await events.start(place, info)
+    if (started.kind === 'refused') return refuse(started.refusal)
+    isStreaming = true
+    return eventStream(events, first, giveBack)
+  } finally {
+    if (!isStreaming) {
+      events.close()
+      giveBack()
+    }
+  }
 }
 
 /** Waits for the terminal record. A client that goes away ends the waiting, and nothing else. */

@@ -102,6 +102,21 @@ describe.each(testedTransports)('who is answered over HTTP on %s', (transport) =
     expect((await station.call(`/v1/sessions/${session}`)).status).toBe(200)
   })
 
+  test('[HTTP-34] a bug is 500 for one request, told to the operator by its id, and the process lives', async () => {
+    const nodeState = () => {
+      throw new Error('the details')
+    }
+    await using station = await startStation({ transport, deps: { nodeState } })
+    const failed = await fetch(`${station.url}/v1/admin/node`, {
+      headers: { authorization: `Bearer ${await station.token('ann', 'admin')}`, 'x-request-id': 'request-8' },
+    })
+    const text = JSON.stringify(await jsonOf(failed, 500))
+    expect(text).toContain('request-8')
+    expect(text).not.toContain('the details')
+    expect(station.lines).toContainEqual(expect.objectContaining({ requestId: 'request-8', err: expect.any(Error) }))
+    expect((await station.call('/healthz')).status).toBe(200)
+  })
+
   test('[HTTP-35] the request id is taken, or made, echoed and named in answers', async () => {
     await using station = await startStation({ transport })
     const own = await station.call('/v1/sessions', { headers: { 'x-request-id': 'request-7' } })

@@ -11,7 +11,7 @@ const committed = join(import.meta.dirname, '../../../docs/schema')
 
 test.each([...schemaFiles().keys()])('[HTTP-48] docs/schema/%s is what the code says', async (name) => {
   const text = await readFile(join(committed, name), 'utf8')
-  expect(text === schemaFiles().get(name), `${name} is old: run `node cli/main.ts schema``).toBe(true)
+  expect(text === schemaFiles().get(name), `${name} is old: run node cli/main.ts schema`).toBe(true)
 })
 
 test('[HTTP-48] both documents are served as they are committed', async () => {

@@ -144,6 +144,18 @@ describe.each(testedTransports)('the events of a turn on %s', (transport) => {
     expect(client.last).toMatchObject({ type: 'error', kind: 'not-found' })
   })
 
+  test('[HTTP-19] a HEAD of a stream leaves nothing behind', async () => {
+    await using station = await startStation({ transport, deps: { streamsPerSubject: 1 } })
+    const session = await newSession(station)
+    const turn = await ScriptedTurn.accepted(station.log, session, 'turn')
+    await turn.open()
+    for (let n = 0; n < 2; n++) {
+      const head = await station.call(`/v1/sessions/${session}/turns/turn/events`, { method: 'HEAD' })
+      expect([head.status, head.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8'])
+    }
+    expect(station.feeds.size).toBe(0)
+  })
+
   test('[HTTP-19] a dropped stream leaves nothing behind', async () => {
     await using station = await startStation({ transport })
     const session = await newSession(station)

@@ -127,6 +127,15 @@ describe.each(testedTransports)('messages over HTTP on %s', (transport) => {
     expect(await jsonOf(tooLarge, 413)).toMatchObject({ error: { kind: 'too-large' } })
   })
 
+  test('[HTTP-9] too many messages a minute are 429 with Retry-After', async () => {
+    await using station = await startStation({ transport, turns: { messagesPerMinute: 1 } })
+    const session = await newSession(station)
+    await jsonOf(await send(station, session, { content: quick }))
+    const refused = await send(station, session, { content: quick }, events)
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(30)
+    expect(await jsonOf(refused, 429)).toMatchObject({ error: { kind: 'rate-limited', retryable: true } })
+  })
+
   test('[HTTP-10] streams and waiting answers of one subject are bounded, and come back when they end', async () => {
     await using station = await startStation({ transport, deps: { streamsPerSubject: 1 } })
     const session = await newSession(station)

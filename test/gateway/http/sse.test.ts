@@ -12,7 +12,7 @@ afterEach(() => {
 
 test('[HTTP-20] a silent stream says : ping every 15 s, and only to who takes it', async () => {
   const { reader, turn } = await openStream()
-  vi.advanceTimersByTime(10 * heartbeatMs)
+  vi.advanceTimersByTime(7 * heartbeatMs)
   await turn.write('late')
   expect(await drain(reader, 'turn.delta')).toContain('"text":"late"')
   const silent = reader.read()
@@ -34,6 +34,13 @@ test('[HTTP-21] a client that takes nothing for two minutes is given up, and its
   await expect(reader.read()).rejects.toThrow('takes nothing')
   expect(feeds.size).toBe(0)
   expect(ended()).toBeGreaterThan(0)
+})
+
+test('[HTTP-21] an answer that nobody ever reads is over after the same time', async () => {
+  const { reader, feeds, ended } = await openStream()
+  vi.advanceTimersByTime(stalledMs)
+  await expect(reader.read()).rejects.toThrow('takes nothing')
+  expect([feeds.size, ended()]).toEqual([0, 1])
 })
 
 test('[HTTP-16] a client that does not read costs a position: what it missed comes in few large pieces', async () => {
