@@ -148,6 +148,11 @@ function placeNode(node) {
     fs.copyFileSync(node, placedNode)
   }
   fs.chmodSync(placedNode, 0o755)
+  // npm made no link to a binary that was not there yet. Windows' shims do not mind.
+  if (isWindows) return
+  const link = inProject('node_modules', '.bin', 'node')
+  fs.rmSync(link, { force: true })
+  fs.symlinkSync(path.join('..', 'node', 'bin', 'node'), link)
 }
 
 /** Makes node_modules complete and answers the Node that runs the project: its own 24, or the machine's newer one. */
