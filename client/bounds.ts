@@ -64,6 +64,8 @@ export const reopenWindowMs = 10_000
 /** A call that is not answered by then, reconnects included, is answered `unavailable`. */
 export const callMs = 30_000
 
+/** A message whose record has not come by then makes the session be opened anew, and is sent again if it is lost. */
+export const messageMs = 15_000
 /** Refusals of one message that are waited out, before it is failed with the last of them. */
 export const maxMessageRefusals = 20
 

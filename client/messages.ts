@@ -1,6 +1,6 @@
 import type { DownOf } from '../protocol/down.ts'
 import type { Refusal } from '../protocol/error.ts'
-import { maxFailedMessages, maxFrameBytes, maxMessageRefusals, maxRetryWaitMs } from './bounds.ts'
+import { maxFailedMessages, maxFrameBytes, maxMessageRefusals, maxRetryWaitMs, messageMs } from './bounds.ts'
 import { addSilentCall } from './calls.ts'
 import { localRefusal, type Move, putSession, request, retryWaitMs, takePace, tally } from './move.ts'
 import { sha256Hex } from './sha256.ts'
@@ -66,7 +66,11 @@ export function sendMessage(move: Move, session: Session): void {
   if (online === undefined) return
   if (own.sends > 0) tally(move, 'resends')
   request(move, online, body, { kind: 'send', local: session.local, messageId: own.message.messageId })
-  putMessage(move, session, { ...own, sends: own.sends + 1, status: { kind: 'sent' } })
+  putMessage(move, session, {
+    ...own,
+    sends: own.sends + 1,
+    status: { kind: 'sent', deadlineMs: move.nowMs + messageMs },
+  })
 }
 
 export function messageAccepted(move: Move, session: Session, frame: DownOf<'message.accepted'>): void {
@@ -74,7 +78,7 @@ export function messageAccepted(move: Move, session: Session, frame: DownOf<'mes
   if (own === undefined) return
   if (own.status.kind === 'accepted' || isFailed(own)) return
   const { turn, seq } = frame
-  const accepted: Outgoing = { ...own, status: { kind: 'accepted', turn, seq } }
+  const accepted: Outgoing = { ...own, status: { kind: 'accepted', turn, seq, deadlineMs: move.nowMs + messageMs } }
   // Sent again across page loads, and its turn lies before what is held.
   const isOld = seq < session.firstSeq
   const known = isOld ? failMessage(move, session, own, localRefusal('conflict', 'answered before')) : accepted
@@ -90,6 +94,14 @@ export function messageRefused(move: Move, session: Session, messageId: string, 
   if (isFinal) return putMessage(move, session, failMessage(move, session, own, error))
   const notBeforeMs = move.nowMs + waitMs
   putMessage(move, session, { ...own, refusals, status: { kind: 'unsent', notBeforeMs } })
+}
+
+/** Whether an own message was sent long ago and its record has not come. */
+export function isRecordMissing(session: Session, nowMs: number): boolean {
+  return session.outgoing.some(({ status, message }) => {
+    const isDue = 'deadlineMs' in status && nowMs >= status.deadlineMs
+    return isDue && !session.turns.some(({ messageId }) => messageId === message.messageId)
+  })
 }
 
 /**

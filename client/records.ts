@@ -105,7 +105,9 @@ function addMessage(session: Session, record: RecordOf<'message.added'>): Sessio
   })
   const turns = hideReplaced(added.turns, replaces)
   const outgoing = session.outgoing.map((own) =>
-    own.message.messageId === messageId ? { ...own, status: { kind: 'accepted' as const, turn, seq } } : own,
+    own.message.messageId === messageId
+      ? { ...own, status: { kind: 'accepted' as const, turn, seq, deadlineMs: 0 } }
+      : own,
   )
   const running: Running = { turn, messageId, attempt: 0, tape: emptyTape, otherEnds: [] }
   return { ...added, turns, outgoing, running }

@@ -4,7 +4,7 @@ import type { LogRecord } from '../protocol/record.ts'
 import type { Metadata } from '../protocol/shapes.ts'
 import { maxMessageCosts, maxQuickReopens, maxTurns, reopenWindowMs } from './bounds.ts'
 import { addSilentCall, detachCalls, feedbackRecorded } from './calls.ts'
-import { failMessage, reconcileMessages } from './messages.ts'
+import { failMessage, isRecordMissing, reconcileMessages } from './messages.ts'
 import {
   backoffMs,
   change,
@@ -147,6 +147,7 @@ export function olderCame(move: Move, session: Session, records: readonly LogRec
 /** An open that was not answered is asked again; an answer that comes late is nobody's and ignored. */
 export function expireOpen(move: Move, session: Session): void {
   const { phase } = session
+  if (phase.kind === 'live' && isRecordMissing(session, move.nowMs)) return reopen(move, session)
   if (phase.kind !== 'opening' || move.nowMs < phase.deadlineMs) return
   putSession(move, { ...session, phase: { kind: 'wanted', notBeforeMs: 0, tries: phase.tries + 1 } })
 }

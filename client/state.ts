@@ -186,8 +186,9 @@ export interface Outgoing {
 
 export type Status =
   | { readonly kind: 'unsent'; readonly notBeforeMs: number }
-  | { readonly kind: 'sent' }
-  | { readonly kind: 'accepted'; readonly turn: string; readonly seq: number }
+  /** Without its record by `deadlineMs`, the session is opened anew. */
+  | { readonly kind: 'sent'; readonly deadlineMs: number }
+  | { readonly kind: 'accepted'; readonly turn: string; readonly seq: number; readonly deadlineMs: number }
   | { readonly kind: 'failed'; readonly error: Refusal }
 
 export type TurnState = 'unsent' | 'sending' | 'pending' | 'streaming' | 'completed' | 'cancelled' | 'failed'

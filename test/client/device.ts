@@ -71,7 +71,8 @@ export class Device {
   loseDown(): void {
     for (const { socket } of this.#wires.values()) {
       const next: Down | undefined = socket.down[0]
-      if (next?.type === 'turn.delta' || (next !== undefined && 'mark' in next && !('ref' in next))) socket.down.shift()
+      if (next?.type === 'turn.delta' || (next !== undefined && 'mark' in next && next.type !== 'session.opened'))
+        socket.down.shift()
     }
   }
 
@@ -88,10 +89,10 @@ export class Device {
     this.do({ type: 'tick' })
   }
 
-  /** Waits for what is due, unless it is farther than a minute. */
-  waitDue(): boolean {
+  /** Waits for what is due, unless that is farther away than `mostMs`. */
+  waitDue(mostMs: number): boolean {
     const waitMs = this.state.dueMs - this.nowMs
-    if (waitMs > 20_000) return false
+    if (waitMs > mostMs) return false
     this.advance(Math.max(1, waitMs))
     return true
   }
