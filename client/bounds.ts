@@ -81,5 +81,5 @@ export const maxMessageCosts = 2
 /** The largest frame up that a transport takes, in bytes; what is larger is failed as `too-large`, unsent. */
 export const maxFrameBytes = 1024 * 1024
 
-/** Reads of one text by slices, before it is given up as unreadable. */
-export const maxTextReads = 64
+/** Reads in vain of one text, before it is given up as unreadable. */
+export const maxTextReads = 8

@@ -186,9 +186,9 @@ export function addSlice(move: Move, session: Session, turn: string, at: number,
   return readAgain(move, session, settling, hasStalled ? emptyTape : tape, hasStalled ? 1_000 : 0)
 }
 
-/** Reads on, or gives the text up when that was tried too often. */
+/** Reads on; after a wait it was in vain, and too many such reads give the text up. */
 export function readAgain(move: Move, session: Session, settling: Settling, tape: Tape, waitMs: number): Session {
-  const reads = settling.reads + 1
+  const reads = settling.reads + (waitMs > 0 ? 1 : 0)
   if (reads >= maxTextReads) return giveUpText(move, session, settling)
   const again: Settling = {
     ...settling,

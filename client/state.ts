@@ -160,6 +160,7 @@ export interface Settling {
   readonly shown: string
   readonly isReading: boolean
   readonly notBeforeMs: number
+  /** Reads in vain. */
   readonly reads: number
 }
 

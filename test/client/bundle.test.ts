@@ -17,7 +17,9 @@ it('[CLIENT-1] [CLIENT-3] weighs at most 12 KiB gzipped, and needs nothing that 
   expect(modules).toContain('client/step.ts')
   expect(modules.filter((path) => !path.startsWith('client/') && !allowed.has(path))).toEqual([])
   // [CLIENT-3] Nothing that only a page or only Node has.
-  expect(chunk.code).not.toMatch(/\b(?:window\.|localStorage|process\.|Buffer\.|structuredClone|TextEncoder|crypto\.subtle)/)
+  expect(chunk.code).not.toMatch(
+    /\b(?:window\.|localStorage|process\.|Buffer\.|structuredClone|TextEncoder|crypto\.subtle)/,
+  )
   expect(gzipSync(chunk.code, { level: 9 }).length).toBeLessThanOrEqual(maxBytes)
 })
 

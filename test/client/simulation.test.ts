@@ -196,7 +196,7 @@ describe('the client against a model of the gateway', () => {
           expect(seen.reopens + seen.resets).toBe(before)
         },
       ),
-      { numRuns: 400, endOnFailure: true },
+      { numRuns: 300, endOnFailure: true },
     )
     expect(seen.drops).toBeGreaterThan(50)
     expect(seen.ended).toBeGreaterThan(100)
@@ -205,7 +205,7 @@ describe('the client against a model of the gateway', () => {
 
   it('[CLIENT-11] a lost frame is noticed and repaired', () => {
     fc.assert(fc.property(fc.array(fc.oneof(...lossy), { minLength: 20, maxLength: 160, size: 'max' }), rules, run), {
-      numRuns: 400,
+      numRuns: 300,
       endOnFailure: true,
     })
     expect(seen.reopens).toBeGreaterThan(20)
@@ -213,7 +213,7 @@ describe('the client against a model of the gateway', () => {
 
   it('[CLIENT-12] a store that went back in time loses no message', () => {
     fc.assert(fc.property(fc.array(fc.oneof(...rolled), { minLength: 20, maxLength: 160, size: 'max' }), rules, run), {
-      numRuns: 400,
+      numRuns: 300,
       endOnFailure: true,
     })
     expect(seen.resets).toBeGreaterThan(20)
