@@ -539,6 +539,18 @@ describe('the turn reducer', () => {
     expect(waits).toEqual([20, 40, 80, 160, 160, 160])
   })
 
+  it('[TURN-10] repeats a renewal of unknown outcome, though there is no text to send', () => {
+    const before = [
+      called,
+      ok(0),
+      { type: 'ticked', nowMs: 2_000 },
+      { type: 'unknown', nowMs: 2_001, jitterMs: 20 },
+    ] as const
+    const { state } = run(before)
+    expect(wakeAtMs(state)).toBe(2_021)
+    expect(stepTurn(state, { type: 'ticked', nowMs: 2_021 }, bounds).effects.map(told)).toEqual(['append@0+lease'])
+  })
+
   it('[TURN-10] forgets the turn when the store stays away', () => {
     const { effects } = run([
       called,

@@ -26,6 +26,9 @@ function whole(bench: Bench, options: ScriptOptions = {}): string {
 
 const isStarted = (record: LogRecord): record is RecordOf<'turn.started'> => record.type === 'turn.started'
 
+/** Long enough that only a nudge can tell in time. */
+const slowRenewal = { leaseMs: 180_000, renewMs: 60_000, firstTokenMs: 60_000, idleMs: 60_000 }
+
 describe('a turn', () => {
   it('[TURN-1] is accepted, called, appended and ended with the whole answer', async () => {
     await using bench = await startBench()
@@ -123,6 +126,60 @@ describe('a turn', () => {
     expect(bench.metrics.some(([name]) => name === 'firstToken')).toBe(false)
   })
 
+  it('[TURN-9] a cancel before the subscription was confirmed is found when it is', async () => {
+    let subscribe: () => void = () => undefined
+    const between = (log: SessionLog): TurnLog => ({
+      ...log,
+      subscribe(session, listener) {
+        subscribe = () => void log.subscribe(session, listener)
+        return { hearDeltas: () => undefined, close: () => undefined }
+      },
+    })
+    await using bench = await startBench({ between, turns: slowRenewal, model: { fault: 'stall-mid' } })
+    const session = await bench.session()
+    const { turn } = accepted(await bench.turns.send(bench.request(session, 'Never mind')))
+    await bench.record(session, isStarted)
+    await bench.log.cancel({ session, turn })
+    subscribe()
+    expect(await bench.terminal(session, turn)).toMatchObject({ type: 'turn.cancelled' })
+  })
+
+  it('[TURN-9] a lost subscription is asked for again', async () => {
+    const subscribed = Promise.withResolvers<void>()
+    let count = 0
+    const between = (log: SessionLog): TurnLog => ({
+      ...log,
+      subscribe(session, listener) {
+        if (++count > 1) {
+          const confirmed = () => {
+            listener.confirmed()
+            subscribed.resolve()
+          }
+          return log.subscribe(session, { ...listener, confirmed })
+        }
+        queueMicrotask(() => listener.lost())
+        return { hearDeltas: () => undefined, close: () => undefined }
+      },
+    })
+    await using bench = await startBench({ between, turns: slowRenewal, model: { fault: 'stall-mid' } })
+    const session = await bench.session()
+    const { turn } = accepted(await bench.turns.send(bench.request(session, 'Never mind')))
+    await subscribed.promise
+    await bench.log.cancel({ session, turn })
+    expect(await bench.terminal(session, turn)).toMatchObject({ type: 'turn.cancelled' })
+  })
+
+  it('[TURN-15] an answer that ends in half a character ends in U+FFFD', async () => {
+    await using bench = await startBench({ turns: { maxOutputTokens: 6 } })
+    const session = await bench.session()
+    const model = 'sluice-demo?fault=split-surrogate&at=5&tokens=40'
+    const { turn } = accepted(await bench.turns.send(bench.request(session, 'Cut', { model })))
+    expect(await bench.terminal(session, turn)).toMatchObject({ type: 'turn.completed', finishReason: 'length' })
+    const text = await finalText(bench, session)
+    expect(text).toBe(whole(bench).toWellFormed())
+    expect(text.endsWith('\ufffd')).toBe(true)
+  })
+
   it('[TURN-20] an erased session closes the provider', async () => {
     await using bench = await startBench({ model: { fault: 'stall-mid' } })
     const session = await bench.session()
@@ -148,9 +205,7 @@ describe('a turn', () => {
   it('[TURN-22] a bug in a turn fails that turn as internal, closes its provider and harms no other', async () => {
     let isBroken = true
     const delivered = () => {
-      if (!isBroken) return
-      isBroken = false
-      throw new Error('Unmistakable')
+      if (isBroken) throw new Error('Unmistakable')
     }
     await using bench = await startBench({ audience: { delivered }, model: { tokensPerSecond: 100, tokenCount: 300 } })
     const session = await bench.session()
@@ -159,6 +214,7 @@ describe('a turn', () => {
     expect(terminal).toMatchObject({ type: 'turn.failed', error: { kind: 'internal' } })
     await bench.model.waitFor(({ status }) => status === 'closed-by-client')
     expect(JSON.stringify(bench.logs)).not.toContain('Unmistakable')
+    isBroken = false
     const next = accepted(await bench.turns.send(bench.request(session, 'Again', { model: 'sluice-demo?tps=0' })))
     expect(await bench.terminal(session, next.turn)).toMatchObject({ type: 'turn.completed' })
   })
@@ -190,7 +246,7 @@ async function untilShown(bench: Bench, turn: string, text: string, deadlineMs =
 
 type Operation = 'append' | 'end'
 
-/** Loses requests and replies, and repeats what was done long ago, by a seed. */
+/** Loses requests and replies, and repeats what was done long ago, by a seed. The first of each operation always fails. */
 function faulty(log: SessionLog, seed: number, counts: Map<string, number>): TurnLog {
   let state = seed
   const chance = (share: number) => {
@@ -198,22 +254,26 @@ function faulty(log: SessionLog, seed: number, counts: Map<string, number>): Tur
     return state / 2 ** 32 < share
   }
   const count = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1)
+  const begun = new Set<Operation>()
+  let appends = 0
   const old: (() => Promise<unknown>)[] = []
   const wrap =
     <Q, R>(name: Operation, operate: (request: Q) => Promise<R>) =>
     async (request: Q): Promise<R> => {
       const run = () => operate(request)
+      const isFirst = !begun.has(name)
+      begun.add(name)
       old.push(run)
       if (chance(0.15)) {
         count('late')
         await old[state % old.length]?.()
       }
-      if (chance(0.15)) {
+      if (chance(0.15) || (isFirst && seed % 2 === 0)) {
         count(`${name} lost`)
         throw new Error('the store is away')
       }
       const reply = await run()
-      if (chance(0.15)) {
+      if (chance(0.15) || isFirst) {
         count(`${name} reply lost`)
         throw new Error('the store is away')
       }
@@ -232,7 +292,7 @@ function faulty(log: SessionLog, seed: number, counts: Map<string, number>): Tur
       throw new Error('the store is away')
     },
     append: wrap('append', async (request: Parameters<TurnLog['append']>[0]) => {
-      if (!chance(0.05)) return log.append(request)
+      if (++appends !== 2 && !chance(0.05)) return log.append(request)
       count('stale')
       return { kind: 'stale' } as const
     }),
