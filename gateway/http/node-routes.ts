@@ -29,8 +29,8 @@ const ready: Route = {
   },
   handle: ({ parts: { readiness, isDraining } }) => {
     const state = readiness()
-    const reasons = isDraining() ? ['the node is leaving', ...state.reasons] : [...state.reasons]
     const isReady = state.ready && !isDraining()
+    const reasons = state.ready && !isReady ? ['this node is leaving'] : state.reasons
     return Response.json({ ready: isReady, reasons }, { status: isReady ? 200 : 503 })
   },
 }

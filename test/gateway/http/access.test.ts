@@ -64,6 +64,21 @@ describe.each(testedTransports)('who is answered over HTTP on %s', (transport) =
     expect(secret).toContain('replaces')
     expect(secret).not.toContain('secret words')
     expect(await messageOf(await post(`{"content":"${'x'.repeat(requestBodyBytes)}"}`), 413)).toContain('too-large')
+    const endless = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull: (controller) => controller.enqueue(new Uint8Array(64 * 1024).fill(0x20)),
+    })
+    const upload: RequestInit & { duplex: 'half' } = {
+      method: 'POST',
+      headers: { authorization: `Bearer ${await station.token('ann')}`, 'content-type': 'application/json' },
+      body: endless,
+      duplex: 'half',
+    }
+    const chunked = await fetch(station.url + path, upload).then(
+      ({ status }) => status,
+      () => 'cut off',
+    )
+    // The answer may be lost when the connection is closed under an upload that does not end.
+    expect([413, 'cut off']).toContain(chunked)
     const deep = `{"content":"x","metadata":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}`
     expect(await messageOf(await post(deep), 400)).toContain('metadata')
     expect((await station.call('/healthz')).status).toBe(200)

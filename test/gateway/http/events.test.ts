@@ -57,6 +57,23 @@ describe.each(testedTransports)('the events of a turn on %s', (transport) => {
     }
   })
 
+  test("[HTTP-12] what happens to other turns meanwhile is no part of a turn's stream", async () => {
+    await using station = await startStation({ transport })
+    const session = await newSession(station)
+    await endedTurn(station.log, session, 'old', 'the older one')
+    const turn = await ScriptedTurn.accepted(station.log, session, 'turn')
+    await turn.open()
+    const client = new EventsClient()
+    const reading = client.read(await events(station, session, 'turn'))
+    for (const name of ['old', 'turn']) {
+      await jsonOf(await station.call(`/v1/sessions/${session}/turns/${name}/feedback`, { body: { rating: 1 } }))
+    }
+    await turn.end()
+    await reading
+    expect(client.types).toEqual(['message.added', 'turn.started', 'feedback.added', 'turn.completed'])
+    expect(new Set(client.events.map(({ frame }) => frame.turn))).toEqual(new Set(['turn']))
+  })
+
   test('[HTTP-13] after the terminal nothing follows: 204, so that an EventSource stops', async () => {
     await using station = await startStation({ transport })
     const session = await newSession(station)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { startTestGateway } from '../../support/gateway.ts'
 import { testedTransports } from '../../support/transports.ts'
 import { EventsClient } from './events-client.ts'
 import { type Json, jsonOf, newSession, type Station, startStation } from './station.ts'
@@ -21,6 +22,10 @@ describe.each(testedTransports)('messages over HTTP on %s', (transport) => {
     expect(client.last).toMatchObject({ type: 'turn.completed', session, ...digest(client.text) })
     expect(client.last).not.toHaveProperty('text')
     expect(client.retryMs).toBeGreaterThan(0)
+    const next = new EventsClient()
+    await next.read(await send(station, session, { content: quick }, events))
+    expect(next.events[0]?.id, 'a stream begins at its message').toMatch(/^3\./)
+    expect(next.types).not.toContain('session.opened')
   })
 
   test('[HTTP-2] a stream dropped in mid-answer goes on at Last-Event-ID: the joined text is exact', async () => {
@@ -147,6 +152,19 @@ describe.each(testedTransports)('messages over HTTP on %s', (transport) => {
     await client.read(response)
     expect(await jsonOf(await send(station, other, { content: quick }))).toMatchObject({ type: 'turn.completed' })
   })
+})
+
+test('[HTTP-1] the gateway serves all this beside its sockets', async () => {
+  await using gateway = await startTestGateway()
+  const headers = { authorization: `Bearer ${await gateway.token('ann')}`, 'content-type': 'application/json' }
+  const ask = (path: string, body: Json, more = {}) =>
+    fetch(gateway.httpUrl + path, { method: 'POST', headers: { ...headers, ...more }, body: JSON.stringify(body) })
+  const { session } = await jsonOf(await ask('/v1/sessions', {}), 201)
+  const client = new EventsClient()
+  await client.read(await ask(`/v1/sessions/${session}/messages`, { content: quick }, events))
+  expect(client.last).toMatchObject({ type: 'turn.completed', ...digest(client.text) })
+  expect((await fetch(`${gateway.httpUrl}/readyz`)).status).toBe(200)
+  expect(gateway.telemetry.troubles).toEqual([])
 })
 
 function send(station: Station, session: string, body: Json, headers: Record<string, string> = {}): Promise<Response> {
