@@ -30,7 +30,7 @@ export class RestartedError extends Error {
   readonly keep: number
 
   constructor(keep: number) {
-    super('unable to append: the answer restarted; iterate events instead')
+    super('the answer restarted: iterate events')
     this.keep = keep
   }
 }

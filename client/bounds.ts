@@ -21,9 +21,6 @@ export const maxTurns = 5_000
 /** Calls (lists, updates, cancels) not yet answered. One more is refused as `busy`. */
 export const maxCalls = 200
 
-/** Sessions watched at a time. One more is refused. The gateway has a limit of its own. */
-export const maxSessions = 200
-
 /** A socket that has not opened by then is given up. */
 export const dialMs = 10_000
 

@@ -1,5 +1,6 @@
 import type { Down } from '../protocol/down.ts'
 import type { Refusal } from '../protocol/error.ts'
+import type { RecordOf } from '../protocol/record.ts'
 import { callMs, maxCalls } from './bounds.ts'
 import {
   change,
@@ -13,7 +14,7 @@ import {
   withEntry,
   without,
 } from './move.ts'
-import type { Call, Unnumbered } from './state.ts'
+import type { Call, Session, Unnumbered } from './state.ts'
 
 /**
  * Requests of the application that are no messages: lists, updates, cancels, pages. Each may be repeated without harm,
@@ -65,12 +66,12 @@ export function callAnswered(move: Move, number: number, frame: Down): void {
 }
 
 /** `feedback.give` is answered by the record that it makes, which goes to every watcher and so has no `ref`. */
-export function feedbackRecorded(move: Move, session: string, frame: Down & { type: 'feedback.added' }): void {
+export function feedbackRecorded(move: Move, { local, id = '' }: Session, record: RecordOf<'feedback.added'>): void {
   for (const call of move.state.calls.values()) {
     const { request: asked } = call
-    if (!call.isSent || asked.type !== 'feedback.give' || asked.turn !== frame.turn) continue
-    if (call.local === undefined || move.state.sessions.get(call.local)?.id !== session) continue
-    if (asked.rating === frame.rating) return settle(move, call, { kind: 'ok', frame })
+    if (!call.isSent || call.local !== local || asked.type !== 'feedback.give') continue
+    if (asked.turn !== record.turn || asked.rating !== record.rating) continue
+    settle(move, call, { kind: 'ok', frame: { ...record, session: id } })
   }
 }
 
@@ -99,7 +100,7 @@ export function callsDueMs({ calls }: Move['state'], nowMs: number): number {
 }
 
 const tooLate: Refusal = localRefusal('unavailable', 'no answer in time')
-const stopped: Refusal = localRefusal('unavailable', 'the connection is stopped')
+export const stopped: Refusal = localRefusal('unavailable', 'the connection is stopped')
 
 function settle(move: Move, call: Call, outcome: { kind: 'ok'; frame: Down } | { kind: 'refused'; error: Refusal }) {
   change(move, { calls: without(move.state.calls, call.call) })

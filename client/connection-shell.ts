@@ -110,7 +110,7 @@ export function createConnectionShell(options: ClientOptions): ConnectionShell {
       case 'dial':
         return dial(effect.socket)
       case 'transmit':
-        return transmit(effect.socket, JSON.stringify(effect.frame))
+        return sockets.get(effect.socket)?.send(JSON.stringify(effect.frame))
       case 'hang-up':
         sockets.get(effect.socket)?.close(effect.code)
         sockets.delete(effect.socket)
@@ -138,15 +138,6 @@ export function createConnectionShell(options: ClientOptions): ConnectionShell {
     } catch (error) {
       // No WebSocket can be made from this address, now or later.
       events.push({ type: 'socket-closed', socket, code: 4500, reason: String(error) })
-    }
-  }
-
-  function transmit(socket: number, text: string): void {
-    try {
-      sockets.get(socket)?.send(text)
-    } catch {
-      // It is closing already; its close event brings the rest.
-      sockets.get(socket)?.close()
     }
   }
 
@@ -218,13 +209,12 @@ function answerKey({ local, messageId }: { readonly local: string; readonly mess
 }
 
 function readFrame(socket: number, data: unknown): Input {
-  if (typeof data !== 'string') return { type: 'malformed', socket }
   try {
-    const frame: unknown = JSON.parse(data)
-    const isFrame = typeof frame === 'object' && frame !== null && 'type' in frame && typeof frame.type === 'string'
-    // The gateway is trusted with the rest of the shape; what it gets wrong is caught around the step.
-    return isFrame ? { type: 'frame', socket, frame: frame as Down } : { type: 'malformed', socket }
+    // The gateway is trusted with the shape; what it gets wrong is caught around the step.
+    const frame = JSON.parse(String(data)) as Down | null
+    if (typeof frame?.type === 'string') return { type: 'frame', socket, frame }
   } catch {
-    return { type: 'malformed', socket }
+    // No JSON: as malformed as what has no type.
   }
+  return { type: 'malformed', socket }
 }

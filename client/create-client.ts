@@ -2,7 +2,7 @@ import type { DownOf } from '../protocol/down.ts'
 import { createConnectionShell } from './connection-shell.ts'
 import type { ClientOptions } from './options.ts'
 import { createHandle, type SessionHandle } from './session-handle.ts'
-import type { Creation, Stats } from './state.ts'
+import type { Creation, Stats, Target } from './state.ts'
 import type { ConnectionState } from './view.ts'
 
 /** One connection to a gateway and the sessions that are followed over it. */
@@ -44,7 +44,7 @@ export function createClient(options: ClientOptions): SluiceClient {
     shell.port.release(local)
   }
 
-  function handle(known: string | undefined, target: { id: string } | { creation: Creation }): SessionHandle {
+  function handle(known: string | undefined, target: Target): SessionHandle {
     const local = known ?? `s${++locals}`
     if (known === undefined) shell.port.dispatch({ type: 'watch', local, target })
     handles.set(local, (handles.get(local) ?? 0) + 1)
@@ -76,11 +76,7 @@ export function createClient(options: ClientOptions): SluiceClient {
     },
     async listSessions(page = {}) {
       const frame = await shell.call(undefined, { type: 'session.list', ...page })
-      return frame.type === 'session.page' ? listed(frame) : { sessions: [] }
+      return frame.type === 'session.page' ? frame : { sessions: [] }
     },
   }
-}
-
-function listed({ sessions, next }: DownOf<'session.page'>): SessionList {
-  return next === undefined ? { sessions } : { sessions, next }
 }

@@ -1,7 +1,7 @@
 import type { Down } from '../protocol/down.ts'
 import type { Refusal } from '../protocol/error.ts'
 import type { Metadata, Usage } from '../protocol/shapes.ts'
-import type { Creation, NewMessage, Outbound, TokenReason, Unnumbered } from './state.ts'
+import type { NewMessage, Outbound, Target, TokenReason, Unnumbered } from './state.ts'
 
 /** What can happen. Time and chance come in with the event, so that a sequence of events is a whole run. */
 export type Event = {
@@ -28,7 +28,7 @@ export type Input =
   | {
       readonly type: 'watch'
       readonly local: string
-      readonly target: { readonly id: string } | { readonly creation: Creation }
+      readonly target: Target
     }
   /** Metadata for a session that its first message is going to make. */
   | { readonly type: 'describe'; readonly local: string; readonly metadata: Metadata }

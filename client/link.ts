@@ -88,7 +88,7 @@ export function socketClosed(move: Move, socket: number, code: number, reason: s
 export function welcomed(move: Move, frame: DownOf<'welcome'>): void {
   const { link, leaving, token, stats } = move.state
   if (link.kind !== 'greeting') return
-  if (leaving !== undefined) move.effects.push({ type: 'hang-up', socket: leaving.socket, code: 1000 })
+  hangUp(move, leaving)
   change(move, {
     leaving: undefined,
     limits: frame.limits,
@@ -100,10 +100,6 @@ export function welcomed(move: Move, frame: DownOf<'welcome'>): void {
       sinceMs: move.nowMs,
       heartbeatMs: frame.heartbeatMs,
       lastHeardMs: move.nowMs,
-      pingDeadlineMs: undefined,
-      leave: undefined,
-      refreshTicket: undefined,
-      refreshed: undefined,
       pace: { startMs: move.nowMs, sent: 0 },
     },
   })
@@ -141,7 +137,7 @@ export function heard(move: Move): void {
 export function tickLink(move: Move): void {
   const { link, leaving } = move.state
   if (leaving !== undefined && move.nowMs >= leaving.untilMs) {
-    move.effects.push({ type: 'hang-up', socket: leaving.socket, code: 1000 })
+    hangUp(move, leaving)
     change(move, { leaving: undefined })
     detachSessions(move, goingAwayCode)
   }
@@ -198,8 +194,12 @@ function sendPing(move: Move, link: Online, pingDeadlineMs: number): void {
   move.effects.push({ type: 'transmit', socket: link.socket, frame })
 }
 
+function hangUp(move: Move, wire: { readonly socket: number } | undefined, code = 1000): void {
+  if (wire !== undefined) move.effects.push({ type: 'hang-up', socket: wire.socket, code })
+}
+
 function giveUpSocket(move: Move, socket: number): void {
-  move.effects.push({ type: 'hang-up', socket, code: unresponsive })
+  hangUp(move, { socket }, unresponsive)
   loseSocket(move, 'reconnect', unresponsive, 'unresponsive')
 }
 
@@ -220,11 +220,11 @@ function loseSocket(move: Move, after: AfterClose, code: number, reason: string)
 /** Ends it until `connect`. */
 export function stop(move: Move, code: number, reason: string): void {
   const { link, leaving } = move.state
-  if ('socket' in link) move.effects.push({ type: 'hang-up', socket: link.socket, code: 1000 })
-  if (leaving !== undefined) move.effects.push({ type: 'hang-up', socket: leaving.socket, code: 1000 })
+  if ('socket' in link) hangUp(move, link)
+  hangUp(move, leaving)
   change(move, { link: { kind: 'stopped', code, reason }, leaving: undefined, token: undefined })
   detachSessions(move, 1000)
-  abandonMessages(move, `the connection is stopped (${code} ${reason})`)
+  abandonMessages(move)
   abandonCalls(move)
 }
 

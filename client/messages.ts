@@ -1,7 +1,7 @@
 import type { DownOf } from '../protocol/down.ts'
 import type { Refusal } from '../protocol/error.ts'
 import { maxFailedMessages, maxFrameBytes, maxMessageRefusals, maxRetryWaitMs, messageMs } from './bounds.ts'
-import { addSilentCall } from './calls.ts'
+import { addSilentCall, stopped } from './calls.ts'
 import { localRefusal, type Move, putSession, request, retryWaitMs, takePace, tally } from './move.ts'
 import { sha256Hex } from './sha256.ts'
 import type { NewMessage, Outgoing, Session, Unnumbered } from './state.ts'
@@ -42,7 +42,7 @@ const wanted = { kind: 'wanted', notBeforeMs: 0, tries: 0 } as const
 function whyNot(move: Move, session: Session, pending: number, max: number): Refusal | undefined {
   const { link } = move.state
   if (session.phase.kind === 'ended') return localRefusal('not-found', `the session was ${session.phase.how}`)
-  if (link.kind === 'stopped') return localRefusal('unavailable', `the connection is stopped: ${link.reason}`)
+  if (link.kind === 'stopped') return stopped
   if (pending >= max) return localRefusal('busy', `${max} messages wait already`)
   return undefined
 }

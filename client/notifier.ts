@@ -26,25 +26,20 @@ const noView: SessionView = {
   state: 'away',
   turns: [],
   hasMore: false,
-  metadata: undefined,
-  createdMs: undefined,
 }
 
 export function createNotifier(current: () => ClientState): Notifier {
-  const listeners = new Set<(state: ConnectionState) => void>()
-  const viewListeners = new Map<string, Set<(view: SessionView) => void>>()
+  const checks = new Set<() => void>()
   const views = new Map<string, CachedView>()
   let connection = connectionState(current())
-  let told = connection
   let isPlanned = false
-  const toldViews = new Map<string, SessionView>()
 
   function view(local: string): SessionView {
     const state = current()
     const session = state.sessions.get(local)
     if (session === undefined) return noView
     const cached = views.get(local)
-    const isOnline = connectionState(state).kind === 'online'
+    const isOnline = connection.kind === 'online'
     if (cached?.session === session && cached.isOnline === isOnline) return cached.view
     const made = { session, isOnline, view: viewOf(session, isOnline) }
     views.set(local, made)
@@ -53,16 +48,20 @@ export function createNotifier(current: () => ClientState): Notifier {
 
   function tell(): void {
     isPlanned = false
-    if (connection !== told) {
-      told = connection
-      for (const listener of [...listeners]) safely(() => listener(connection))
+    for (const check of [...checks]) safely(check)
+  }
+
+  /** Calls the listener whenever `look` sees something else than before. */
+  function watch<T>(look: () => T, listener: (value: T) => void): () => void {
+    let told = look()
+    const check = () => {
+      const now = look()
+      if (now === told) return
+      told = now
+      listener(now)
     }
-    for (const [local, hearing] of [...viewListeners]) {
-      const now = view(local)
-      if (toldViews.get(local) === now) continue
-      toldViews.set(local, now)
-      for (const listener of [...hearing]) safely(() => listener(now))
-    }
+    checks.add(check)
+    return () => void checks.delete(check)
   }
 
   return {
@@ -72,8 +71,7 @@ export function createNotifier(current: () => ClientState): Notifier {
         const now = connectionState(state)
         if (JSON.stringify(now) !== JSON.stringify(connection)) connection = now
       }
-      const isSame = connection === told && before.sessions === state.sessions
-      if (isSame || isPlanned) return
+      if (isPlanned || checks.size === 0) return
       isPlanned = true
       // queueMicrotask is missing on some phones.
       Promise.resolve().then(tell, undefined)
@@ -81,21 +79,8 @@ export function createNotifier(current: () => ClientState): Notifier {
     connection: () => connection,
     view,
     forget: (local) => void views.delete(local),
-    subscribe(listener) {
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
-    },
-    subscribeView(local, listener) {
-      const hearing = viewListeners.get(local) ?? new Set()
-      if (hearing.size === 0) toldViews.set(local, view(local))
-      viewListeners.set(local, hearing.add(listener))
-      return () => {
-        hearing.delete(listener)
-        if (hearing.size > 0) return
-        viewListeners.delete(local)
-        toldViews.delete(local)
-      }
-    },
+    subscribe: (listener) => watch(() => connection, listener),
+    subscribeView: (local, listener) => watch(() => view(local), listener),
   }
 }
 

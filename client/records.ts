@@ -1,5 +1,6 @@
 import type { LogRecord, RecordOf, TerminalRecord } from '../protocol/record.ts'
 import { maxTextReads } from './bounds.ts'
+import { feedbackRecorded } from './calls.ts'
 import { localRefusal, type Move, refusalOf, tally, tellCut, tellText } from './move.ts'
 import { sha256Hex } from './sha256.ts'
 import type { Running, Session, Settling, TurnView } from './state.ts'
@@ -30,7 +31,7 @@ function fold(move: Move, session: Session, record: LogRecord): Session {
     case 'turn.failed':
       return endTurn(move, session, record)
     case 'feedback.added':
-      return addFeedback(session, record)
+      return addFeedback(move, session, record)
     default:
       // A record of a later version: it has its number, and that is all we need of it.
       return session
@@ -142,7 +143,8 @@ function keptTape(running: Running | undefined, { turn, keep }: RecordOf<'turn.r
   return cut(running.tape, Math.min(keep.end, running.tape.bytes)) ?? emptyTape
 }
 
-function addFeedback(session: Session, record: RecordOf<'feedback.added'>): Session {
+function addFeedback(move: Move, session: Session, record: RecordOf<'feedback.added'>): Session {
+  feedbackRecorded(move, session, record)
   const { turn, rating, comment, share } = record
   if (!session.turns.some((entry) => entry.turn === turn)) return session
   const feedback = {

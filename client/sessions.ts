@@ -3,7 +3,7 @@ import type { Refusal } from '../protocol/error.ts'
 import type { LogRecord } from '../protocol/record.ts'
 import type { Metadata } from '../protocol/shapes.ts'
 import { maxMessageCosts, maxQuickReopens, maxTurns, reopenWindowMs } from './bounds.ts'
-import { addSilentCall, detachCalls, feedbackRecorded } from './calls.ts'
+import { addSilentCall, detachCalls, stopped } from './calls.ts'
 import { failMessage, isRecordMissing, reconcileMessages } from './messages.ts'
 import {
   backoffMs,
@@ -19,7 +19,7 @@ import {
   without,
 } from './move.ts'
 import { applyRecord, messageIdOf, patchTurn, prependRecords, trimTurns } from './records.ts'
-import type { Creation, Outgoing, Running, Session } from './state.ts'
+import type { Outgoing, Running, Session, Target } from './state.ts'
 import { cut, emptyTape, utf8Bytes } from './tape.ts'
 
 /**
@@ -28,25 +28,19 @@ import { cut, emptyTape, utf8Bytes } from './tape.ts'
  * says the same from the position that was sent; applying both would make a hole out of every lost frame.
  */
 
-export function watch(move: Move, local: string, target: { id: string } | { creation: Creation }): void {
-  const { sessions } = move.state
-  if (sessions.has(local)) return
-  const isNew = 'creation' in target
+/** Either an `id` that exists or how to make one. The gateway bounds how many: it refuses the open. */
+export function watch(move: Move, local: string, target: Target): void {
+  if (move.state.sessions.has(local)) return
   putSession(move, {
     local,
-    id: isNew ? undefined : target.id,
-    creation: isNew ? target.creation : undefined,
-    phase: isNew ? { kind: 'new' } : { kind: 'wanted', notBeforeMs: 0, tries: 0 },
-    position: undefined,
+    ...target,
+    phase: target.creation === undefined ? { kind: 'wanted', notBeforeMs: 0, tries: 0 } : { kind: 'new' },
     firstSeq: 0,
     hasMore: false,
     turns: [],
-    running: undefined,
     settling: [],
     outgoing: [],
-    metadata: isNew ? target.creation.metadata : undefined,
-    createdMs: undefined,
-    error: undefined,
+    metadata: target.creation?.metadata,
     reopens: { count: 0, sinceMs: 0 },
   })
 }
@@ -54,7 +48,7 @@ export function watch(move: Move, local: string, target: { id: string } | { crea
 export function unwatch(move: Move, local: string): void {
   const session = move.state.sessions.get(local)
   if (session === undefined) return
-  for (const own of session.outgoing) failMessage(move, session, own, localRefusal('unavailable', 'closed here'))
+  for (const own of session.outgoing) failMessage(move, session, own, stopped)
   change(move, { sessions: without(move.state.sessions, local) })
   if (session.id !== undefined && session.phase.kind === 'live')
     addSilentCall(move, local, { type: 'session.close', session: session.id })
@@ -79,10 +73,9 @@ export function detachSessions(move: Move, code: number): void {
 }
 
 /** Nothing will be sent any more: who waits for an answer is told. */
-export function abandonMessages(move: Move, reason: string): void {
-  const error = localRefusal('unavailable', reason)
+export function abandonMessages(move: Move): void {
   for (const session of move.state.sessions.values()) {
-    const outgoing = session.outgoing.map((own) => failMessage(move, session, own, error))
+    const outgoing = session.outgoing.map((own) => failMessage(move, session, own, stopped))
     putSession(move, { ...session, outgoing })
   }
 }
@@ -109,7 +102,6 @@ export function opened(move: Move, session: Session, frame: DownOf<'session.open
   next = { ...next, id: frame.session, phase: { kind: 'live' }, createdMs: frame.createdMs, metadata: frame.metadata }
   for (const record of frame.records) {
     if (record.seq > (next.position?.seq ?? 0)) next = applyRecord(move, next, record)
-    if (record.type === 'feedback.added') feedbackRecorded(move, frame.session, { ...record, session: frame.session })
   }
   next = { ...next, position: { seq: frame.seq, mark: frame.mark } }
   next = reconcileMessages(next, isFresh)
@@ -174,9 +166,6 @@ function addRecord(move: Move, session: Session, record: LogRecord): void {
   if (record.seq <= seq) return
   if (record.seq !== seq + 1) return reopen(move, session)
   putSession(move, trimTurns(applyRecord(move, session, record), maxTurns))
-  if (record.type === 'feedback.added' && session.id !== undefined) {
-    feedbackRecorded(move, session.id, { ...record, session: session.id })
-  }
 }
 
 /** Also true of record types that this version does not know. */

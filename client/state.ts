@@ -13,12 +13,12 @@ import type { Tape } from './tape.ts'
 export interface ClientState {
   readonly bounds: Bounds
   /** What `hello` says of this client. */
-  readonly client: string | undefined
+  readonly client?: string | undefined
   readonly link: Link
   /** The old socket of a node that is going away, read until the new one is welcome. */
-  readonly leaving: { readonly socket: number; readonly untilMs: number } | undefined
-  readonly token: { readonly value: string; readonly expiresAtMs: number | undefined } | undefined
-  readonly limits: Limits | undefined
+  readonly leaving?: { readonly socket: number; readonly untilMs: number } | undefined
+  readonly token?: { readonly value: string; readonly expiresAtMs?: number | undefined } | undefined
+  readonly limits?: Limits | undefined
   /** Dials since the last connection that lasted. */
   readonly attempt: number
   /** Refusals of the token since the last connection that lasted. */
@@ -62,13 +62,13 @@ export interface Online {
   readonly heartbeatMs: number
   readonly lastHeardMs: number
   /** A ping is out; nothing heard by then means that the socket is dead. */
-  readonly pingDeadlineMs: number | undefined
+  readonly pingDeadlineMs?: number | undefined
   /** The node is going away: dial anew at `atMs`. */
-  readonly leave: { readonly atMs: number; readonly untilMs: number } | undefined
+  readonly leave?: { readonly atMs: number; readonly untilMs: number } | undefined
   /** A newer token is being fetched. */
-  readonly refreshTicket: number | undefined
+  readonly refreshTicket?: number | undefined
   /** The newer token that the gateway was sent. */
-  readonly refreshed: string | undefined
+  readonly refreshed?: string | undefined
   /** Frames sent in the second that began at `startMs`. */
   readonly pace: { readonly startMs: number; readonly sent: number }
 }
@@ -94,7 +94,7 @@ export type Unnumbered = Written<WithoutId<Request>>
 export interface Call {
   readonly call: number
   readonly request: Unnumbered
-  readonly local: string | undefined
+  readonly local?: string | undefined
   readonly isSent: boolean
   readonly notBeforeMs: number
   readonly deadlineMs: number
@@ -102,29 +102,34 @@ export interface Call {
 
 export interface Session {
   readonly local: string
-  readonly id: string | undefined
+  readonly id?: string | undefined
   /** How it is made, once; the `key` makes a repeated creation the same one. */
-  readonly creation: Creation | undefined
+  readonly creation?: Creation | undefined
   readonly phase: Phase
   /** The last record held; absent before the first open is answered. */
-  readonly position: { readonly seq: number; readonly mark: number } | undefined
+  readonly position?: { readonly seq: number; readonly mark: number } | undefined
   /** The first record held. */
   readonly firstSeq: number
   readonly hasMore: boolean
   /** In the order of the log. */
   readonly turns: readonly TurnView[]
   /** The turn that has not ended, and its tape. */
-  readonly running: Running | undefined
+  readonly running?: Running | undefined
   /** Ended turns whose text is still being read. */
   readonly settling: readonly Settling[]
   /** Own messages that have not ended, in the order of sending. */
   readonly outgoing: readonly Outgoing[]
-  readonly metadata: Metadata | undefined
-  readonly createdMs: number | undefined
-  readonly error: Refusal | undefined
+  readonly metadata?: Metadata | undefined
+  readonly createdMs?: number | undefined
+  readonly error?: Refusal | undefined
   /** Re-opens because of holes since `sinceMs`. */
   readonly reopens: { readonly count: number; readonly sinceMs: number }
 }
+
+/** A session to follow: one that exists, or one to be made. */
+export type Target =
+  | { readonly id: string; readonly creation?: undefined }
+  | { readonly id?: undefined; readonly creation: Creation }
 
 export interface Creation {
   readonly key: string
@@ -145,7 +150,7 @@ export type Phase =
 
 export interface Running {
   readonly turn: string
-  readonly messageId: string | undefined
+  readonly messageId?: string | undefined
   /** 0: no attempt has begun. */
   readonly attempt: number
   readonly tape: Tape
@@ -197,9 +202,9 @@ export type TurnState = 'unsent' | 'sending' | 'pending' | 'streaming' | 'comple
 /** A message and the answer to it, as a user interface shows it. Never changes: a change makes another object. */
 export interface TurnView {
   /** Absent until the gateway has taken the message. */
-  readonly turn: string | undefined
+  readonly turn?: string | undefined
   /** Absent while the record of the message itself lies in history that was not loaded yet. */
-  readonly messageId: string | undefined
+  readonly messageId?: string | undefined
   readonly content: string
   /** `unsent` and `sending` are this client's; `pending` is in the log; the last three never change again. */
   readonly state: TurnState

@@ -26,8 +26,8 @@ export interface SessionView {
   readonly turns: readonly TurnView[]
   /** Older turns can be loaded. */
   readonly hasMore: boolean
-  readonly metadata: Metadata | undefined
-  readonly createdMs: number | undefined
+  readonly metadata?: Metadata | undefined
+  readonly createdMs?: number | undefined
   readonly error?: Refusal | undefined
 }
 
@@ -39,14 +39,13 @@ export function connectionState({ link, leaving, attempt }: ClientState): Connec
     case 'dialing':
     case 'greeting':
       return { kind: 'connecting' }
-    case 'online':
-      return { kind: 'online' }
     case 'waiting':
       return { kind: 'waiting', retryAtMs: link.retryAtMs, attempt }
+    case 'online':
     case 'idle':
-      return { kind: 'idle' }
+      return { kind: link.kind }
     case 'stopped':
-      return { kind: 'stopped', code: link.code, reason: link.reason }
+      return link
   }
 }
 
