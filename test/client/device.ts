@@ -46,6 +46,17 @@ export class Device {
     throw new Error('the wire never comes to rest')
   }
 
+  /** Lets things arrive until a message is on its way up, and no farther. */
+  settleUntilSent(): boolean {
+    for (let turns = 0; turns < 1_000; turns++) {
+      if ([...this.#wires.values()].some(({ up }) => up[0]?.type === 'message.send')) return true
+      const pending = this.#pending.shift()
+      if (pending !== undefined) this.do(pending)
+      else if (!this.moveUp() && !this.moveDown()) return false
+    }
+    return false
+  }
+
   /** One frame up, on the socket that has one. */
   moveUp(): boolean {
     for (const { socket, up } of this.#wires.values()) {
