@@ -1,6 +1,7 @@
 import { trace } from '@opentelemetry/api'
-import { type DestinationStream, destination as openDestination, pino, stdTimeFunctions } from 'pino'
+import { type DestinationStream, pino, stdTimeFunctions } from 'pino'
 import type { Log } from './ports.ts'
+import { StandardOutput } from './standard-output.ts'
 
 /**
  * pino lines: one JSON object each, with ids, kinds and figures. Never a user's text, a token or a key; three belts:
@@ -20,12 +21,9 @@ export interface LogOptions {
 
 export interface ClosableLog {
   readonly log: Log
-  /** Writes what is still held, synchronously. */
-  flush(): void
+  /** Writes what is still held; bounded in time. */
+  close(): Promise<void>
 }
-
-/** What is held when nobody reads the standard output, in bytes; further lines are dropped. */
-const heldLinesMaxBytes = 8 * 1024 * 1024
 
 const secretNames = [
   'text',
@@ -45,7 +43,7 @@ const secretNames = [
 ]
 
 export function createLog({ level, node, destination }: LogOptions): ClosableLog {
-  const own = destination === undefined ? standardOutput() : undefined
+  const own = destination === undefined ? new StandardOutput(1, tellDropped) : undefined
   const options = {
     level,
     base: { service: 'sluice', node },
@@ -56,11 +54,10 @@ export function createLog({ level, node, destination }: LogOptions): ClosableLog
     mixin: activeSpanIds,
   }
   const log = pino(options, own ?? destination)
-  return { log, flush: () => own?.flushSync() }
-}
-
-function standardOutput() {
-  return openDestination({ dest: 1, sync: false, maxLength: heldLinesMaxBytes })
+  function tellDropped(lineCount: number) {
+    log.warn({ lineCount }, 'log lines were dropped: nobody read the standard output')
+  }
+  return { log, close: async () => own?.close() }
 }
 
 function activeSpanIds(): object {

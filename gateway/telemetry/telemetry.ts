@@ -24,7 +24,7 @@ export interface NodeTelemetry extends Telemetry {
 /** Rejects when the OTEL_* variables ask for traces and the SDK cannot be loaded. */
 export async function createTelemetry(config: TelemetryConfig, deps: TelemetryDeps): Promise<NodeTelemetry> {
   const { version, destination, node = `${hostname()}:${process.pid}` } = deps
-  const { log, flush } = createLog({ level: config.logLevel, node, ...(destination && { destination }) })
+  const { log, close } = createLog({ level: config.logLevel, node, ...(destination && { destination }) })
   const metrics = createMetrics(version)
   const tracing = config.exportTraces ? await startTracing(version, node, log) : undefined
   return {
@@ -36,7 +36,7 @@ export async function createTelemetry(config: TelemetryConfig, deps: TelemetryDe
     metrics: metrics.read,
     async close() {
       await tracing?.close()
-      flush()
+      await close()
     },
   }
 }
