@@ -4,7 +4,7 @@ import { perFrame } from './per-frame.ts'
 import { createCell, type Source } from './source.ts'
 import { tabStorage } from './storage.ts'
 import { randomName } from './token-desk.ts'
-import { forgetUnsent, keepUnsent, unsentOf } from './unsent.ts'
+import { forgetUnsent, keepUnsent, moveUnsent, unsentOf } from './unsent.ts'
 
 /** The conversation that the page shows. */
 export interface Shown {
@@ -47,6 +47,11 @@ export function createConversation(client: SluiceClient, onChange: () => void): 
     return session === undefined ? client.newSession({ key: newKey() }) : client.session(session)
   }
 
+  /** Of the conversation, as far as it has one yet. */
+  function name(): string {
+    return handle.id ?? handle.key ?? ''
+  }
+
   function look(key: string): Shown {
     const { view } = handle
     return { key, session: handle.id, view, turns: view.turns.filter(({ isReplaced }) => !isReplaced) }
@@ -63,6 +68,7 @@ export function createConversation(client: SluiceClient, onChange: () => void): 
     forgetUnsent(arrived(view))
     const { id } = handle
     if (id !== undefined && sessionInAddress() === undefined) {
+      if (handle.key !== undefined) moveUnsent(handle.key, id)
       tabStorage.write('new', undefined)
       showInAddress(id, true)
     }
@@ -75,7 +81,7 @@ export function createConversation(client: SluiceClient, onChange: () => void): 
   /** What a reload interrupted. */
   function resend(): void {
     const known = new Set(handle.view.turns.map(({ messageId }) => messageId))
-    for (const message of unsentOf(handle.key ?? handle.id ?? '')) {
+    for (const message of unsentOf(name())) {
       const { messageId, content, replaces } = message
       if (!known.has(messageId)) handle.send(content, { messageId, replaces })
     }
@@ -87,7 +93,7 @@ export function createConversation(client: SluiceClient, onChange: () => void): 
   ): void {
     const messageId = options.messageId ?? randomName()
     const place = options.replaces === undefined ? {} : { replaces: options.replaces }
-    keepUnsent({ session: handle.key ?? handle.id ?? '', messageId, content, ...place })
+    keepUnsent({ session: name(), messageId, content, ...place })
     handle.send(content, { messageId, ...place })
   }
 

@@ -24,6 +24,13 @@ export function keepUnsent(message: UnsentMessage): void {
   writeAll([...others, message].slice(-maxKept))
 }
 
+/** A conversation that was being made has its id now. */
+export function moveUnsent(key: string, session: string): void {
+  const all = readAll()
+  if (!all.some((entry) => entry.session === key)) return
+  writeAll(all.map((entry) => (entry.session === key ? { ...entry, session } : entry)))
+}
+
 /** They are in the log now, or were given up in sight of the user. */
 export function forgetUnsent(messageIds: ReadonlySet<string>): void {
   const all = readAll()

@@ -3,6 +3,7 @@ import type { Conversation, Shown } from '../chat/conversation.ts'
 import { DownIcon } from './icons.tsx'
 import { createScrollKeeper } from './scroll-keeper.ts'
 import { Turn } from './turn.tsx'
+import { createTurnKeys } from './turn-keys.ts'
 
 /** Older turns are asked for when less than this is above the view, in pixels. */
 const loadAheadPx = 900
@@ -18,6 +19,7 @@ export function MessageList({ shown, conversation }: MessageListProps) {
   const scroller = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const [keeper] = useState(createScrollKeeper)
+  const [keyOf] = useState(createTurnKeys)
   const [isAtEnd, setAtEnd] = useState(true)
   const [trouble, setTrouble] = useState('')
 
@@ -57,12 +59,7 @@ export function MessageList({ shown, conversation }: MessageListProps) {
         <div class="column turns" ref={content}>
           {hasMore && <p class="note note-middle">{trouble === '' ? 'Loading older messages…' : trouble}</p>}
           {turns.map((turn, index) => (
-            <Turn
-              key={turn.messageId ?? turn.turn}
-              turn={turn}
-              isLast={index === turns.length - 1}
-              actions={conversation}
-            />
+            <Turn key={keyOf(turn)} turn={turn} isLast={index === turns.length - 1} actions={conversation} />
           ))}
         </div>
       </section>

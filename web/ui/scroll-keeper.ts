@@ -21,7 +21,7 @@ export function createScrollKeeper(): ScrollKeeper {
   let isFollowing = true
   let lastTop = 0
   /** The first turn that was drawn, and where. */
-  let anchor: { readonly element: HTMLElement; readonly top: number } | undefined
+  let anchor: { readonly element: HTMLElement; readonly top: number; readonly bottom: number } | undefined
 
   function setFollowing(value: boolean): void {
     if (isFollowing === value) return
@@ -45,13 +45,30 @@ export function createScrollKeeper(): ScrollKeeper {
   }
 
   function keepPlace(): void {
-    const first = content?.querySelector<HTMLElement>('.turn') ?? undefined
-    if (scroller !== undefined && anchor !== undefined && first !== anchor.element && anchor.element.isConnected) {
-      const grown = anchor.element.offsetTop - anchor.top
-      if (!isFollowing) scroller.scrollTop += grown
+    if (scroller !== undefined && anchor?.element.isConnected && !isFollowing) {
+      const { top, bottom } = placeOf(anchor.element)
+      // What was the first turn may have been half of one, whose question came with the older page.
+      const isFirst = firstTurn() === anchor.element
+      scroller.scrollTop += isFirst ? top - anchor.top : bottom - anchor.bottom
       lastTop = scroller.scrollTop
     }
-    anchor = first && { element: first, top: first.offsetTop }
+    dropAnchor()
+  }
+
+  function dropAnchor(): void {
+    const element = firstTurn()
+    anchor = element && { element, ...placeOf(element) }
+  }
+
+  function firstTurn(): HTMLElement | undefined {
+    return content?.querySelector<HTMLElement>('.turn') ?? undefined
+  }
+
+  /** Within the content, to a fraction of a pixel: rounded ones add up to a visible twitch. */
+  function placeOf(element: HTMLElement): { readonly top: number; readonly bottom: number } {
+    const { top, bottom } = element.getBoundingClientRect()
+    const from = content?.getBoundingClientRect().top ?? 0
+    return { top: top - from, bottom: bottom - from }
   }
 
   return {
@@ -59,7 +76,10 @@ export function createScrollKeeper(): ScrollKeeper {
       scroller = scrollerElement
       content = contentElement
       tell = told
-      const observer = new ResizeObserver(follow)
+      const observer = new ResizeObserver(() => {
+        dropAnchor()
+        follow()
+      })
       observer.observe(content)
       observer.observe(scroller)
       scroller.addEventListener('scroll', scrolled, { passive: true })

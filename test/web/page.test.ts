@@ -1,0 +1,438 @@
+import type { Browser, BrowserContext } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { startTestGateway, type TestGateway } from '../support/gateway.ts'
+import { testedTransports } from '../support/transports.ts'
+import { BreakableWire } from './breakable-wire.ts'
+import { buildPage } from './built-page.ts'
+import { launchChromium } from './chromium.ts'
+import { PageDriver } from './page-driver.ts'
+
+/** An answer of so many numbers at a pace that leaves time to look at it. */
+const counting = (tokens: number, tps: number) => `Count, please.\n[[answer=count tokens=${tokens} tps=${tps}]]`
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1).join(' ')
+
+let browser: Browser
+beforeAll(async () => {
+  await buildPage()
+  browser = await launchChromium()
+})
+afterAll(() => browser.close())
+
+describe.each(testedTransports)('the page over %s', (transport) => {
+  let gateway: TestGateway
+  let wire: BreakableWire
+  let context: BrowserContext
+  let tabs: PageDriver[] = []
+
+  beforeAll(async () => {
+    gateway = await startTestGateway({ transport })
+    wire = await BreakableWire.to(gateway.gateway.port)
+  })
+  afterAll(async () => {
+    await wire[Symbol.asyncDispose]()
+    await gateway[Symbol.asyncDispose]()
+  })
+  beforeEach(async () => {
+    context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' })
+    tabs = []
+  })
+  afterEach(async () => {
+    await context.close()
+    wire.bringUp()
+    for (const tab of tabs) expect([...tab.troubles, ...tab.foreignRequests]).toEqual([])
+  })
+
+  const openTab = async (url = wire.url): Promise<PageDriver> => {
+    const tab = await PageDriver.open(context, url)
+    tabs.push(tab)
+    return tab
+  }
+
+  it('[WEB-1] shows the answer while it grows', async () => {
+    const tab = await openTab()
+    await tab.ask(counting(300, 200))
+    const lengths: number[] = []
+    for (let length = 0; lengths.length < 5; ) {
+      length = await tab.longerThan(length)
+      await tab.lastIs('streaming')
+      lengths.push(length)
+    }
+    await tab.hasCompleted(1)
+    expect(await tab.lastAnswer()).toBe(numbers(300))
+    expect(Math.max(...lengths)).toBeLessThan(numbers(300).length)
+  })
+
+  it('[WEB-2] goes on after a reload in mid-answer', async () => {
+    const tab = await openTab()
+    await tab.ask(counting(300, 150))
+    const before = await tab.longerThan(20)
+    await tab.page.reload()
+    const after = await tab.longerThan(before)
+    expect(after).toBeLessThan(numbers(300).length)
+    await tab.lastIs('streaming')
+    await tab.hasCompleted(1)
+    expect(await tab.serverAnswers(gateway)).toEqual([await tab.lastAnswer()])
+  })
+
+  it('[WEB-3] stops an answer and keeps what came', async () => {
+    const tab = await openTab()
+    await tab.ask(counting(100_000, 100))
+    await tab.longerThan(20)
+    await tab.button('Stop').click()
+    await tab.lastIs('cancelled')
+    const text = await tab.lastAnswer()
+    expect(text.length).toBeGreaterThan(20)
+    expect(await tab.serverAnswers(gateway)).toEqual([text])
+    await tab.button('Stop').waitFor({ state: 'detached' })
+  })
+
+  it('[WEB-4] asks again in place of the last answer', async () => {
+    const tab = await openTab()
+    await tab.ask(counting(5, 0))
+    await tab.hasCompleted(1)
+    const first = await tab.turns.last().getAttribute('data-turn')
+    await tab.button('Ask again').click()
+    await tab.page.waitForFunction((turn) => {
+      const shown = [...document.querySelectorAll<HTMLElement>('[data-testid=turn]')]
+      return shown.length === 1 && shown[0]?.dataset.turn !== turn && shown[0]?.dataset.state === 'completed'
+    }, first)
+    expect(await tab.lastAnswer()).toBe(numbers(5))
+  })
+
+  it('[WEB-5] edits the last message, and Escape leaves it as it was', async () => {
+    const tab = await openTab()
+    await tab.ask(counting(5, 0))
+    await tab.hasCompleted(1)
+    await tab.button('Edit message').click()
+    const editor = tab.page.getByRole('textbox', { name: 'Edit your message' })
+    await editor.fill('nothing')
+    await editor.press('Escape')
+    await tab.page.getByTestId('question').getByText('Count, please.').waitFor()
+    await tab.button('Edit message').click()
+    await editor.fill(counting(7, 0))
+    await editor.press('Enter')
+    await tab.answers.getByText(numbers(7), { exact: true }).waitFor()
+    expect(await tab.turns.count()).toBe(1)
+  })
+
+  it('[WEB-6] shows the same in a second tab', async () => {
+    const tab = await openTab()
+    await tab.ask(counting(300, 150))
+    await tab.longerThan(20)
+    await tab.session()
+    const second = await openTab(tab.page.url())
+    const length = await second.longerThan(20)
+    await second.longerThan(length)
+    await second.lastIs('streaming')
+    await Promise.all([tab.hasCompleted(1), second.hasCompleted(1)])
+    expect(await second.lastAnswer()).toBe(numbers(300))
+    await second.ask('And in the second tab?')
+    await tab.hasCompleted(2)
+    expect(await tab.lastAnswer()).toContain('And in the second tab?')
+  })
+
+  it('[WEB-7] says that the connection is lost, and goes on by itself', async () => {
+    const tab = await openTab()
+    await tab.ask(counting(400, 100))
+    await tab.longerThan(20)
+    expect(wire.takeDown()).toBe(1)
+    await tab.notice.getByText(/Connection lost\.|Reconnecting…/).waitFor()
+    await tab.notice.getByText(/Since \d\d:\d\d/).waitFor()
+    wire.bringUp()
+    await tab.notice.waitFor({ state: 'detached' })
+    await tab.hasCompleted(1)
+    expect(await tab.lastAnswer()).toBe(numbers(400))
+    expect(await tab.serverAnswers(gateway)).toEqual([numbers(400)])
+  })
+
+  it('[WEB-8] sends what was written without a connection, once', async () => {
+    const tab = await openTab()
+    await tab.ask(counting(3, 0))
+    await tab.hasCompleted(1)
+    wire.takeDown()
+    await tab.ask(counting(4, 0))
+    await tab.lastIs('unsent')
+    await tab.page.reload()
+    await tab.notice.waitFor()
+    wire.bringUp()
+    await tab.hasCompleted(2)
+    expect(await tab.serverAnswers(gateway)).toEqual([numbers(3), numbers(4)])
+  })
+
+  it('[WEB-9] keeps a draft through a reload', async () => {
+    const tab = await openTab()
+    await tab.composer.fill('half a thought')
+    await tab.page.reload()
+    await tab.composer.waitFor()
+    expect(await tab.composer.inputValue()).toBe('half a thought')
+  })
+
+  it('[WEB-10] does not send while an input method composes, and Shift+Enter is a new line', async () => {
+    const tab = await openTab()
+    await tab.composer.fill('日本')
+    await tab.composer.dispatchEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true, cancelable: true })
+    await tab.composer.dispatchEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true })
+    await tab.composer.press('End')
+    await tab.composer.press('Shift+Enter')
+    await tab.composer.pressSequentially('語')
+    expect(await tab.composer.inputValue()).toBe('日本\n語')
+    expect(await tab.turns.count()).toBe(0)
+    await tab.composer.press('Enter')
+    await tab.hasCompleted(1)
+    expect(await tab.page.getByTestId('question').textContent()).toBe('日本\n語')
+  })
+
+  it('[WEB-11] shows markup from the model and the user as text', async () => {
+    const tab = await openTab()
+    const hostile = [
+      '<script>window.wasHit = 1</script>',
+      '<img src=x onerror="window.wasHit = 2">',
+      '<svg onload="window.wasHit = 3"></svg>',
+      '[link](javascript:window.wasHit=4) [data](data:text/html,<script>window.wasHit=5</script>)',
+      '![picture](https://tracker.invalid/pixel.png)',
+      '[good](https://example.com/a?b=1&c=2)',
+      '```html',
+      '</code></pre><script>window.wasHit = 6</script>',
+      '```',
+    ].join('\n\n')
+    await tab.ask(`${hostile}\n[[answer=echo]]`)
+    await tab.hasCompleted(1)
+    const text = await tab.lastAnswer()
+    expect(text).toContain('<script>window.wasHit = 1</script>')
+    expect(text).toContain('<img src=x onerror="window.wasHit = 2">')
+    const inside = await tab.page.evaluate(() => {
+      const root = document.querySelector('.turns')
+      const links = [...(root?.querySelectorAll('a') ?? [])]
+      return {
+        dangerous: root?.querySelectorAll('script, img, svg[onload], iframe, [onerror], [onload]').length,
+        links: links.map((link) => [link.getAttribute('href'), link.rel]),
+        wasHit: 'wasHit' in window,
+      }
+    })
+    expect(inside).toEqual({
+      dangerous: 0,
+      links: [
+        ['https://tracker.invalid/pixel.png', 'noopener noreferrer nofollow'],
+        ['https://example.com/a?b=1&c=2', 'noopener noreferrer nofollow'],
+      ],
+      wasHit: false,
+    })
+  })
+
+  it('[WEB-12] pages older turns in without a jump', async () => {
+    const tab = await openTab()
+    for (let count = 1; count <= 24; count++) {
+      await tab.ask(`${counting(60, 0)}\nNumber ${count}.`)
+      await tab.hasCompleted(count)
+    }
+    await tab.page.reload()
+    await tab.page.getByText('Number 24.').waitFor()
+    // The first page of the log holds fewer than all turns.
+    expect(await tab.turns.count()).toBeLessThan(24)
+    const shift = await tab.page.evaluate(async () => {
+      const scroller = document.querySelector('[data-testid=scroller]')
+      // The first one may be half a turn, whose question comes with the older page.
+      const first = document.querySelectorAll<HTMLElement>('[data-testid=turn]')[1]
+      if (scroller === null || first === undefined) return 'nothing there'
+      const before = document.querySelectorAll('[data-testid=turn]').length
+      // Any scrolling up by the user.
+      scroller.scrollTop = 300
+      const top = first.getBoundingClientRect().top
+      await new Promise<void>((resolve) => {
+        const look = () => {
+          if (document.querySelectorAll('[data-testid=turn]').length > before) resolve()
+          else requestAnimationFrame(look)
+        }
+        look()
+      })
+      return Math.abs(first.getBoundingClientRect().top - top)
+    })
+    expect(shift).toBeLessThan(2)
+    await tab.page.waitForFunction(() => {
+      const scroller = document.querySelector('[data-testid=scroller]')
+      if (scroller !== null) scroller.scrollTop = 0
+      return document.querySelectorAll('[data-testid=turn]').length === 24
+    })
+    await tab.page.getByText('Number 1.').waitFor()
+  })
+
+  it('[WEB-13] follows the answer only from its end', async () => {
+    const tab = await openTab()
+    await tab.ask(counting(1_500, 500))
+    await tab.longerThan(4_000)
+    const gap = () =>
+      tab.page.evaluate(() => {
+        const scroller = document.querySelector('[data-testid=scroller]')
+        return scroller === null ? -1 : scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop
+      })
+    expect(await gap()).toBeLessThan(60)
+    await tab.page.getByTestId('scroller').hover()
+    await tab.page.mouse.wheel(0, -400)
+    await tab.button('Jump to latest').waitFor()
+    const top = await tab.page.getByTestId('scroller').evaluate((scroller) => scroller.scrollTop)
+    await tab.hasCompleted(1)
+    expect(await tab.page.getByTestId('scroller').evaluate((scroller) => scroller.scrollTop)).toBe(top)
+    await tab.button('Jump to latest').click()
+    expect(await gap()).toBeLessThan(60)
+    await tab.button('Jump to latest').waitFor({ state: 'detached' })
+  })
+
+  it('[WEB-14] can be used with the keyboard alone', async () => {
+    const tab = await openTab()
+    const { keyboard } = tab.page
+    const focusOn = async (name: RegExp, key: 'Tab' | 'Shift+Tab') => {
+      for (let presses = 0; presses < 40; presses++) {
+        await keyboard.press(key)
+        const label = await tab.page.evaluate(() => {
+          const { activeElement } = document
+          return activeElement?.getAttribute('aria-label') ?? activeElement?.textContent ?? ''
+        })
+        if (name.test(label)) return
+      }
+      throw new Error(`${name} cannot be reached with ${key}`)
+    }
+    await focusOn(/^Message$/, 'Tab')
+    await keyboard.type('Hello')
+    await keyboard.press('Enter')
+    await tab.hasCompleted(1)
+    await focusOn(/^Good answer$/, 'Shift+Tab')
+    await keyboard.press('Space')
+    await tab.page.locator('[aria-label="Good answer"][aria-pressed=true]').waitFor()
+    await focusOn(/^Edit message$/, 'Shift+Tab')
+    await keyboard.press('Enter')
+    await keyboard.press('ControlOrMeta+a')
+    await keyboard.type(counting(6, 0).replace('\n', ''))
+    await keyboard.press('Escape')
+    expect(await tab.page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Edit message')
+    await focusOn(/^Rename/, 'Shift+Tab')
+    await keyboard.press('Enter')
+    await keyboard.type('By keyboard')
+    await keyboard.press('Enter')
+    await tab.page.getByRole('heading', { level: 1, name: 'By keyboard' }).waitFor()
+    await focusOn(/^New conversation$/, 'Shift+Tab')
+    await keyboard.press('Enter')
+    await tab.page.getByText('What would you like to know?').waitFor()
+  })
+
+  it('[WEB-15] lists, renames and deletes conversations, in every tab', async () => {
+    const tab = await openTab()
+    await tab.ask('The first one')
+    await tab.hasCompleted(1)
+    await tab.button('New conversation').click()
+    await tab.ask('The second one')
+    await tab.hasCompleted(1)
+    const second = await openTab()
+    await second.button('The first one').first().waitFor()
+    // A tab in the background draws no frames, and a click waits for some.
+    await tab.page.bringToFront()
+    const entry = tab.page.getByRole('listitem').filter({ hasText: 'The first one' })
+    await entry.hover()
+    await entry.getByRole('button', { name: /^Rename/ }).click()
+    await tab.page.getByRole('textbox', { name: 'Title' }).fill('Renamed')
+    await tab.page.getByRole('textbox', { name: 'Title' }).press('Enter')
+    await second.button('Renamed').first().waitFor()
+    const renamed = tab.page.getByRole('listitem').filter({ hasText: 'Renamed' })
+    await renamed.hover()
+    await renamed.getByRole('button', { name: /^Delete/ }).click()
+    await tab.page.getByRole('button', { name: 'Delete', exact: true }).click()
+    await tab.button('Renamed').first().waitFor({ state: 'detached' })
+    await second.button('Renamed').first().waitFor({ state: 'detached' })
+    expect(await tab.lastAnswer()).toContain('The second one')
+  })
+
+  it('[WEB-16] takes a rating back, and shows it in the other tab', async () => {
+    const tab = await openTab()
+    await tab.ask('Rate me')
+    await tab.hasCompleted(1)
+    await tab.session()
+    const second = await openTab(tab.page.url())
+    await second.hasCompleted(1)
+    await tab.page.bringToFront()
+    await tab.button('Good answer').click()
+    await second.page.locator('[aria-label="Good answer"][aria-pressed=true]').waitFor()
+    await tab.button('Bad answer').click()
+    await second.page.locator('[aria-label="Bad answer"][aria-pressed=true]').waitFor()
+    await second.page.locator('[aria-label="Good answer"][aria-pressed=false]').waitFor()
+    await tab.button('Bad answer').click()
+    await second.page.locator('[aria-label="Bad answer"][aria-pressed=false]').waitFor()
+  })
+
+  it('[WEB-17] says why an answer failed, keeps what came, and tries again', async () => {
+    const tab = await openTab()
+    await tab.ask(`Break once.\n[[answer=count tokens=50 fault=reset-mid at=20 key=${transport} times=1]]`)
+    await tab.lastIs('failed')
+    await tab.page.getByTestId('failure').getByText('The model failed to answer.').waitFor()
+    expect(await tab.lastAnswer()).toBe(numbers(20))
+    await tab.button('Try again').click()
+    await tab.hasCompleted(1)
+    expect(await tab.lastAnswer()).toBe(numbers(50))
+  })
+
+  it('[WEB-18] tells screen readers of the finished answer, once', async () => {
+    const tab = await openTab()
+    await tab.page.evaluate(() => {
+      const said: string[] = []
+      Object.assign(window, { said })
+      const region = document.querySelector('[data-testid=announcer]')
+      if (region === null) return
+      new MutationObserver(() => {
+        if (region.textContent) said.push(region.textContent)
+      }).observe(region, { childList: true, characterData: true, subtree: true })
+    })
+    await tab.ask(counting(100, 200))
+    await tab.hasCompleted(1)
+    await tab.page.waitForFunction(() => Reflect.get(window, 'said').length > 0)
+    expect(await tab.page.evaluate(() => Reflect.get(window, 'said'))).toEqual([`Answer: ${numbers(100)}`])
+  })
+
+  it('[WEB-19] never draws a finished block again', async () => {
+    const tab = await openTab()
+    const blocks = ['# Title', 'A **bold** word.', '- one\n- two', '```js\nlet a = 1\n```', `${numbers(400)}.`]
+    await tab.ask(`${blocks.join('\n\n')}\n[[answer=echo tps=300]]`)
+    await tab.answers.locator('pre').waitFor()
+    await tab.longerThan(200)
+    await tab.page.evaluate(() => {
+      const nodes = [...document.querySelectorAll('[data-testid=answer] :is(h3, strong, li, .code-block)')]
+      Object.assign(window, { nodes })
+    })
+    await tab.lastIs('streaming')
+    await tab.hasCompleted(1)
+    const kept = await tab.page.evaluate(() => {
+      const now = [...document.querySelectorAll('[data-testid=answer] :is(h3, strong, li, .code-block)')]
+      const before: Element[] = Reflect.get(window, 'nodes')
+      return [before.length, now.length, before.every((node, index) => node === now[index])]
+    })
+    expect(kept).toEqual([5, 5, true])
+  })
+})
+
+describe('the page of a gateway with keys', () => {
+  it('[WEB-20] asks for a token, says when it is refused, and goes on with the right one', async () => {
+    const secret = 'a secret of forty characters and not less'
+    const env = { SLUICE_JWT_SECRET: secret, SLUICE_JWT_ISSUER: '*', SLUICE_JWT_AUDIENCE: '*' }
+    await using gateway = await startTestGateway({ env })
+    const context = await browser.newContext()
+    const page = await context.newPage()
+    await page.goto(gateway.httpUrl)
+    const field = page.getByRole('textbox', { name: 'Token' })
+    await field.fill('nonsense')
+    await field.press('Tab')
+    await page.getByRole('button', { name: 'Connect' }).click()
+    await page.getByText('did not accept the last token').waitFor()
+    await field.fill(`\n  ${await signed(secret)} \n`)
+    await page.getByRole('button', { name: 'Connect' }).click()
+    await page.getByRole('textbox', { name: 'Message' }).fill('Signed in?')
+    await page.keyboard.press('Enter')
+    await page.locator('[data-state=completed]').waitFor()
+    await context.close()
+  })
+})
+
+async function signed(secret: string): Promise<string> {
+  const { SignJWT } = await import('jose')
+  return new SignJWT({ scope: 'chat history' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject('somebody')
+    .setExpirationTime('1h')
+    .sign(new TextEncoder().encode(secret))
+}
