@@ -113,7 +113,11 @@ function run(acts: readonly Act[], rules: { pageTextBytes: number; pageRecords: 
         gateway.refuseNext = 'unavailable'
     }
   }
-  for (const each of acts) act(each)
+  const isRolled = acts.some((each) => each.do === 'roll-back')
+  for (const each of acts) {
+    act(each)
+    if (!isRolled) for (const device of devices) checkPrefix(device, session())
+  }
   finish(gateway, devices, join)
   check(
     gateway,
@@ -146,6 +150,14 @@ function finish(gateway: GatewayModel, devices: readonly Device[], join: () => v
     if (round > 10 && !isBusy && devices.every((device) => isAtRest(device))) return
   }
   throw new Error(`never at rest: ${JSON.stringify(devices.map((device) => device.session()))}`)
+}
+
+/** What is shown of a running answer is always a beginning of it. */
+function checkPrefix(device: Device, log: ModelSession | undefined): void {
+  const running = device.state.sessions.get('a')?.running
+  const run = log?.run
+  if (running === undefined || running.turn !== run?.turn || running.attempt !== run.attempt) return
+  expect(run.text.startsWith(running.tape.text), running.tape.text).toBe(true)
 }
 
 function isAtRest(device: Device): boolean {

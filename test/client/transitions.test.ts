@@ -196,6 +196,50 @@ describe('the connection', () => {
   })
 })
 
+describe('a hole', () => {
+  it('[CLIENT-27] one lost frame costs one re-open, whatever was on its way behind it', () => {
+    const gateway = new GatewayModel()
+    const device = new Device(gateway)
+    device.do({ type: 'connect' })
+    device.do({ type: 'watch', local: 'a', target: { creation: { key: 'k' } } })
+    device.do({ type: 'send', local: 'a', message: { messageId: 'm1', content: 'hi' } })
+    device.settle()
+    const log = gateway.sessions.get('S1')
+    if (log === undefined) throw new Error('no session was made')
+    gateway.write(log, 'first ')
+    gateway.publish()
+    device.settle()
+    for (let index = 0; index < 20; index++) {
+      gateway.write(log, `piece ${index} `)
+      gateway.publish()
+    }
+    device.moveDown(true)
+    device.settle()
+    gateway.publish()
+    device.settle()
+    expect(device.state.stats.reopens).toBe(1)
+    expect(device.view().turns.at(-1)?.text).toBe(log.run?.text)
+  })
+
+  it('[CLIENT-36] a message waits until the turn before it has ended', () => {
+    const gateway = new GatewayModel()
+    const device = new Device(gateway)
+    device.do({ type: 'connect' })
+    device.do({ type: 'watch', local: 'a', target: { creation: { key: 'k' } } })
+    for (const messageId of ['m1', 'm2']) device.do({ type: 'send', local: 'a', message: { messageId, content: 'hi' } })
+    device.settle()
+    gateway.publish()
+    device.settle()
+    const sent = () => device.sent.flatMap((frame) => (frame.type === 'message.send' ? [frame.messageId] : []))
+    expect(sent()).toEqual(['m1'])
+    const log = gateway.sessions.get('S1')
+    if (log !== undefined) gateway.end(log, 'turn.completed')
+    gateway.publish()
+    device.settle()
+    expect(sent()).toEqual(['m1', 'm2'])
+  })
+})
+
 describe('own messages', () => {
   function ready(): { gateway: GatewayModel; device: Device } {
     const gateway = new GatewayModel()
