@@ -20,8 +20,11 @@ const commands = new Map<string, Command>([
   ['token', { summary: 'sign a token with the first of SLUICE_JWT_SECRET', load: () => import('./token.ts') }],
   ['config', { summary: 'check the configuration and show every variable', load: () => import('./config.ts') }],
   [
-    'bench-token',
-    { summary: 'CPU and latency per token beside a minimal relay', load: () => import('./bench-token.ts') },
+    'bench',
+    {
+      summary: 'figures beside a minimal relay: token, first-token, slow-readers, cancel',
+      load: () => import('./bench.ts'),
+    },
   ],
   [
     'schema',

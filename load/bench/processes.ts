@@ -20,7 +20,10 @@ export async function startNode(
   if (pid === undefined) throw new Error(`unable to start ${args[0]}`)
   process.once('exit', () => child.kill('SIGKILL'))
   const url = await firstAddress(createInterface({ input: stdout }), addressIn)
-  if (url === undefined) throw new Error(`unable to start ${args[0]}: it ended before it listened`)
+  if (url === undefined) {
+    child.kill('SIGKILL')
+    throw new Error(`unable to start ${args[0]}: it did not say within ${startMaxMs} ms where it listens`)
+  }
   return { url, pid, stop: () => stopped(child) }
 }
 
@@ -34,8 +37,12 @@ function firstAddress(
       if (url !== undefined) resolve(url)
     })
     lines.on('close', () => resolve(undefined))
+    setTimeout(() => resolve(undefined), startMaxMs).unref()
   })
 }
+
+/** How long a process may take to listen, in milliseconds. */
+const startMaxMs = 20_000
 
 /** `{"listening": "…"}` on a line of its own. */
 export function listeningLine(line: string): string | undefined {

@@ -1,6 +1,8 @@
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { startModelServer } from '../model-server/server.ts'
+import { median, spread } from './figures.ts'
+import { startGatewayProcess } from './gateway-process.ts'
 import { cpuMs, listeningLine, type Started, startNode } from './processes.ts'
 import { type Dialect, naiveDialect, runStreams, sluiceDialect } from './streams.ts'
 
@@ -105,35 +107,12 @@ async function sluiceLane(
   providerUrl: string,
   options: TokenBenchOptions,
 ): Promise<Lane> {
-  const cli = join(import.meta.dirname, '..', '..', 'cli', 'main.ts')
-  const env = {
-    PORT: '0',
-    OPENAI_BASE_URL: providerUrl,
-    SLUICE_TRANSPORT: transport,
-    SLUICE_METRICS_PORT: '0',
-    SLUICE_MODEL: 'bench',
-    SLUICE_LOG_LEVEL: 'info',
-  }
-  const server = await startNode([cli, 'serve'], env, gatewayAddress)
-  const tokens = await Promise.all(
-    Array.from({ length: options.streamCount }, (_, n) => developmentToken(server.url, `bench-${n}`)),
-  )
+  const server = await startGatewayProcess(providerUrl, { SLUICE_TRANSPORT: transport })
+  const subjects = Array.from({ length: options.streamCount }, (_, n) => `bench-${n}`)
+  const tokens = await Promise.all(subjects.map((subject) => server.token(subject)))
   let next = 0
   const dialect = sluiceDialect(() => tokens[next++ % tokens.length] ?? '')
-  return lane(name, { ...server, url: `${server.url.replace('http', 'ws')}/v1/socket` }, dialect)
-}
-
-/** The gateway's log line that names its port. */
-function gatewayAddress(line: string): string | undefined {
-  const said: unknown = JSON.parse(line)
-  return typeof said === 'object' && said !== null && 'url' in said ? String(said.url) : undefined
-}
-
-async function developmentToken(url: string, subject: string): Promise<string> {
-  const answer = await fetch(`${url}/dev/token?subject=${subject}`)
-  const said: unknown = await answer.json()
-  if (typeof said === 'object' && said !== null && 'token' in said) return String(said.token)
-  throw new Error(`unable to get a token: ${answer.status}`)
+  return lane(name, { ...server, url: server.socketUrl }, dialect)
 }
 
 export function report(rows: readonly TokenBenchRow[]): string {
@@ -148,17 +127,6 @@ export function report(rows: readonly TokenBenchRow[]): string {
   return ['median (least–most) of the rounds', ...lines].join('\n')
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  const upper = sorted[middle] ?? Number.NaN
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2
-}
-
 function ratioOf(values: readonly number[], base: readonly number[]): string {
   return (median(values) / median(base)).toFixed(2)
-}
-
-function spread(values: readonly number[], digits: number): string {
-  return `${median(values).toFixed(digits)} (${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)})`
 }
