@@ -6,7 +6,7 @@
 //   start        the gateway, with the page built; tests' needs are never downloaded
 //   test         vitest, with Redis, Chromium and uWebSockets.js where the machine allows
 //   check        types, lint, dead code, then test
-//   bench-token  cli/main.ts bench-token, with uWebSockets.js
+//   bench        cli/main.ts bench …, with uWebSockets.js
 //   image-check  cli/image-check.ts
 
 const path = require('node:path')
@@ -55,11 +55,11 @@ async function test(args) {
 
 const check = async (args) => runCheck(await prepareTests(), args)
 
-async function benchToken(args) {
+async function bench(args) {
   const projectNode = await prepareDependencies()
   const { node, entry, lines } = await prepareUws(projectNode)
   for (const line of lines) say(line)
-  return runOn(node, [inProject('cli', 'main.ts'), 'bench-token', ...args], testEnvironment(node, entry))
+  return runOn(node, [inProject('cli', 'main.ts'), 'bench', ...args], testEnvironment(node, entry))
 }
 
 async function imageCheck(args) {
@@ -70,7 +70,7 @@ const commands = new Map([
   ['start', start],
   ['test', test],
   ['check', check],
-  ['bench-token', benchToken],
+  ['bench', bench],
   ['image-check', imageCheck],
 ])
 
