@@ -20,7 +20,7 @@ export async function runGateway(
   bundledProviderUrl: string | undefined,
   ready: (gateway: Gateway, url: string) => void,
 ): Promise<number> {
-  const telemetry = await createTelemetry(config.telemetry, { version })
+  const telemetry = await createTelemetry(config.telemetry, { version, environment: process.env })
   const gateway = await startGateway({
     config,
     telemetry,

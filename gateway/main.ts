@@ -234,7 +234,8 @@ function openTurns(
     randomId,
     options: {
       model: options.model,
-      models: 'any',
+      // The bundled model server takes settings in the model's name; with a real one the operator pays for what is named.
+      models: options.endpoint.kind === 'bundled' ? 'any' : new Set([options.model]),
       maxOutputTokens: options.answerTokens,
       promptTokens: options.promptTokens,
       contentBytes: limits.maxContentBytes,

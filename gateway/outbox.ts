@@ -115,7 +115,7 @@ export class Outbox implements ReaderOwner {
         return
       }
       this.#write(next.frame, next.frame.length)
-      if (next.isDelta) this.#events.deltaSent(next.frame.length)
+      if (next.isDelta) this.#events.deltaSent()
     }
   }
 
@@ -140,6 +140,7 @@ export class Outbox implements ReaderOwner {
   #write(frame: string | Buffer, bytes: number): void {
     if (this.#isClosed) return
     this.#sink.send(frame)
+    this.#events.frameSent(bytes)
     const ping = this.#window.wrote(bytes)
     if (ping !== undefined) this.#sink.ping(ping)
   }
@@ -197,7 +198,7 @@ export class Outbox implements ReaderOwner {
     place.ends[0] = end
     reader.attempt = place
     this.#write(frame, frame.length)
-    this.#events.deltaSent(frame.length)
+    this.#events.deltaSent()
   }
 
   #sendReset(reader: Reader, reply: Extract<OpenReply, { kind: 'ok' }>): boolean {
@@ -219,7 +220,8 @@ export interface FrameSink {
 
 /** For metrics; called on the hot path. */
 export interface OutboxEvents {
-  deltaSent(bytes: number): void
+  frameSent(bytes: number): void
+  deltaSent(): void
   /** A reader began to wait for the window. */
   held(): void
   /** How a reader came to its position. */

@@ -43,7 +43,10 @@ export interface SocketTelemetry {
   failed(connection: string, error: unknown): void
   /** A session was opened: anew, going on at a cursor, or with a cursor that was refused. */
   sessionOpened(how: 'new' | 'resumed' | 'reset'): void
-  deltaSent(bytes: number): void
+  /** Any frame, of so many bytes. */
+  frameSent(bytes: number): void
+  /** It was a delta. */
+  deltaSent(): void
   /** A reader began to wait for a slow socket. */
   held(): void
   /** From the arrival of a token from the provider to the write of the frame that carries it. */

@@ -5,11 +5,14 @@ import { createLog } from './log.ts'
 import { tracedRequest } from './message-span.ts'
 import { createMetrics } from './metrics.ts'
 import type { Log, NodeGauges, SocketTelemetry, Telemetry } from './ports.ts'
+import type { TracingOptions } from './tracing.ts'
 
 /** Logs, metrics and traces joined behind one port. The SDK of traces is imported only when the configuration asks. */
 export interface TelemetryDeps {
   /** The product's version. */
   readonly version: string
+  /** The OTEL_* variables, which the SDK and its exporter read as their specification says. */
+  readonly environment: Readonly<Record<string, string | undefined>>
   /** Where log lines go; default the standard output. */
   readonly destination?: DestinationStream
   /** This node's name in logs and traces; default the host's name and the process id. */
@@ -23,10 +26,10 @@ export interface NodeTelemetry extends Telemetry {
 
 /** Rejects when the OTEL_* variables ask for traces and the SDK cannot be loaded. */
 export async function createTelemetry(config: TelemetryConfig, deps: TelemetryDeps): Promise<NodeTelemetry> {
-  const { version, destination, node = `${hostname()}:${process.pid}` } = deps
+  const { version, environment, destination, node = `${hostname()}:${process.pid}` } = deps
   const { log, close } = createLog({ level: config.logLevel, node, ...(destination && { destination }) })
   const metrics = createMetrics(version)
-  const tracing = config.exportTraces ? await startTracing(version, node, log) : undefined
+  const tracing = config.exportTraces ? await startTracing({ version, node, environment, log }) : undefined
   return {
     log,
     turns: metrics.turns,
@@ -41,9 +44,9 @@ export async function createTelemetry(config: TelemetryConfig, deps: TelemetryDe
   }
 }
 
-async function startTracing(version: string, node: string, log: Log) {
+async function startTracing(options: TracingOptions) {
   const { startTracing } = await import('./tracing.ts')
-  return startTracing({ version, node, environment: process.env, log })
+  return startTracing(options)
 }
 
 type Counted = Omit<SocketTelemetry, 'traced'>

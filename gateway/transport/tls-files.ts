@@ -94,7 +94,7 @@ export class TlsWatch {
     } catch (error) {
       const refusal = error instanceof Error ? error.message : String(error)
       if (refusal !== this.#refusal)
-        this.#log.error({ err: error }, 'certificate not changed: the old one stays in use')
+        this.#log.error({ err: error, reason: refusal }, 'certificate not changed: the old one stays in use')
       this.#refusal = refusal
     }
   }

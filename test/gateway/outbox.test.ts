@@ -39,7 +39,12 @@ class Stage {
 
   reader(): Watching {
     const reader = new MiniReader()
-    const events = { deltaSent: () => undefined, held: () => this.held.count++, sessionOpened: () => undefined }
+    const events = {
+      frameSent: () => undefined,
+      deltaSent: () => undefined,
+      held: () => this.held.count++,
+      sessionOpened: () => undefined,
+    }
     return { reader, outbox: new Outbox(reader, this.feeds, this.log, events) }
   }
 
@@ -149,7 +154,12 @@ describe('outbox', () => {
       send: (frame: string | Buffer) => void frames.push(JSON.parse(String(frame))),
       ping: () => undefined,
     }
-    const events = { deltaSent: () => undefined, held: () => undefined, sessionOpened: () => undefined }
+    const events = {
+      frameSent: () => undefined,
+      deltaSent: () => undefined,
+      held: () => undefined,
+      sessionOpened: () => undefined,
+    }
     const outbox = new Outbox(sink, stage.feeds, stage.log, events)
     const cursor = { ...watching.reader.cursor, ends: [4] }
     const chat = new Chat(

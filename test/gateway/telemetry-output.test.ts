@@ -11,7 +11,7 @@ function logger(lineCount: number, lineLength: number, end: string): ChildProces
   const program = `
     const { createTelemetry } = await import(${JSON.stringify(source)})
     const config = { logLevel: 'info', metrics: { kind: 'off' }, exportTraces: false }
-    const telemetry = await createTelemetry(config, { version: '1' })
+    const telemetry = await createTelemetry(config, { version: '1', environment: process.env })
     for (let n = 0; n < ${lineCount}; n++) telemetry.log.info({ n, fill: 'x'.repeat(${lineLength}) }, 'line')
     console.error('logged')
     ${end}`

@@ -25,7 +25,12 @@ export async function startStation(env: Readonly<Record<string, string>> = {}, l
   if (read.kind === 'invalid') throw new Error(read.problems.join('\n'))
   const { config } = read
   const { lines, destination } = keptLines()
-  const telemetry = await createTelemetry(config.telemetry, { version: '1.2.3', node: 'node-1', destination })
+  const telemetry = await createTelemetry(config.telemetry, {
+    version: '1.2.3',
+    environment: process.env,
+    node: 'node-1',
+    destination,
+  })
   const model = await startModelServer({ ttftMs: 5 })
   const gateway = await startGateway({ config, telemetry, bundledProviderUrl: model.url, ...(log && { log }) })
   telemetry.watch(() => gateway.state())

@@ -97,7 +97,7 @@ describe('traces', () => {
   test('[OBS-6] what is not known is told of, and does not keep the gateway from starting', async () => {
     Object.assign(process.env, { OTEL_TRACES_SAMPLER: 'jaeger_remote', OTEL_TRACES_EXPORTER: 'zipkin' })
     const { lines, destination } = keptLines()
-    const telemetry = await createTelemetry(exporting, { version: '1', destination })
+    const telemetry = await createTelemetry(exporting, { version: '1', environment: process.env, destination })
     await telemetry.close()
     expect(lines.map((line) => JSON.parse(line).level)).toEqual(['warn', 'warn'])
     expect(lines.join('')).toMatch(/OTEL_TRACES_EXPORTER.*\n.*OTEL_TRACES_SAMPLER/)
@@ -137,7 +137,7 @@ function listModules(source: URL, exportTraces: boolean): string {
     registerHooks({ load: (url, context, next) => { console.log(url); return next(url, context) } })
     const { createTelemetry } = await import(${JSON.stringify(source.href)})
     const config = { logLevel: 'silent', metrics: { kind: 'off' }, exportTraces: ${exportTraces} }
-    await (await createTelemetry(config, { version: '1' })).close()`
+    await (await createTelemetry(config, { version: '1', environment: process.env })).close()`
 }
 
 interface Span {

@@ -191,7 +191,7 @@ function faultyLog(): FaultyLog {
 describe('the log', () => {
   test('[OBS-3] of an error the log has name, code and frames, and its words only when they are the system’s own', async () => {
     const { lines, destination } = keptLines()
-    const telemetry = await createTelemetry(quiet, { version: '1', destination })
+    const telemetry = await createTelemetry(quiet, { version: '1', environment: process.env, destination })
     const parse = () => JSON.parse(`${secretWord} is not JSON`)
     telemetry.log.error({ err: caught(parse) }, 'one')
     telemetry.log.error({ err: new Error(`${secretWord}\n    at ${secretWord}`, { cause: caught(parse) }) }, 'two')
@@ -212,7 +212,7 @@ describe('the log', () => {
 
   test('[OBS-3] fields that could hold text or secrets are censored, at the top and one level down', async () => {
     const { lines, destination } = keptLines()
-    const telemetry = await createTelemetry(quiet, { version: '1', destination })
+    const telemetry = await createTelemetry(quiet, { version: '1', environment: process.env, destination })
     const secrets = { text: secretWord, content: secretWord, token: secretWord, authorization: secretWord }
     telemetry.log.info({ ...secrets, session: 's1', request: { ...secrets, id: 'r1' } }, 'told too much')
     expect(lines.join('')).not.toContain(secretWord)
@@ -221,7 +221,7 @@ describe('the log', () => {
 
   test('[OBS-3] a client’s own name is written when it looks like a product', async () => {
     const { lines, destination } = keptLines()
-    const telemetry = await createTelemetry(quiet, { version: '1', destination })
+    const telemetry = await createTelemetry(quiet, { version: '1', environment: process.env, destination })
     telemetry.sockets.welcomed('c1', 'sluice-js/0.1.0')
     telemetry.sockets.welcomed('c2', `I am ${secretWord}`)
     expect(lines.map((line) => JSON.parse(line).client)).toEqual(['sluice-js/0.1.0', 'other'])
@@ -247,7 +247,7 @@ describe('the metrics server', () => {
   test('[OBS-4] a taken port is refused with the variable to set, or left for another one with a warning', async () => {
     await using station = await startStation()
     const { lines, destination } = keptLines()
-    const telemetry = await createTelemetry(quiet, { version: '1', destination })
+    const telemetry = await createTelemetry(quiet, { version: '1', environment: process.env, destination })
     const taken = { kind: 'on', host: '127.0.0.1', port: Number(new URL(station.metricsUrl).port) } as const
     await expect(createMetricsServer(taken, telemetry)).rejects.toThrow(/another process.*SLUICE_METRICS_PORT/)
     const moved = await createMetricsServer(taken, telemetry, 'another-port')
@@ -258,7 +258,11 @@ describe('the metrics server', () => {
   })
 
   test('[OBS-4] off is no server', async () => {
-    const telemetry = await createTelemetry(quiet, { version: '1', destination: keptLines().destination })
+    const telemetry = await createTelemetry(quiet, {
+      version: '1',
+      environment: process.env,
+      destination: keptLines().destination,
+    })
     const server = await createMetricsServer({ kind: 'off' }, telemetry)
     expect(server.port).toBeUndefined()
     await server.close()

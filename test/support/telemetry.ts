@@ -32,6 +32,7 @@ export function quietTelemetry(): QuietTelemetry {
       refused: nothing,
       failed: (connection, error) => void troubles.push({ connection, error }),
       sessionOpened: nothing,
+      frameSent: nothing,
       deltaSent: nothing,
       held: nothing,
       addedLatency: nothing,
