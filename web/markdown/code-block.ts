@@ -1,4 +1,5 @@
 import { copyButton } from './copy-button.ts'
+import { highlightLater } from './highlighter.ts'
 
 /**
  * A fenced code block that grows. Its lines are kept in segments of their own, of which only the last ever changes: a
@@ -9,11 +10,14 @@ const segmentLines = 40
 export class CodeBlock {
   readonly element: HTMLElement
   readonly #code: HTMLElement
+  readonly #info: string
+  readonly #segments: Text[] = []
   #shown = ''
   #last: Text | undefined
   #lines = 0
 
   constructor(info: string) {
+    this.#info = info
     this.#code = document.createElement('code')
     const pre = document.createElement('pre')
     // Long lines scroll sideways, with the keyboard too.
@@ -32,12 +36,9 @@ export class CodeBlock {
     this.element.append(bar, pre)
   }
 
-  get text(): string {
-    return this.#shown
-  }
-
-  get codeElement(): HTMLElement {
-    return this.#code
+  /** To be called once, when the block will not grow any more. */
+  highlight(): void {
+    highlightLater(this.#info, this.#segments)
   }
 
   /** `text` begins with what is shown; anything else is shown anew. */
@@ -73,11 +74,13 @@ export class CodeBlock {
     const segment = document.createElement('span')
     segment.className = 'code-segment'
     segment.append(this.#last)
+    this.#segments.push(this.#last)
     this.#code.append(segment)
   }
 
   #clear(): void {
     this.#code.replaceChildren()
+    this.#segments.length = 0
     this.#shown = ''
     this.#last = undefined
     this.#lines = 0

@@ -1,6 +1,7 @@
 import { Lexer, type Token } from 'marked'
 import { BlockSplitter, type FinishedBlock, type OpenBlock } from './block-splitter.ts'
 import { CodeBlock } from './code-block.ts'
+import { GrowingText } from './growing-text.ts'
 import { renderBlocks } from './render-tokens.ts'
 
 /** A block longer than this is shown as it was written: some inputs take a Markdown parser quadratic time. */
@@ -20,6 +21,7 @@ export class MarkdownView {
   #isFinal = false
   #openNodes: readonly Node[] = []
   #openCode: CodeBlock | undefined
+  #openPlain: GrowingText | undefined
   /** The list that the last finished block was; the next item goes on with it. */
   #list: { readonly element: HTMLElement; readonly marker: string } | undefined
   #restUntilMs = 0
@@ -65,9 +67,11 @@ export class MarkdownView {
   #finish({ source, code }: FinishedBlock): void {
     if (code !== undefined) {
       this.#showCode(code)
+      this.#openCode?.highlight()
       this.#openCode = undefined
     } else {
       this.#showText(source)
+      this.#openPlain = undefined
       this.#rememberList(source)
     }
     this.#openNodes = []
@@ -88,7 +92,8 @@ export class MarkdownView {
   }
 
   #showText(source: string): void {
-    const nodes = source.length > maxParsedLength ? [plain(source)] : renderBlocks(parse(source))
+    if (source.length > maxParsedLength) return this.#showPlain(source)
+    const nodes = renderBlocks(parse(source))
     const [first] = nodes
     if (this.#list !== undefined && isSameList(first, source, this.#list)) {
       const [items, rest] = [[...first.childNodes], nodes.slice(1)]
@@ -98,6 +103,14 @@ export class MarkdownView {
     } else {
       this.#replaceOpen(this.#root, nodes)
     }
+  }
+
+  #showPlain(source: string): void {
+    if (this.#openPlain === undefined) {
+      this.#openPlain = new GrowingText()
+      this.#replaceOpen(this.#root, [this.#openPlain.element])
+    }
+    this.#openPlain.update(source)
   }
 
   #rememberList(source: string): void {
@@ -119,6 +132,7 @@ export class MarkdownView {
     this.#splitter = new BlockSplitter()
     this.#openNodes = []
     this.#openCode = undefined
+    this.#openPlain = undefined
     this.#list = undefined
     this.#restUntilMs = 0
   }
@@ -126,13 +140,6 @@ export class MarkdownView {
 
 function parse(source: string): Token[] {
   return new Lexer({ gfm: true }).lex(source)
-}
-
-function plain(source: string): HTMLElement {
-  const paragraph = document.createElement('p')
-  paragraph.className = 'plain'
-  paragraph.textContent = source
-  return paragraph
 }
 
 /** What must be equal for two items to be of one list: the sign, or that of an ordered list. */

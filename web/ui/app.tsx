@@ -31,7 +31,7 @@ export function App({ client, desk, conversation, list, connection }: AppProps) 
   const shown = useSource(conversation.shown)
   const wish = useSource(desk.wish)
   const [isMenuOpen, setMenuOpen] = useState(false)
-  const [suggestion, setSuggestion] = useState('')
+  const [suggestion, setSuggestion] = useState<{ readonly text: string } | undefined>(undefined)
   const menuPlace = useRef<HTMLDivElement>(null)
 
   useEffect(() => {
@@ -55,7 +55,7 @@ export function App({ client, desk, conversation, list, connection }: AppProps) 
   }, [isMenuOpen])
   const select = (session: string | undefined) => {
     setMenuOpen(false)
-    setSuggestion('')
+    setSuggestion(undefined)
     conversation.select(session)
   }
   const title = useTitle(list, shown.session)
@@ -84,7 +84,7 @@ export function App({ client, desk, conversation, list, connection }: AppProps) 
           <ThemeToggle />
         </header>
         {isEmpty ? (
-          <Vacancy shown={shown} onSuggest={setSuggestion} />
+          <Vacancy shown={shown} onSuggest={(text) => setSuggestion({ text })} />
         ) : (
           <MessageList shown={shown} conversation={conversation} />
         )}

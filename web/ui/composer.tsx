@@ -10,7 +10,7 @@ export interface ComposerProps {
   readonly shown: Shown
   readonly conversation: Conversation
   /** The suggestion that was chosen. */
-  readonly suggestion: string
+  readonly suggestion: { readonly text: string } | undefined
 }
 
 /** Where the user writes. The draft of each conversation is kept until it is sent. */
@@ -30,8 +30,8 @@ export function Composer({ shown, conversation, suggestion }: ComposerProps) {
     if (matchMedia('(hover: hover)').matches) field.current?.focus()
   }, [shown.key])
   useLayoutEffect(() => {
-    if (suggestion === '') return
-    put(suggestion)
+    if (suggestion === undefined) return
+    put(suggestion.text)
     field.current?.focus()
   }, [suggestion])
 
@@ -86,8 +86,9 @@ export function Composer({ shown, conversation, suggestion }: ComposerProps) {
 }
 
 function StopButton({ turn, onStop }: { readonly turn: TurnView; readonly onStop: (turn: TurnView) => void }) {
+  const label = turn.state === 'unsent' ? 'Do not send' : 'Stop'
   return (
-    <button type="button" class="round round-stop" aria-label="Stop" title="Stop" onClick={() => onStop(turn)}>
+    <button type="button" class="round round-stop" aria-label={label} title={label} onClick={() => onStop(turn)}>
       <StopIcon />
     </button>
   )

@@ -46,7 +46,13 @@ export const Turn = memo(function Turn({ turn, isLast, actions }: TurnProps) {
       <div class="answer">
         {turn.text !== '' && <Answer text={turn.text} isFinal={isOver} />}
         <Waiting turn={turn} />
-        {turn.error !== undefined && <Failure error={turn.error} hasText={turn.text !== ''} />}
+        {turn.error !== undefined && (
+          <Failure
+            error={turn.error}
+            hasText={turn.text !== ''}
+            onRetry={isLast ? () => actions.retry(turn) : undefined}
+          />
+        )}
         {turn.state === 'cancelled' && (
           <p class="note">{turn.text === '' ? 'Stopped before it began.' : 'Stopped here.'}</p>
         )}
@@ -93,12 +99,23 @@ function Waiting({ turn }: { readonly turn: TurnView }) {
   )
 }
 
-function Failure({ error, hasText }: { readonly error: Refusal; readonly hasText: boolean }) {
+interface FailureProps {
+  readonly error: Refusal
+  readonly hasText: boolean
+  readonly onRetry: (() => void) | undefined
+}
+
+function Failure({ error, hasText, onRetry }: FailureProps) {
   const { title, detail } = describeRefusal(error)
   return (
     <div class="failure" role="alert" data-testid="failure">
-      <p class="failure-title">{hasText ? `${title} What came before stands above.` : title}</p>
+      <p class="failure-title">{hasText ? `${title} What it had written stays.` : title}</p>
       {detail !== '' && <p>{detail}</p>}
+      {onRetry !== undefined && (
+        <button type="button" class="button" onClick={onRetry}>
+          Try again
+        </button>
+      )}
     </div>
   )
 }
@@ -107,8 +124,8 @@ function Tools({ turn, isLast, actions }: TurnProps) {
   return (
     <div class={isLast ? 'tools tools-last' : 'tools'}>
       {turn.text !== '' && <CopyAnswer text={turn.text} />}
-      {isLast && (
-        <IconButton label={turn.state === 'failed' ? 'Try again' : 'Ask again'} onClick={() => actions.retry(turn)}>
+      {isLast && turn.state !== 'failed' && (
+        <IconButton label="Ask again" onClick={() => actions.retry(turn)}>
           <RetryIcon />
         </IconButton>
       )}
