@@ -44,10 +44,12 @@ export class Chat {
     identity: Identity,
     request: NewSession,
   ): Promise<Outcome<{ readonly session: string; readonly isNew: boolean }>> {
+    const { prompt } = request
+    if (prompt !== undefined && !this.#turns.offersPrompt(prompt)) return Promise.resolve(noPrompt)
     return this.#available(async () => {
       const session = request.key === undefined ? randomId() : keyedSession(identity, request.key)
       const { project } = identity
-      const { prompt, channel, metadata } = request
+      const { channel, metadata } = request
       const reply = await this.#log.create({
         session,
         owner: { tenant: identity.tenant, subject: identity.subject },
@@ -210,6 +212,7 @@ export interface HistoryPage {
 
 /** Who takes messages and makes turns of them. A rejection means that the store is away. */
 export interface TurnSender {
+  offersPrompt(name: string): boolean
   send(
     request: NewMessage & { readonly owner: SessionInfo['owner']; readonly attributes: Attributes },
   ): Promise<SendReply>
@@ -236,6 +239,7 @@ function keyedSession({ tenant, subject }: Identity, key: string): string {
 }
 
 const ok = { kind: 'ok' } as const
+const noPrompt = refused('invalid', 'prompt: there is no prompt of that name here')
 const notFound = refused('not-found', 'there is no such session')
 const noTurn = refused('not-found', 'the session has no such turn')
 

@@ -32,6 +32,8 @@ export type SendReply =
 export interface Turns {
   /** Stores a message and starts its turn. Resolves when the store has it, or with why not. Never rejects. */
   send(request: SendRequest): Promise<SendReply>
+  /** Whether a session may be made with this prompt. */
+  offersPrompt(name: string): boolean
   /** How many turns are produced here. */
   running(): number
   /** Admits nothing more, lets running turns end for `forMs` milliseconds, then ends them as failed, their text kept. */
@@ -112,6 +114,7 @@ export function createTurns(given: TurnsPorts): Turns {
         return refuse(refusal('internal', 'the gateway failed to take the message', busyRetryMs))
       }
     },
+    offersPrompt: (name) => ports.prompts.has(name),
     running: () => running.size,
     async drain(forMs) {
       isDraining = true

@@ -163,6 +163,7 @@ describe.each(testedTransports)('bad input over %s', (transport) => {
       'not-found',
     )
     expect((await client.ask({ type: 'session.list', before: 'none' }, 'error')).kind).toBe('invalid')
+    expect((await client.ask({ type: 'session.open', prompt: 'none' }, 'error')).kind).toBe('invalid')
     const notLast = { type: 'message.send', session, messageId: 'm', content: 'hi', replaces: 'none' }
     expect((await client.ask(notLast, 'error')).kind).toBe('conflict')
     await works(client)

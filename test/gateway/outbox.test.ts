@@ -23,7 +23,7 @@ class Stage {
   readonly #chat: Chat
 
   constructor() {
-    const turns = { send: () => Promise.reject(new Error('not used here')) }
+    const turns = { send: () => Promise.reject(new Error('not used here')), offersPrompt: () => true }
     this.#chat = new Chat(
       this.log,
       turns,
@@ -164,7 +164,7 @@ describe('outbox', () => {
     const cursor = { ...watching.reader.cursor, ends: [4] }
     const chat = new Chat(
       stage.log,
-      { send: () => Promise.reject(new Error()) },
+      { send: () => Promise.reject(new Error()), offersPrompt: () => true },
       () => 1,
       () => undefined,
     )
