@@ -68,6 +68,11 @@ export class PageDriver {
       .waitFor()
   }
 
+  async stop(): Promise<void> {
+    await this.button('Stop').click()
+    await this.lastIs('cancelled')
+  }
+
   /** Waits until the conversation has so many turns, the last of them ended well. */
   async hasCompleted(count: number): Promise<void> {
     await this.page.waitForFunction((wanted) => {
