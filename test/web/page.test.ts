@@ -1,3 +1,6 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
@@ -158,6 +161,24 @@ describe.each(testedTransports)('the page over %s', (transport) => {
     wire.bringUp()
     await tab.hasCompleted(2)
     expect(await tab.serverAnswers(gateway)).toEqual([numbers(3), numbers(4)])
+  })
+
+  it('[WEB-22] sends the first message of a conversation that was left before it was made', async () => {
+    const tab = await openTab()
+    await tab.composer.waitFor()
+    wire.takeDown()
+    await tab.ask('Left behind')
+    await tab.lastIs('unsent')
+    await tab.button('New conversation').click()
+    await tab.page.getByText('What would you like to know?').waitFor()
+    wire.bringUp()
+    await tab.button('Left behind').first().waitFor()
+    await tab.ask('Another one')
+    await tab.hasCompleted(1)
+    await tab.button('Another one').first().waitFor()
+    await tab.button('Left behind').first().click()
+    await tab.page.getByTestId('question').getByText('Left behind').waitFor()
+    await tab.hasCompleted(1)
   })
 
   it('[WEB-9] keeps a draft through a reload', async () => {
@@ -406,6 +427,14 @@ describe.each(testedTransports)('the page over %s', (transport) => {
     })
     expect(kept).toEqual([5, 5, true])
   })
+})
+
+it('[WEB-23] is small: at most 80 KB of script, compressed', async () => {
+  const assets = resolve(import.meta.dirname, '../../web/dist/assets')
+  const scripts = (await readdir(assets)).filter((name) => name.endsWith('.js'))
+  const sizes = await Promise.all(scripts.map(async (name) => gzipSync(await readFile(join(assets, name))).length))
+  expect(sizes.length).toBeGreaterThan(0)
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(80_000)
 })
 
 describe('the page of a gateway with keys', () => {

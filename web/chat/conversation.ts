@@ -108,7 +108,7 @@ export function createConversation(client: SluiceClient, onChange: () => void): 
     select(session) {
       if (session !== undefined && session === handle.id) return
       unsubscribe()
-      handle.close()
+      leave(handle)
       handle = open(session)
       showInAddress(session, false)
       activity = ''
@@ -124,6 +124,16 @@ export function createConversation(client: SluiceClient, onChange: () => void): 
     },
     loadOlder: () => handle.loadOlder(),
   }
+}
+
+/** Closing a handle gives up what it has not sent; so it is closed when the gateway has everything. */
+function leave(handle: SessionHandle): void {
+  if (handle.view.turns.length > 0) tabStorage.write('new', undefined)
+  const closeWhenSent = ({ turns }: SessionView) => {
+    if (turns.every(({ state }) => state !== 'unsent' && state !== 'sending')) handle.close()
+  }
+  handle.subscribe(closeWhenSent)
+  closeWhenSent(handle.view)
 }
 
 /** The gateway makes one session of one key, so a reload in the moment of the first message makes no second one. */

@@ -24,7 +24,7 @@ export function Composer({ shown, conversation, suggestion }: ComposerProps) {
     if (field.current !== null) field.current.value = text
     setEmpty(text.trim() === '')
   }
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new conversation that gets its id keeps what is written
+  // Not for another draft key: a new conversation that gets its id keeps what is written.
   useLayoutEffect(() => {
     put(browserStorage.read(draftKey) ?? '')
     if (matchMedia('(hover: hover)').matches) field.current?.focus()

@@ -8,12 +8,16 @@ export interface TokenFormProps {
 /** Asks for a token where the gateway has no address that gives one. */
 export function TokenForm({ wasRefused, onToken }: TokenFormProps) {
   const field = useRef<HTMLTextAreaElement>(null)
-  useLayoutEffect(() => field.current?.focus(), [])
+  const cover = useRef<HTMLDialogElement>(null)
+  useLayoutEffect(() => {
+    // A modal dialog keeps the focus from what is behind it.
+    cover.current?.showModal()
+    field.current?.focus()
+  }, [])
   return (
-    <div class="cover">
+    <dialog class="cover" ref={cover} aria-labelledby="token-title" onCancel={(event) => event.preventDefault()}>
       <form
         class="token-form"
-        aria-labelledby="token-title"
         onSubmit={(event) => {
           event.preventDefault()
           onToken(field.current?.value ?? '')
@@ -32,6 +36,6 @@ export function TokenForm({ wasRefused, onToken }: TokenFormProps) {
         </button>
         <p class="note">It is kept in this tab until you close it.</p>
       </form>
-    </div>
+    </dialog>
   )
 }
