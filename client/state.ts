@@ -1,6 +1,6 @@
 import type { DownOf } from '../protocol/down.ts'
 import type { Refusal } from '../protocol/error.ts'
-import type { LogRecord, TerminalRecord } from '../protocol/record.ts'
+import type { TerminalRecord } from '../protocol/record.ts'
 import type { Cost, Metadata, Usage } from '../protocol/shapes.ts'
 import type { Request, Up } from '../protocol/up.ts'
 import type { Bounds } from './bounds.ts'
@@ -247,4 +247,4 @@ export interface Stats {
   readonly malformed: number
 }
 
-export type { LogRecord, TerminalRecord }
+export type { TerminalRecord }

@@ -10,7 +10,7 @@ export interface Tape {
 
 export const emptyTape: Tape = { text: '', bytes: 0 }
 
-export function tapeOf(text: string): Tape {
+function _tapeOf(text: string): Tape {
   return { text, bytes: utf8Bytes(text) }
 }
 

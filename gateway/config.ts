@@ -11,19 +11,12 @@ import { findUnknownVariables } from './config/unknown-variable.ts'
 import { descriptions, type VariableDescription } from './config/variable.ts'
 import { type Settings, variables } from './config/variables.ts'
 
-export type { AddressRange } from './config/network.ts'
 export { Secret } from './config/secret.ts'
 export type {
   AuthConfig,
   Config,
   JwtConfig,
-  LimitsConfig,
-  ListenConfig,
-  ProviderConfig,
-  StoreConfig,
   TelemetryConfig,
-  TlsConfig,
-  WebConfig,
 } from './config/shape.ts'
 export type { JwtAlgorithm } from './config/variables.ts'
 

@@ -8,7 +8,7 @@
 export const protocolVersion = 'sluice.v1'
 
 /** The WebSocket subprotocol (RFC 6455, section 1.9) that a client offers in its upgrade. */
-export const subprotocol = protocolVersion
+export const subprotocol: string = protocolVersion
 
 /** Where the socket is on every gateway. */
 export const socketPath = '/v1/socket'

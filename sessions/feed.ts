@@ -43,26 +43,43 @@ export class Feed {
   #state: 'subscribing' | 'reading' | 'live' | 'gone' = 'subscribing'
   #subscription: Subscription | undefined
   #subscriptionNumber = 0
+  /** The last that was published while reading: what the answer must hold, or it is read again. */
+  #heardRecord: LogPosition | undefined
+  #heardDelta: HeardDelta | undefined
   #mustReadAgain = false
   #waiting: (() => void)[] = []
   #ownToken: string | undefined
+  readonly #after: After
+  #failedReads = 0
+  #cancelNext: () => void = nothing
+  #cancelWaiting: () => void = nothing
+  #isStarted = false
 
-  constructor(session: string, info: SessionInfo, log: SessionLog, onGone: (feed: Feed, reason: GoneReason) => void) {
+  constructor(
+    session: string,
+    info: SessionInfo,
+    log: SessionLog,
+    after: After,
+    onGone: (feed: Feed, reason: GoneReason) => void,
+  ) {
     this.session = session
     this.info = info
     this.head = { seq: -1, mark: 0 }
     this.#log = log
+    this.#after = after
     this.#onGone = onGone
   }
 
-  /** Resolves when the feed is live, or gone. */
+  /** Resolves when the feed is live, or gone, or the store did not confirm in time: then it goes on by itself. */
   start(): Promise<void> {
-    this.#subscription ??= this.#log.subscribe(this.session, this.#listener())
-    return this.settled()
+    if (!this.#isStarted) this.#subscribe()
+    this.#isStarted = true
+    return this.#settled()
   }
 
-  settled(): Promise<void> {
+  #settled(): Promise<void> {
     if (this.#state === 'live' || this.#state === 'gone') return Promise.resolve()
+    if (this.#waiting.length === 0) this.#cancelWaiting = this.#after(settleWithinMs, () => this.#resolveWaiting())
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
@@ -73,6 +90,7 @@ export class Feed {
   stop(): void {
     this.#subscription?.close()
     this.#subscription = undefined
+    this.#cancelNext()
     this.#enter('gone')
   }
 
@@ -90,13 +108,18 @@ export class Feed {
 
   /** Text of a turn produced on this node which the store has acknowledged. */
   delivered(fence: Fence, part: number, at: number, text: Uint8Array): void {
-    if (this.#state === 'reading') this.#mustReadAgain = true
-    if (this.#state !== 'live' || this.run?.openedBy !== fence.token) return
+    if (this.#state === 'reading') this.#heardDelta = { fence, part, end: at + text.length }
+    if (this.#state !== 'live') return
+    if (!isOf(this.run, fence)) {
+      // Deaf to the echo, it would hear of this attempt nothing else.
+      if (this.#ownToken === fence.token) this.#read()
+      return
+    }
     if (this.#ownToken !== fence.token) {
       this.#ownToken = fence.token
       this.#subscription?.hearDeltas(false)
     }
-    this.#delta(fence, part, at, at + text.length, text)
+    this.#delta(part, at, at + text.length, text)
   }
 
   /** The producer on this node stopped, for whatever reason. */
@@ -113,29 +136,56 @@ export class Feed {
     this.ended = undefined
   }
 
+  /** Somebody read the store and found its head there: a feed that is behind it missed something, and reads. */
+  heardOf(head: LogPosition): void {
+    if (this.#state !== 'live' || head.seq < this.head.seq || this.knows(head)) return
+    this.#read()
+  }
+
+  #subscribe(): void {
+    this.#subscription?.close()
+    this.#subscription = undefined
+    try {
+      this.#subscription = this.#log.subscribe(this.session, this.#listener())
+    } catch {
+      // The store is closed or away: as if the subscription had been lost at once.
+      this.#next(resubscribeMs, () => this.#subscribe())
+    }
+  }
+
   #listener(): LogListener {
     return {
-      confirmed: () => {
-        this.#subscriptionNumber++
-        this.#state = 'reading'
-        this.#mustReadAgain = false
-        void this.#readOnce()
-      },
-      lost: () => {
-        this.#subscriptionNumber++
-        if (this.#state !== 'gone') this.#state = 'subscribing'
-      },
+      confirmed: () => this.#confirmed(),
+      lost: () => this.#lost(),
       record: (previous, entry) => this.#record(previous, entry),
-      delta: (fence, part, at, end, text) => this.#heardDelta(fence, part, at, end, text),
+      delta: (fence, part, at, end, text) => this.#onDelta(fence, part, at, end, text),
       nudge: () => undefined,
       updated: (metadata) => this.#updated(metadata),
       erased: (reason) => this.#erased(reason),
     }
   }
 
+  #confirmed(): void {
+    if (this.#state === 'gone') return
+    this.#subscriptionNumber++
+    this.#state = 'reading'
+    void this.#readOnce()
+  }
+
+  /** What is published from now on is missed: whatever is being read does not count, and a new subscription is due. */
+  #lost(): void {
+    if (this.#state === 'gone') return
+    this.#subscriptionNumber++
+    this.#state = 'subscribing'
+    this.#ownToken = undefined
+    this.#next(resubscribeMs, () => this.#subscribe())
+  }
+
   #record(previous: LogPosition, entry: LogEntry): void {
     if (this.#state === 'reading') {
-      this.#mustReadAgain = true
+      // A state of the store that has this record has every delta that was published before it.
+      this.#heardRecord = entry.record
+      this.#heardDelta = undefined
       return
     }
     if (this.#state !== 'live' || this.knows(entry.record)) return
@@ -146,20 +196,19 @@ export class Feed {
     this.#wake()
   }
 
-  #heardDelta(fence: Fence, part: number, at: number, end: number, text: Uint8Array | undefined): void {
+  #onDelta(fence: Fence, part: number, at: number, end: number, text: Uint8Array | undefined): void {
     if (this.#state === 'reading') {
-      this.#mustReadAgain = true
+      this.#heardDelta = { fence, part, end }
       return
     }
     if (this.#state !== 'live') return
-    const run = this.run
-    if (run === undefined || run.openedBy !== fence.token || run.attempt !== fence.attempt) return this.#read()
-    this.#delta(fence, part, at, end, text)
+    if (!isOf(this.run, fence)) return this.#read()
+    this.#delta(part, at, end, text)
   }
 
-  #delta(fence: Fence, part: number, at: number, end: number, text: Uint8Array | undefined): void {
+  #delta(part: number, at: number, end: number, text: Uint8Array | undefined): void {
     const run = this.run
-    if (run === undefined || run.turn !== fence.turn || run.attempt !== fence.attempt) return
+    if (run === undefined) return
     const tape = run.tapes[part] ?? (part === run.tapes.length ? newTape(run) : undefined)
     if (tape === undefined || at > tape.length) return this.#read()
     if (end <= tape.length) return
@@ -241,20 +290,53 @@ export class Feed {
     void this.#readOnce()
   }
 
-  /** Never rejects: the store away is a state, healed by the next confirmation of the subscription. */
+  /** Never rejects: the store away is a state, healed by reading later. */
   async #readOnce(): Promise<void> {
+    this.#cancelNext()
     const number = this.#subscriptionNumber
     for (let round = 0; round < readRounds; round++) {
-      this.#mustReadAgain = false
+      this.#expectNothing()
       const asked = this.head
       const reply = await this.#log.open(this.#question()).catch(() => undefined)
       if (number !== this.#subscriptionNumber || this.#state !== 'reading') return
-      if (reply?.kind === 'gone') return this.#erased('lost')
-      if (reply !== undefined && asked === this.head) this.#merge(reply)
-      if (reply !== undefined && !this.#mustReadAgain && this.#isComplete(reply)) return this.#live()
+      if (reply === undefined) return this.#readLater()
+      if (reply.kind === 'gone') return this.#erased('lost')
+      if (asked === this.head) this.#merge(reply)
+      if (this.#isComplete(reply) && this.#hasHeard()) return this.#live()
     }
-    // The store is away or moves faster than it is read; what is published next tells by position what is missing.
-    this.#live()
+    this.#readLater()
+  }
+
+  #expectNothing(): void {
+    this.#mustReadAgain = false
+    this.#heardRecord = undefined
+    this.#heardDelta = undefined
+  }
+
+  /** Whether what was published while reading is in what was read. */
+  #hasHeard(): boolean {
+    const { run } = this
+    const [record, delta] = [this.#heardRecord, this.#heardDelta]
+    if (this.#mustReadAgain || (record !== undefined && !this.knows(record))) return false
+    if (delta === undefined) return true
+    return isOf(run, delta.fence) && (run?.tapes[delta.part]?.length ?? 0) >= delta.end
+  }
+
+  /**
+   * The store is away, or moves faster than it is read. What is published next tells by position what is missing; since
+   * that may be nothing for a long time, the store is read again by itself.
+   */
+  #readLater(): void {
+    const delayMs = Math.min(readAgainMaxMs, readAgainMinMs * 2 ** this.#failedReads++)
+    this.#enter('live')
+    this.#next(delayMs, () => this.#read())
+    this.#wake()
+  }
+
+  /** One thing is due at a time: reading again, or subscribing again. */
+  #next(delayMs: number, run: () => void): void {
+    this.#cancelNext()
+    this.#cancelNext = this.#after(delayMs, run)
   }
 
   #question(): Parameters<SessionLog['open']>[0] {
@@ -280,6 +362,7 @@ export class Feed {
       this.head = reply.head
     } else for (const entry of reply.entries) this.#merged(entry)
     if (!reply.hasMore || reply.from === 'reset') this.#mergeRun(reply.run)
+    if (this.run?.openedBy !== this.#ownToken) this.#hearOthers()
   }
 
   /** A terminal that was read brings the text that this feed may have missed. */
@@ -320,12 +403,18 @@ export class Feed {
   }
 
   #live(): void {
+    this.#failedReads = 0
     this.#enter('live')
     this.#wake()
   }
 
   #enter(state: 'live' | 'gone'): void {
     this.#state = state
+    this.#resolveWaiting()
+  }
+
+  #resolveWaiting(): void {
+    this.#cancelWaiting()
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
 }
@@ -351,6 +440,25 @@ export interface Watcher {
   gone(reason: GoneReason): void
 }
 
+/** Calls `run` once, after a time in milliseconds, unless the answer is called before. */
+export type After = (ms: number, run: () => void) => () => void
+
+interface HeardDelta {
+  readonly fence: Fence
+  readonly part: number
+  readonly end: number
+}
+
+/** A lost subscription is made again after this time, in milliseconds. */
+const resubscribeMs = 100
+
+/** After a read that failed the store is read again, later each time, in milliseconds. */
+const readAgainMinMs = 100
+const readAgainMaxMs = 5_000
+
+/** Who begins to watch waits at most so long for the subscription and the first read, in milliseconds. */
+const settleWithinMs = 1_000
+
 /** The most entries that a feed keeps; a reader further behind is served from the store. */
 const tailEntries = 64
 
@@ -359,6 +467,14 @@ const readRounds = 64
 
 function pendingRun(turn: string): FeedRun {
   return { turn, attempt: 0, openedBy: undefined, tapes: [], endSeq: 0 }
+}
+
+function isOf(run: FeedRun | undefined, { token, turn, attempt }: Fence): boolean {
+  return run !== undefined && run.turn === turn && run.attempt === attempt && run.openedBy === token
+}
+
+function nothing(): void {
+  // Nothing is due.
 }
 
 function newTape(run: FeedRun): FeedTape {

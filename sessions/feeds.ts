@@ -1,4 +1,4 @@
-import { Feed, type GoneReason, type Watcher } from './feed.ts'
+import { type After, Feed, type GoneReason, type Watcher } from './feed.ts'
 import type { Fence, SessionInfo, SessionLog } from './session-log.ts'
 
 /** The feeds of a node: one for each session that somebody watches here, made with the first watcher, gone with the last. */
@@ -6,8 +6,11 @@ export class Feeds {
   readonly #log: SessionLog
   readonly #feeds = new Map<string, Feed>()
 
-  constructor(log: SessionLog) {
+  readonly #after: After
+
+  constructor(log: SessionLog, after: After = afterMs) {
     this.#log = log
+    this.#after = after
   }
 
   get size(): number {
@@ -44,7 +47,7 @@ export class Feeds {
   }
 
   #make(session: string, info: SessionInfo): Feed {
-    const feed = new Feed(session, info, this.#log, (gone, reason) => this.#dropped(gone, reason))
+    const feed = new Feed(session, info, this.#log, this.#after, (gone, reason) => this.#dropped(gone, reason))
     this.#feeds.set(session, feed)
     return feed
   }
@@ -54,4 +57,9 @@ export class Feeds {
     for (const watcher of feed.watchers) watcher.gone(reason)
     feed.watchers.clear()
   }
+}
+
+function afterMs(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms).unref()
+  return () => clearTimeout(timer)
 }

@@ -1,4 +1,4 @@
-import type { LogRecord, NewRecord, OpeningRecord, RecordOf, TerminalRecord } from '../protocol/record.ts'
+import type { LogRecord, RecordOf } from '../protocol/record.ts'
 import type { Metadata } from '../protocol/shapes.ts'
 
 /**
@@ -323,5 +323,3 @@ export interface Subscription {
   hearDeltas(wanted: boolean): void
   close(): void
 }
-
-export type { LogRecord, NewRecord, OpeningRecord, TerminalRecord }

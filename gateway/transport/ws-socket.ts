@@ -2,11 +2,16 @@
  * `ws`'s side of one socket. The listeners are shared functions that find the socket's state through `this`: an idle
  * socket costs no closures.
  */
+import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import { GuardedSocket, type LibrarySocket, MAX_UNSENT_BYTES } from './guarded-socket.ts'
+import { textFrame } from './text-frame.ts'
 import type { SocketAcceptor, TransportLog, Upgrade } from './transport.ts'
 
 const TEXT = { binary: false }
+
+/** Frames up to this many UTF-16 units or bytes are written in one piece; above, a copy costs more than it saves. */
+const ONE_PIECE_MAX = 16 * 1024
 
 /** What `ws` makes for each connection (its documented `WebSocket` option), with a place for our state. */
 export class GatewayWebSocket extends WebSocket {
@@ -23,11 +28,12 @@ export class GatewayWebSocket extends WebSocket {
 /** Joins an accepted WebSocket to the gateway's handlers. */
 export function serveWebSocket(
   webSocket: GatewayWebSocket,
+  connection: Duplex,
   upgrade: Upgrade,
   acceptor: SocketAcceptor,
   log: TransportLog,
 ): void {
-  const guarded = new GuardedSocket(new WsSocket(webSocket), log)
+  const guarded = new GuardedSocket(new WsSocket(webSocket, connection), log)
   webSocket.guarded = guarded
   webSocket.on('message', onMessage)
   webSocket.on('ping', onPing)
@@ -39,16 +45,20 @@ export function serveWebSocket(
 
 class WsSocket implements LibrarySocket {
   readonly #webSocket: WebSocket
+  /** Where `ws` writes too: at once and in order, since there are no extensions. */
+  readonly #connection: Duplex
 
-  constructor(webSocket: WebSocket) {
+  constructor(webSocket: WebSocket, connection: Duplex) {
     this.#webSocket = webSocket
+    this.#connection = connection
   }
 
   send(frame: string | Buffer): boolean {
     // The peer's close frame may be here already; `ws` would count what it cannot send as buffered, for ever.
     if (this.#webSocket.readyState !== WebSocket.OPEN) return true
     if (this.#webSocket.bufferedAmount > MAX_UNSENT_BYTES) return false
-    this.#webSocket.send(frame, TEXT)
+    if (frame.length <= ONE_PIECE_MAX) this.#connection.write(textFrame(frame))
+    else this.#webSocket.send(frame, TEXT)
     return true
   }
 

@@ -135,6 +135,7 @@ class WsTransport implements Transport {
       webSocket.register(this.#open)
       serveWebSocket(
         webSocket,
+        socket,
         describeUpgrade(peerOf(request).address, request.url ?? '/', (name) => request.headers[name]),
         this.#options.accept,
         this.#options.log,

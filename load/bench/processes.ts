@@ -59,12 +59,18 @@ function stopped(child: ChildProcess): Promise<void> {
   })
 }
 
-/** CPU time of a process so far, user and system, in milliseconds, from /proc/PID/stat (proc(5)); Linux alone. */
-export async function cpuMs(pid: number): Promise<number> {
+export interface CpuTime {
+  readonly userMs: number
+  readonly systemMs: number
+}
+
+/** CPU time of a process so far, from /proc/PID/stat (proc(5)); Linux alone. */
+export async function cpuTime(pid: number): Promise<CpuTime> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
   // The name, in parentheses, may hold blanks: fields are counted behind it; utime and stime are the 14th and 15th.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * (1000 / ticksPerSecond)
+  const tickMs = 1000 / ticksPerSecond
+  return { userMs: Number(fields[11]) * tickMs, systemMs: Number(fields[12]) * tickMs }
 }
 
 /** USER_HZ, which Linux fixes at 100 for what it tells programs. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { startModelServer } from '../model-server/server.ts'
 import { median, spread } from './figures.ts'
 import { startGatewayProcess } from './gateway-process.ts'
-import { cpuMs, listeningLine, type Started, startNode } from './processes.ts'
+import { cpuTime, listeningLine, type Started, startNode } from './processes.ts'
 import { type Dialect, naiveDialect, runStreams, sluiceDialect } from './streams.ts'
 
 /**
@@ -70,7 +70,7 @@ async function runLane(
   isCounted: boolean,
 ): Promise<string> {
   const deadlineMs = 30_000 + (2_000 * tokensEach) / tokensPerSecond
-  const before = await cpuMs(lane.server.pid)
+  const before = await cpuTime(lane.server.pid)
   const { tokenCount, p50Ms, p99Ms } = await runStreams(
     lane.server.url,
     lane.dialect,
@@ -79,13 +79,16 @@ async function runLane(
     tokensEach,
     deadlineMs,
   )
-  const cpuUs = ((await cpuMs(lane.server.pid)) - before) * (1000 / tokenCount)
+  const after = await cpuTime(lane.server.pid)
+  const userUs = (after.userMs - before.userMs) * (1000 / tokenCount)
+  const systemUs = (after.systemMs - before.systemMs) * (1000 / tokenCount)
+  const cpuUs = userUs + systemUs
   if (isCounted) {
     lane.row.cpuUs.push(cpuUs)
     lane.row.p50Ms.push(p50Ms)
     lane.row.p99Ms.push(p99Ms)
   }
-  return `${lane.name.padEnd(12)} ${cpuUs.toFixed(1)} µs/token  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms`
+  return `${lane.name.padEnd(12)} ${cpuUs.toFixed(1)} µs/token (user ${userUs.toFixed(1)})  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms`
 }
 
 async function startLanes(providerUrl: string, options: TokenBenchOptions): Promise<Lane[]> {

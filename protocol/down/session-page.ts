@@ -9,7 +9,6 @@ export const sessionEntry = z.object({
   metadata: metadata.exactOptional(),
   running: z.boolean().exactOptional().describe('a turn is under way'),
 })
-export type SessionEntry = z.infer<typeof sessionEntry>
 
 /** The latest used first. */
 export const sessionPage = z.object({

@@ -23,4 +23,4 @@ export function describeSessionLogContract(name: string, makeLog: MakeLog): void
   describe(`${name}: model`, () => describeModel(makeLog))
 }
 
-export type { LogUnderTest, MakeLog } from './contract/bench.ts'
+export type { MakeLog } from './contract/bench.ts'

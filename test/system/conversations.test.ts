@@ -53,8 +53,8 @@ describe.each(testedTransports)('80 conversations of two turns, 20 sockets at on
   }, 180_000)
 })
 
-function eachSocket(run: (n: number) => Promise<void>): Promise<void[]> {
-  return Promise.all(Array.from({ length: socketCount }, (_, n) => run(n)))
+async function eachSocket(run: (n: number) => Promise<void>): Promise<void> {
+  await Promise.all(Array.from({ length: socketCount }, (_, n) => run(n)))
 }
 
 async function connected(gateway: TestGateway, n: number, drop: Drops | undefined): Promise<SluiceClient> {
