@@ -1,5 +1,5 @@
 import type { Down } from '../protocol/down.ts'
-import { subprotocol } from '../protocol/version.ts'
+import { protocolVersion } from '../protocol/version.ts'
 import { type Answer, type AnswerSource, createAnswer } from './answer.ts'
 import type { CallOutcome, Effect, Input } from './event.ts'
 import { createNotifier } from './notifier.ts'
@@ -125,7 +125,7 @@ export function createConnectionShell(options: ClientOptions): ConnectionShell {
       if (sockets.delete(socket)) dispatch({ type: 'socket-closed', socket, code, reason })
     }
     try {
-      const wire = new (WebSocketOf as WebSocketClass)(url, [subprotocol])
+      const wire = new (WebSocketOf as WebSocketClass)(url, [protocolVersion])
       sockets.set(socket, wire)
       wire.onopen = () => dispatch({ type: 'socket-opened', socket })
       wire.onmessage = ({ data }: { readonly data: unknown }) => {

@@ -10,10 +10,6 @@ export interface Tape {
 
 export const emptyTape: Tape = { text: '', bytes: 0 }
 
-function _tapeOf(text: string): Tape {
-  return { text, bytes: utf8Bytes(text) }
-}
-
 /** How many bytes `text` takes in UTF-8; a lone surrogate takes three, as U+FFFD does. */
 export function utf8Bytes(text: string): number {
   let bytes = 0

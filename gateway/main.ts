@@ -5,7 +5,7 @@ import { createOpenAiProvider, type OpenAiProvider } from '../orchestrator/provi
 import { createTurns, type Turns } from '../orchestrator/turns.ts'
 import { closeCodes } from '../protocol/close-code.ts'
 import { tapeBytes } from '../protocol/limits.ts'
-import { socketPath, subprotocol } from '../protocol/version.ts'
+import { protocolVersion, socketPath } from '../protocol/version.ts'
 import { Feeds } from '../sessions/feeds.ts'
 import { createMemoryLog } from '../sessions/memory-log.ts'
 import type { SessionLog } from '../sessions/session-log.ts'
@@ -76,7 +76,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     ...(config.tls.kind === 'on' ? { tls: { certFile: config.tls.certFile, keyFile: config.tls.keyFile } } : {}),
     maxFrameBytes: config.limits.maxFrameBytes,
     socketPath,
-    subprotocol,
+    subprotocol: protocolVersion,
     fetch: node.http,
     accept: (upgrade, socket) => node.accept(upgrade, socket),
     log: telemetry.log,

@@ -1,14 +1,11 @@
 /**
- * The wire's version. A change of the wire is a diff of `docs/schema/` and needs a line here.
+ * The wire's version, and the WebSocket subprotocol that a client offers (RFC 6455, section 1.9). A change of the wire is a diff of `docs/schema/` and needs a line here.
  *
  * | version   | since | what changed |
  * |-----------|-------|--------------|
  * | sluice.v1 | 0.1.0 | first: sessions, turns as tapes, positions, records with a chained `mark` |
  */
 export const protocolVersion = 'sluice.v1'
-
-/** The WebSocket subprotocol (RFC 6455, section 1.9) that a client offers in its upgrade. */
-export const subprotocol: string = protocolVersion
 
 /** Where the socket is on every gateway. */
 export const socketPath = '/v1/socket'
