@@ -429,6 +429,46 @@ describe.each(testedTransports)('the page over %s', (transport) => {
   })
 })
 
+describe('the page in its surroundings', () => {
+  let gateway: TestGateway
+  beforeAll(async () => {
+    gateway = await startTestGateway()
+  })
+  afterAll(() => gateway[Symbol.asyncDispose]())
+
+  it('[WEB-24] lays the conversations over a phone, and gives the focus back', async () => {
+    const context = await browser.newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true })
+    const tab = await PageDriver.open(context, gateway.httpUrl)
+    const menu = tab.page.getByRole('button', { name: 'Conversations', exact: true })
+    await tab.button('New conversation').waitFor({ state: 'hidden' })
+    await menu.click()
+    await tab.button('New conversation').waitFor()
+    expect(await tab.page.evaluate(() => document.querySelector('main')?.inert)).toBe(true)
+    await tab.page.keyboard.press('Escape')
+    await tab.button('New conversation').waitFor({ state: 'hidden' })
+    expect(await menu.evaluate((button) => button === document.activeElement)).toBe(true)
+    await tab.ask(`A long word: ${'x'.repeat(300)}\n\n| ${'wide cell | '.repeat(20)}\n[[answer=echo]]`)
+    await tab.hasCompleted(1)
+    // Nothing sticks out sideways.
+    expect(await tab.page.evaluate(() => document.documentElement.scrollWidth)).toBe(390)
+    expect(await tab.page.getByTestId('scroller').evaluate(({ scrollWidth }) => scrollWidth)).toBeLessThanOrEqual(390)
+    await context.close()
+  })
+
+  it('[WEB-25] follows the theme of the system until the user chooses one, which is kept', async () => {
+    const context = await browser.newContext({ colorScheme: 'dark' })
+    const tab = await PageDriver.open(context, gateway.httpUrl)
+    const isDark = () => tab.page.evaluate(() => getComputedStyle(document.body).backgroundColor === 'rgb(23, 25, 27)')
+    expect(await isDark()).toBe(true)
+    await tab.button('Light theme').click()
+    expect(await isDark()).toBe(false)
+    await tab.page.reload()
+    await tab.button('Dark theme').click()
+    expect(await isDark()).toBe(true)
+    await context.close()
+  })
+})
+
 it('[WEB-23] is small: at most 80 KB of script, compressed', async () => {
   const assets = resolve(import.meta.dirname, '../../web/dist/assets')
   const scripts = (await readdir(assets)).filter((name) => name.endsWith('.js'))

@@ -39,19 +39,18 @@ export function App({ client, desk, conversation, list, connection }: AppProps) 
     addEventListener('popstate', look)
     return () => removeEventListener('popstate', look)
   }, [conversation])
-  const closeMenu = () => {
-    setMenuOpen(false)
-    menuPlace.current?.querySelector('button')?.focus()
-  }
+  const closeMenu = () => setMenuOpen(false)
   useEffect(() => {
     if (!isMenuOpen) return
     const close = (event: KeyboardEvent) => {
-      if (event.key !== 'Escape') return
-      setMenuOpen(false)
-      menuPlace.current?.querySelector('button')?.focus()
+      if (event.key === 'Escape') setMenuOpen(false)
     }
     addEventListener('keydown', close)
-    return () => removeEventListener('keydown', close)
+    return () => {
+      removeEventListener('keydown', close)
+      // Closed: what is behind it takes the focus again, where the user came from.
+      menuPlace.current?.querySelector('button')?.focus()
+    }
   }, [isMenuOpen])
   const select = (session: string | undefined) => {
     setMenuOpen(false)
