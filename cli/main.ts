@@ -48,6 +48,9 @@ function usage(): string {
   return ['usage: sluice <command>', ...rows].join('\n')
 }
 
+// Who reads the output may have read enough: `sluice config | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+
 try {
   process.exitCode = await main()
 } catch (error) {

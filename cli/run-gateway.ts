@@ -12,8 +12,8 @@ export function configFromEnvironment(environment: NodeJS.ProcessEnv): Config {
 }
 
 /**
- * Runs a gateway until the process is asked to end: SIGTERM or SIGINT lets running turns end within SLUICE_DRAIN_MS, a
- * second one ends at once. Answers the exit code.
+ * Runs a gateway until the process is asked to end: SIGTERM lets running turns end within SLUICE_DRAIN_MS, SIGINT (Ctrl-C)
+ * within a second; a second signal ends at once. Answers the exit code.
  */
 export async function runGateway(
   config: Config,
@@ -43,12 +43,15 @@ export async function runGateway(
 function untilAsked(gateway: Gateway): Promise<void> {
   return new Promise((resolve, reject) => {
     let isAsked = false
-    const ask = () => {
-      const leaving = isAsked ? gateway.close() : gateway.drain()
+    const ask = (deadlineMs: number | undefined) => {
+      const leaving = isAsked ? gateway.close() : gateway.drain(deadlineMs)
       isAsked = true
       leaving.then(resolve, reject)
     }
-    process.on('SIGTERM', ask)
-    process.on('SIGINT', ask)
+    process.on('SIGTERM', () => ask(undefined))
+    process.on('SIGINT', () => ask(interruptedMs))
   })
 }
+
+/** Who presses Ctrl-C waits for it, in milliseconds. */
+const interruptedMs = 1_000

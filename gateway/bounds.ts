@@ -29,5 +29,8 @@ export const requestBodyBytes = 1024 * 1024
 /** Sockets of a leaving node are asked to reconnect spread over at most this time, in milliseconds. */
 export const drainSpreadMs = 10_000
 
+/** How long after its delay a client may take to be welcome elsewhere and close here, in milliseconds. */
+export const drainGraceMs = 3_000
+
 /** How long a drained node waits for the last close frames, in milliseconds. */
 export const lastFramesMs = 500

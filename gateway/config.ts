@@ -83,9 +83,12 @@ const readEndpoint = (settings: Settings): ProviderConfig['endpoint'] => {
   return { kind: 'openai', baseUrl: baseUrl ?? OPENAI_URL, apiKey }
 }
 
+const standardModel = ({ kind }: ProviderConfig['endpoint']): string =>
+  kind === 'bundled' ? 'sluice-demo' : 'gpt-4o-mini'
+
 const readProvider = (settings: Settings): ProviderConfig => ({
   endpoint: readEndpoint(settings),
-  model: settings.SLUICE_MODEL,
+  model: settings.SLUICE_MODEL ?? standardModel(readEndpoint(settings)),
   promptsDir: settings.SLUICE_PROMPTS_DIR,
   promptTokens: settings.SLUICE_PROMPT_TOKENS,
   answerTokens: settings.SLUICE_ANSWER_TOKENS,

@@ -1,7 +1,7 @@
 import { setInterval as every } from 'node:timers'
 import { closeCodes } from '../protocol/close-code.ts'
 import type { Identity } from './auth/identity.ts'
-import { drainSpreadMs } from './bounds.ts'
+import { drainGraceMs, drainSpreadMs } from './bounds.ts'
 import type { ServedConnection } from './serve-connection.ts'
 
 /** A node's sockets: how many each subject and address has, their common clock, and the way they leave. */
@@ -12,6 +12,7 @@ export class Connections {
   readonly #byAddress = new Counts()
   readonly #named = new Map<ServedConnection, string>()
   #timer: NodeJS.Timeout | undefined
+  #whenEmpty: () => void = () => undefined
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits
@@ -57,6 +58,7 @@ export class Connections {
     const address = this.#open.get(connection)
     if (address === undefined) return
     this.#open.delete(connection)
+    if (this.#open.size === 0) this.#whenEmpty()
     this.#byAddress.remove(address)
     const name = this.#named.get(connection)
     if (name === undefined) return
@@ -64,14 +66,26 @@ export class Connections {
     this.#bySubject.remove(name)
   }
 
-  /** Asks each socket to connect elsewhere, each after another delay, so that they do not arrive together. */
-  leave(deadlineMs: number): void {
+  /**
+   * Asks each socket to connect elsewhere, each after another delay, so that they do not arrive together. Resolves when
+   * all have gone, or when the last one's delay is over by a grace, or at the deadline.
+   */
+  async leave(deadlineMs: number): Promise<void> {
     const spreadMs = Math.min(drainSpreadMs, deadlineMs / 2)
     let n = 0
     for (const connection of this.#open.keys()) {
       const reconnectAfterMs = Math.floor((spreadMs * n++) / this.#open.size)
       connection.leave(reconnectAfterMs, deadlineMs)
     }
+    if (this.#open.size === 0) return
+    const waitMs = Math.min(deadlineMs, spreadMs + drainGraceMs)
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs)
+      this.#whenEmpty = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 
   endAll(): void {

@@ -42,8 +42,11 @@ export interface Gateway {
   readonly authenticator: Authenticator
   /** For tests and `/v1/admin/node`. */
   state(): NodeState
-  /** Leaves without hurry: no new sockets, running turns end or are cut at the deadline, then everything closes. */
-  drain(): Promise<void>
+  /**
+   * Leaves without hurry: no new sockets; clients are asked to connect elsewhere, each at its time; running turns end or
+   * are cut at the deadline (default: the configured one); then everything closes.
+   */
+  drain(deadlineMs?: number): Promise<void>
   /** Ends at once. */
   close(): Promise<void>
 }
@@ -111,7 +114,7 @@ class Node {
   }
 
   async start(transport: Transport): Promise<Gateway> {
-    const { connections, authenticator } = this.#parts
+    const { config, connections, authenticator } = this.#parts
     const { host, port } = await transport.listen()
     connections.start()
     return {
@@ -119,7 +122,7 @@ class Node {
       port,
       authenticator,
       state: () => this.state(),
-      drain: () => this.#drain(transport),
+      drain: (deadlineMs) => this.#drain(transport, deadlineMs ?? config.limits.drainDeadlineMs),
       close: () => this.#close(transport),
     }
   }
@@ -171,15 +174,14 @@ class Node {
     return connection
   }
 
-  async #drain(transport: Transport): Promise<void> {
+  async #drain(transport: Transport, deadlineMs: number): Promise<void> {
     if (this.#isDraining) return
     this.#isDraining = true
-    const { config, connections, turns, telemetry } = this.#parts
-    const deadlineMs = config.limits.drainDeadlineMs
+    const { connections, turns, telemetry } = this.#parts
     telemetry.log.info({ ...this.state(), deadlineMs }, 'leaving: no new sockets, running turns may end')
     transport.stopListening()
-    connections.leave(deadlineMs)
-    await turns.drain(deadlineMs)
+    // A socket told to reconnect later is read until then, also when no turn runs any more.
+    await Promise.all([turns.drain(deadlineMs), connections.leave(deadlineMs)])
     connections.endAll()
     await wait(connections.size === 0 ? 0 : lastFramesMs)
     await this.#close(transport)

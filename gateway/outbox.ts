@@ -20,9 +20,18 @@ export class Outbox implements ReaderOwner {
   readonly #behind = new Set<Reader>()
   readonly #window = new SendWindow()
   readonly #events: OutboxEvents
+  readonly #onBug: (error: unknown) => void
   #isClosed = false
 
-  constructor(sink: FrameSink, feeds: Feeds, log: SessionLog, events: OutboxEvents) {
+  /** `onBug`: what was thrown where nobody waits for it, by a feed's call or while the store was read. */
+  constructor(
+    sink: FrameSink,
+    feeds: Feeds,
+    log: SessionLog,
+    events: OutboxEvents,
+    onBug: (error: unknown) => void = rethrow,
+  ) {
+    this.#onBug = onBug
     this.#sink = sink
     this.#feeds = feeds
     this.#log = log
@@ -52,12 +61,10 @@ export class Outbox implements ReaderOwner {
 
   /**
    * Watches a session anew: nothing of it is sent from now on, until the reader is placed. Resolves when its feed is
-   * live; `undefined` when the session is gone, or another watch of it or the socket's close came in between.
+   * live; `superseded` when another watch of it, its end or the socket's close came in between.
    */
-  async watch(
-    session: string,
-    info: SessionInfo,
-  ): Promise<{ readonly reader: Reader; readonly feed: Feed } | undefined> {
+  async watch(session: string, info: SessionInfo): Promise<Watched> {
+    if (this.#isClosed) return superseded
     const before = this.#readers.get(session)
     const reader = new Reader(session, this)
     this.#readers.set(session, reader)
@@ -65,10 +72,10 @@ export class Outbox implements ReaderOwner {
     // Only now, so that the feed is never without a watcher and read again for nothing.
     if (before !== undefined) this.#drop(before)
     const feed = await watching
-    if (feed !== undefined && this.isCurrent(reader) && !this.#isClosed) return { reader, feed }
+    if (feed !== undefined && this.isCurrent(reader)) return { kind: 'watching', reader, feed }
     this.#drop(reader)
     if (this.isCurrent(reader)) this.#readers.delete(session)
-    return undefined
+    return reader.isSessionGone ? { kind: 'gone' } : superseded
   }
 
   unwatch(session: string): void {
@@ -85,10 +92,13 @@ export class Outbox implements ReaderOwner {
   /** Any pong: its payload may answer a ping of the window. */
   pong(payload: string): void {
     this.#window.answered(payload)
-    if (this.#behind.size === 0 || !this.hasRoom) return
-    const behind = [...this.#behind]
-    this.#behind.clear()
-    for (const reader of behind) this.moved(reader)
+    // Who used the room up waits behind those who had none of it.
+    for (const reader of this.#behind) {
+      if (!this.hasRoom) return
+      this.#behind.delete(reader)
+      this.moved(reader)
+      reader.feed?.releaseEnded()
+    }
   }
 
   /** A ping that only asks whether anybody is there. */
@@ -102,12 +112,22 @@ export class Outbox implements ReaderOwner {
   }
 
   moved(reader: Reader): void {
+    try {
+      this.#draw(reader)
+    } catch (error) {
+      // The feed that called has other readers, and a producer behind it.
+      this.#onBug(error)
+    }
+  }
+
+  #draw(reader: Reader): void {
     while (!this.#isClosed && this.isCurrent(reader)) {
       if (!this.hasRoom) {
         if (!this.#behind.has(reader)) this.#events.held()
         this.#behind.add(reader)
         return
       }
+      this.#tellMetadata(reader)
       const next = reader.next(this.#window.room)
       if (next.kind === 'none') return
       if (next.kind === 'fetch') {
@@ -119,20 +139,33 @@ export class Outbox implements ReaderOwner {
     }
   }
 
+  /** The latest metadata counts: what a reader without room missed of it is replaced, not queued. */
   updated(reader: Reader, metadata: Metadata): void {
-    if (reader.feed !== undefined) this.send({ type: 'session.updated', session: reader.session, metadata })
+    if (reader.feed === undefined) return
+    reader.metadata = metadata
+    this.moved(reader)
   }
 
   gone(reader: Reader, reason: GoneReason): void {
     if (!this.isCurrent(reader)) return
+    reader.isSessionGone = true
     this.#readers.delete(reader.session)
     this.#behind.delete(reader)
+    reader.cancelRetry()
     if (reader.feed !== undefined) this.send({ type: 'session.deleted', session: reader.session, reason })
     reader.feed = undefined
   }
 
+  #tellMetadata(reader: Reader): void {
+    const { session, metadata } = reader
+    if (metadata === undefined) return
+    reader.metadata = undefined
+    this.send({ type: 'session.updated', session, metadata })
+  }
+
   #drop(reader: Reader): void {
     this.#behind.delete(reader)
+    reader.cancelRetry()
     reader.feed = undefined
     this.#feeds.unwatch(reader.session, reader)
   }
@@ -149,66 +182,81 @@ export class Outbox implements ReaderOwner {
   async #fetch(reader: Reader): Promise<void> {
     if (reader.isFetching) return
     reader.isFetching = true
+    const fetched = await this.#fetchOnce(reader).catch(this.#onBug)
+    reader.isFetching = false
+    if (fetched === 'away') return this.#retry(reader)
+    reader.failedFetchCount = 0
+    if (fetched === 'moved') this.moved(reader)
+  }
+
+  async #fetchOnce(reader: Reader): Promise<Fetched> {
     const reply = await this.#log
       .open({ session: reader.session, cursor: { seq: reader.seq, mark: reader.mark }, limit: fetchRecords })
       .catch(() => undefined)
-    if (reply?.kind !== 'ok' || !this.#isServed(reader)) {
-      reader.isFetching = false
-      return
-    }
-    const isMoved =
-      reply.from === 'reset' ? this.#sendReset(reader, reply) : await this.#sendEntries(reader, reply.entries)
-    reader.isFetching = false
-    if (isMoved) this.moved(reader)
+    if (!this.#isServed(reader)) return 'nothing'
+    // Of a session that is gone the feed hears, or is told by its own next read.
+    if (reply?.kind !== 'ok') return 'away'
+    reader.feed?.heardOf(reply.head)
+    return reply.from === 'reset' ? this.#sendReset(reader, reply) : this.#sendEntries(reader, reply.entries)
+  }
+
+  /** Nothing may tell a reader that it is behind once its feed stands still: so it asks again, later each time. */
+  #retry(reader: Reader): void {
+    if (!this.#isServed(reader)) return
+    const delayMs = Math.min(fetchAgainMaxMs, fetchAgainMinMs * 2 ** reader.failedFetchCount++)
+    reader.cancelRetry()
+    const timer = setTimeout(() => this.moved(reader), delayMs).unref()
+    reader.cancelRetry = () => clearTimeout(timer)
   }
 
   #isServed(reader: Reader): boolean {
     return reader.feed !== undefined && this.isCurrent(reader) && !this.#isClosed
   }
 
-  /** As many as the window takes. Answers whether there were any; without, the store has nothing newer. */
-  async #sendEntries(reader: Reader, entries: readonly LogEntry[]): Promise<boolean> {
+  /** As many as the window takes. Where there are none, the store has nothing newer. */
+  async #sendEntries(reader: Reader, entries: readonly LogEntry[]): Promise<Fetched> {
     for (const entry of entries) {
-      if (!this.hasRoom || !this.#isServed(reader)) return true
+      if (!this.hasRoom) return 'moved'
       const { record } = entry
       const lacks = isTerminal(record) && record.bytes > (reader.attempt?.ends[0] ?? 0)
       const shown = lacks ? pageRecord(entry) : record
-      if (lacks && isTerminal(shown) && shown.text === undefined) {
-        await this.#sendSlice(reader, record)
-        return true
-      }
+      if (lacks && isTerminal(shown) && shown.text === undefined) return this.#sendSlice(reader, record)
       const frame = liveRecordFrame(reader.session, shown)
       this.#write(frame, frame.length)
       reader.pass(record)
     }
-    return entries.length > 0
+    return entries.length > 0 ? 'moved' : 'nothing'
   }
 
   /** A piece of an ended turn's text that is too long to go with its terminal record. */
-  async #sendSlice(reader: Reader, record: TerminalRecord): Promise<void> {
+  async #sendSlice(reader: Reader, record: TerminalRecord): Promise<Fetched> {
     const { session } = reader
     const { turn, attempt } = record
     const place = reader.attempt?.attempt === attempt ? reader.attempt : { turn, attempt, ends: [] }
     const at = place.ends[0] ?? 0
     const maxBytes = Math.min(sliceBytes, this.#window.room - leastRoomBytes / 2)
     const read = await this.#log.read({ session, turn, part: 0, at, maxBytes }).catch(() => undefined)
-    if (read?.kind !== 'ok' || read.at !== at || !this.#isServed(reader)) return
-    const end = at + read.text.length
-    const frame = deltaFrame(deltaHead(session, turn, attempt, 0), at, end, read.text.toString())
+    if (!this.#isServed(reader)) return 'nothing'
+    // No progress is as good as no answer: asked at once, it would be asked for ever.
+    if (read?.kind !== 'ok' || read.text.length === 0) return 'away'
+    // In the middle of a character the store counts from 0: a client that said it was there is wrong, and told so.
+    const end = read.at + read.text.length
+    const frame = deltaFrame(deltaHead(session, turn, attempt, 0), read.at, end, read.text.toString())
     place.ends[0] = end
     reader.attempt = place
     this.#write(frame, frame.length)
     this.#events.deltaSent()
+    return 'moved'
   }
 
-  #sendReset(reader: Reader, reply: Extract<OpenReply, { kind: 'ok' }>): boolean {
+  #sendReset(reader: Reader, reply: Extract<OpenReply, { kind: 'ok' }>): Fetched {
     const { feed } = reader
-    if (feed === undefined) return false
+    if (feed === undefined) return 'nothing'
     const { frame, attempt } = openedFrame(reader.session, reply, undefined)
     reader.place(feed, { seq: frame.seq, mark: frame.mark }, attempt)
     this.#events.sessionOpened('reset')
     this.send({ ...frame, reset: true })
-    return true
+    return 'moved'
   }
 }
 
@@ -226,6 +274,25 @@ export interface OutboxEvents {
   held(): void
   /** How a reader came to its position. */
   sessionOpened(how: 'new' | 'resumed' | 'reset'): void
+}
+
+export type Watched =
+  | { readonly kind: 'watching'; readonly reader: Reader; readonly feed: Feed }
+  /** The session is not there. */
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'superseded' }
+
+const superseded = { kind: 'superseded' } as const
+
+/** What came of reading the store for a reader: it may have more to be sent, nothing newer, or no answer. */
+type Fetched = 'moved' | 'nothing' | 'away'
+
+/** After a read that failed a reader's next one waits, longer each time, in milliseconds. */
+const fetchAgainMinMs = 100
+const fetchAgainMaxMs = 5_000
+
+function rethrow(error: unknown): never {
+  throw error
 }
 
 /** Records read at once for a reader that is behind its feed's tail. */

@@ -22,6 +22,12 @@ export class Reader implements Watcher {
   /** Set once the feed is live and the position was told to the client. Before, nothing is sent. */
   feed: Feed | undefined
   isFetching = false
+  failedFetchCount = 0
+  cancelRetry: () => void = nothingToCancel
+  /** That was not sent yet. */
+  metadata: Metadata | undefined
+  /** The session ended while it was watched. */
+  isSessionGone = false
   readonly #owner: ReaderOwner
 
   constructor(session: string, owner: ReaderOwner) {
@@ -151,6 +157,10 @@ export interface ReaderOwner {
   moved(reader: Reader): void
   updated(reader: Reader, metadata: Metadata): void
   gone(reader: Reader, reason: GoneReason): void
+}
+
+function nothingToCancel(): void {
+  // Nothing is due.
 }
 
 const nothing: NextFrame = { kind: 'none' }

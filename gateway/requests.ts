@@ -64,6 +64,9 @@ async function openSession(
   identity: Identity,
   request: UpOf<'session.open'>,
 ): Promise<Down | undefined> {
+  // Before a session is made that nobody will watch. With a key it may be one that is watched already.
+  if (request.session === undefined && request.key === undefined && isFull(served))
+    return refuse(request.id, tooManyWatched(served.watchedSessions))
   const session = request.session ?? (await makeSession(served, identity, request))
   if (typeof session !== 'string') return session
   const owned = await served.chat.owned(identity, session)
@@ -92,19 +95,17 @@ async function watch(
   ref: string | undefined,
 ): Promise<Down | undefined> {
   const { chat, outbox } = served
-  if (!outbox.watches(session) && outbox.watchedCount >= served.watchedSessions)
-    return refuse(ref, tooManyWatched(served.watchedSessions), session)
-  const watching = await outbox.watch(session, info)
-  if (watching === undefined)
-    return refuse(ref, refusal('not-found', 'there is no such session, or it was opened again meanwhile'), session)
-  const { reader, feed } = watching
+  if (!outbox.watches(session) && isFull(served)) return refuse(ref, tooManyWatched(served.watchedSessions), session)
+  const watched = await outbox.watch(session, info)
+  if (watched.kind !== 'watching') return notWatched(watched.kind === 'gone', session, ref)
+  const { reader, feed } = watched
   const opened = await chat.open(session, cursor)
-  if (!outbox.isCurrent(reader))
-    return refuse(ref, refusal('not-found', 'the session is gone, or it was opened again meanwhile'), session)
+  if (!outbox.isCurrent(reader)) return notWatched(reader.isSessionGone, session, ref)
   if (opened.kind === 'refused') {
     outbox.unwatch(session)
     return refuse(ref, opened.refusal, session)
   }
+  feed.heardOf(opened.reply.head)
   const { frame, attempt } = openedFrame(session, opened.reply, cursor)
   snapToCharacters(attempt, feed)
   const { turn } = frame
@@ -115,6 +116,20 @@ async function watch(
   reader.place(feed, { seq: frame.seq, mark: frame.mark }, attempt)
   outbox.moved(reader)
   return undefined
+}
+
+/**
+ * Who was overtaken by another open or a close of the same session is not told that there is no such session; and who
+ * did not ask to watch is not told that it does not.
+ */
+function notWatched(isGone: boolean, session: string, ref: string | undefined): Down | undefined {
+  if (isGone) return refuse(ref, refusal('not-found', 'there is no such session'), session)
+  if (ref === undefined) return undefined
+  return refuse(ref, refusal('busy', 'the session was opened again or closed before this was answered'), session)
+}
+
+function isFull({ outbox, watchedSessions }: Served): boolean {
+  return outbox.watchedCount >= watchedSessions
 }
 
 function tooManyWatched(limit: number): Refusal {

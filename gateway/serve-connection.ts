@@ -1,3 +1,4 @@
+import { closeCodes } from '../protocol/close-code.ts'
 import { refusal } from '../protocol/error.ts'
 import type { Request } from '../protocol/up.ts'
 import type { Feeds } from '../sessions/feeds.ts'
@@ -46,7 +47,7 @@ export class ServedConnection implements SocketHandlers {
     this.#deps = deps
     this.#traceparent = traceparent
     this.#state = openConnection(settings, deps.nowMs(), headerToken)
-    this.outbox = new Outbox(socket, deps.feeds, deps.log, deps.telemetry)
+    this.outbox = new Outbox(socket, deps.feeds, deps.log, deps.telemetry, (error) => this.#broke(error))
   }
 
   get connection(): string {
@@ -78,11 +79,11 @@ export class ServedConnection implements SocketHandlers {
   }
 
   tick(): void {
-    this.#step({ type: 'tick', nowMs: this.#deps.nowMs() })
+    this.#guard(() => this.#step({ type: 'tick', nowMs: this.#deps.nowMs() }))
   }
 
   leave(reconnectAfterMs: number, deadlineMs: number): void {
-    this.#step({ type: 'leaving', reconnectAfterMs, deadlineMs })
+    this.#guard(() => this.#step({ type: 'leaving', reconnectAfterMs, deadlineMs }))
   }
 
   /** Ends the socket from outside the protocol: the node leaves, the origin is not allowed. */
@@ -131,8 +132,11 @@ export class ServedConnection implements SocketHandlers {
   async #verify(token: string, purpose: VerifyPurpose): Promise<void> {
     const verification = await this.#deps.verify(token).catch((error: unknown) => this.#verifyFailed(error))
     const isHello = purpose.kind === 'hello'
-    const hasPlace = verification.kind === 'refused' || !isHello || this.#deps.hasPlace(verification.identity)
-    this.#step({ type: 'verified', purpose, verification, hasPlace, nowMs: this.#deps.nowMs() })
+    // Nobody waits for this: what it throws would end the process.
+    this.#guard(() => {
+      const hasPlace = verification.kind === 'refused' || !isHello || this.#deps.hasPlace(verification.identity)
+      this.#step({ type: 'verified', purpose, verification, hasPlace, nowMs: this.#deps.nowMs() })
+    })
   }
 
   #verifyFailed(error: unknown): Verification {
@@ -176,11 +180,24 @@ export class ServedConnection implements SocketHandlers {
         serveRequest(served, identity, request, (kind) => telemetry.refused(kind)),
       )
     } catch (error) {
-      this.#deps.telemetry.failed(this.connection, error)
-      this.end(4000, 'internal error')
+      this.#broke(error)
     }
     this.#servingCount--
     this.#serveWaiting()
+  }
+
+  /** For what no transport calls, which would catch it: a timer, a promise. */
+  #guard(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.#broke(error)
+    }
+  }
+
+  #broke(error: unknown): void {
+    this.#deps.telemetry.failed(this.connection, error)
+    this.end(closeCodes.internal, 'internal error')
   }
 
   #release(): void {

@@ -84,7 +84,7 @@ const listen = {
 
 const limits = {
   SLUICE_MAX_FRAME_BYTES: wholeNumber(MIB, {
-    meaning: 'largest frame or request body from a client; a larger frame loses the socket',
+    meaning: 'largest frame from a client; a larger one loses the socket',
     unit: 'bytes',
     min: 8 * KIB,
     max: 64 * MIB,
@@ -247,7 +247,11 @@ const provider = {
     absent: 'https://api.openai.com/v1 with OPENAI_API_KEY',
     accepts: (value) => readHttpUrl(value) !== undefined,
   }),
-  SLUICE_MODEL: text('gpt-4o-mini', { meaning: 'model asked for', unit: 'name', range: "a model of the provider's" }),
+  SLUICE_MODEL: optionalText({
+    meaning: 'model asked for; without it gpt-4o-mini, and of the bundled model server sluice-demo',
+    unit: 'name',
+    range: "a model of the provider's",
+  }),
   SLUICE_PROMPTS_DIR: text('prompts', {
     meaning: "folder of the system prompts' templates, relative to the project; default.md must be there",
     unit: 'path',

@@ -37,7 +37,7 @@ describe('defaults', () => {
       auth: { mode: 'development' },
       provider: {
         endpoint: { kind: 'bundled' },
-        model: 'gpt-4o-mini',
+        model: 'sluice-demo',
         promptsDir: 'prompts',
         promptTokens: 100_000,
         answerTokens: 4096,
