@@ -37,6 +37,13 @@ interface Common {
   readonly pingedMs: number
   readonly frames: Bucket
   readonly badFrames: Bucket
+  /** The node is leaving, which is said after `welcome`: a client that is not welcome yet does not listen. */
+  readonly leaving?: Leaving
+}
+
+interface Leaving {
+  readonly reconnectAfterMs: number
+  readonly deadlineMs: number
 }
 
 export interface ConnectionSettings {
@@ -61,7 +68,7 @@ export type ConnectionEvent =
       readonly nowMs: number
     }
   | { readonly type: 'tick'; readonly nowMs: number }
-  | { readonly type: 'leaving'; readonly reconnectAfterMs: number; readonly deadlineMs: number }
+  | ({ readonly type: 'leaving' } & Leaving)
   | { readonly type: 'closed' }
 
 export type VerifyPurpose = { readonly kind: 'hello' } | { readonly kind: 'refresh'; readonly ref: string }
@@ -105,10 +112,7 @@ export function stepConnection(state: ConnectionState, event: ConnectionEvent): 
     case 'tick':
       return onTick(state, event.nowMs)
     case 'leaving':
-      return {
-        state,
-        effects: [send({ type: 'going.away', reconnectAfterMs: event.reconnectAfterMs, deadlineMs: event.deadlineMs })],
-      }
+      return onLeaving(state, event)
     case 'closed':
       return { state: closed(state), effects: [] }
     default:
@@ -117,6 +121,11 @@ export function stepConnection(state: ConnectionState, event: ConnectionEvent): 
 }
 
 type Open = Exclude<ConnectionState, { phase: 'closed' }>
+
+function onLeaving(state: Open, { reconnectAfterMs, deadlineMs }: Leaving): Step {
+  if (state.phase !== 'ready') return { state: { ...state, leaving: { reconnectAfterMs, deadlineMs } }, effects: [] }
+  return { state, effects: [send({ type: 'going.away', reconnectAfterMs, deadlineMs })] }
+}
 
 function onFrame(state: Open, parsed: ParsedFrame, nowMs: number): Step {
   const { framesPerSecond } = state.settings
@@ -225,7 +234,9 @@ function onGreeted(state: Open, { verification, hasPlace, nowMs }: Verified): St
   const { held, client, ...rest } = state
   const { identity } = verification
   const ready: Ready = { ...rest, phase: 'ready', identity, isRefreshing: false, wasWarned: false }
-  const greeted: Step = { state: ready, effects: [{ type: 'welcomed', identity, client }, send(welcome(ready))] }
+  const welcomed: Step = { state: ready, effects: [{ type: 'welcomed', identity, client }, send(welcome(ready))] }
+  const { leaving } = ready
+  const greeted = leaving === undefined ? welcomed : andThen(welcomed, () => onLeaving(ready, leaving))
   return held.reduce<Step>(
     (step, frame) =>
       andThen(step, (next) => (next.phase === 'ready' ? onRequest(next, frame) : { state: next, effects: [] })),

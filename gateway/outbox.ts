@@ -194,9 +194,9 @@ export class Outbox implements ReaderOwner {
       .open({ session: reader.session, cursor: { seq: reader.seq, mark: reader.mark }, limit: fetchRecords })
       .catch(() => undefined)
     if (!this.#isServed(reader)) return 'nothing'
-    // Of a session that is gone the feed hears, or is told by its own next read.
-    if (reply?.kind !== 'ok') return 'away'
-    reader.feed?.heardOf(reply.head)
+    if (reply === undefined) return 'away'
+    reader.feed?.heardOf(reply)
+    if (reply.kind === 'gone') return 'away'
     return reply.from === 'reset' ? this.#sendReset(reader, reply) : this.#sendEntries(reader, reply.entries)
   }
 

@@ -105,7 +105,7 @@ async function watch(
     outbox.unwatch(session)
     return refuse(ref, opened.refusal, session)
   }
-  feed.heardOf(opened.reply.head)
+  feed.heardOf(opened.reply)
   const { frame, attempt } = openedFrame(session, opened.reply, cursor)
   snapToCharacters(attempt, feed)
   const { turn } = frame

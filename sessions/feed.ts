@@ -136,9 +136,10 @@ export class Feed {
     this.ended = undefined
   }
 
-  /** Somebody read the store and found its head there: a feed that is behind it missed something, and reads. */
-  heardOf(head: LogPosition): void {
-    if (this.#state !== 'live' || head.seq < this.head.seq || this.knows(head)) return
+  /** Somebody read the store and found this: a feed that is behind it missed something, and reads. */
+  heardOf(reply: { readonly kind: 'gone' } | { readonly kind: 'ok'; readonly head: LogPosition }): void {
+    if (this.#state !== 'live') return
+    if (reply.kind === 'ok' && (reply.head.seq < this.head.seq || this.knows(reply.head))) return
     this.#read()
   }
 

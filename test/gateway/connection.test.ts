@@ -69,6 +69,16 @@ const closes = (effects: readonly ConnectionEffect[]) =>
   effects.flatMap((effect) => (effect.type === 'close' ? [effect.code] : []))
 
 describe('greeting', () => {
+  test('[CONN-25] a node that leaves says so after the welcome, not before, and once', () => {
+    const driven = new Driven()
+    const leaving = { type: 'leaving', reconnectAfterMs: 7, deadlineMs: 900 } as const
+    expect(driven.step(leaving)).toEqual([])
+    driven.frame({ type: 'hello', token: 't' })
+    expect(sent(driven.verified(identity())).map(({ type }) => type)).toEqual(['welcome', 'going.away'])
+    const ready = Driven.ready()
+    expect(sent(ready.step(leaving))).toEqual([{ type: 'going.away', reconnectAfterMs: 7, deadlineMs: 900 }])
+  })
+
   test('[CONN-10] hello with a token is verified, then welcomed', () => {
     const driven = new Driven()
     expect(driven.frame({ type: 'hello', token: 't' })).toEqual([

@@ -22,7 +22,7 @@ export class FeedStage {
   readonly feeds = new Feeds(this.lossy.log, this.timers.after)
   readonly #chat = new Chat(
     this.store,
-    { send: () => Promise.reject(new Error('not used here')) },
+    { send: () => Promise.reject(new Error('not used here')), offersPrompt: () => true },
     () => 1,
     (error) => expect(error).toBeUndefined(),
   )
@@ -43,7 +43,8 @@ export class FeedStage {
 
   reader(): Watching {
     const reader = new MiniReader()
-    const events = { deltaSent: () => undefined, held: () => undefined, sessionOpened: () => undefined }
+    const nothing = () => undefined
+    const events = { frameSent: nothing, deltaSent: nothing, held: nothing, sessionOpened: nothing }
     return { reader, outbox: new Outbox(reader, this.feeds, this.store, events) }
   }
 

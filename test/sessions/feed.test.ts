@@ -75,6 +75,7 @@ describe('reading', () => {
     expect(stage.lossy.unansweredCount).toBe(2)
     stage.lossy.answerReads()
     const { feed } = await watching
+    await stage.settle()
     expect([textOf(feed), stage.lossy.readCount]).toEqual(['unheard', 2])
   })
 
@@ -203,8 +204,10 @@ describe('what does not fit', () => {
     await stage.settle()
     expect(watching.reader.finished.get('t1')).toBe('one other last')
     await lost(async () => (await stage.turn('t2')).end())
-    await (await stage.turn('t3')).end()
+    const third = await ScriptedTurn.accepted(stage.store, session, 't3')
     await stage.settle()
+    await third.open()
+    await third.end()
     expect([...watching.reader.finished.keys()]).toEqual(['t1', 't2', 't3'])
     expect(watching.reader.resets).toBe(0)
     // One for the feed, one for each loss.
@@ -307,8 +310,8 @@ describe('what does not fit', () => {
     await stage.settle()
     expect(watching.reader.text).toBe('unheard')
     expect([watching.reader.resets, feed.head.seq, stage.lossy.readCount]).toEqual([0, 2, 2])
-    feed.heardOf({ seq: 1, mark: 7 })
-    feed.heardOf(feed.head)
+    feed.heardOf({ kind: 'ok', head: { seq: 1, mark: 7 } })
+    feed.heardOf({ kind: 'ok', head: feed.head })
     await stage.settle()
     expect(stage.lossy.readCount).toBe(2)
   })
@@ -448,7 +451,7 @@ describe('watchers', () => {
       if (state === 'reading') {
         stage.lossy.reading = 'late'
         await stage.turn('t1')
-        feed.heardOf({ seq: 99, mark: 1 })
+        feed.heardOf({ kind: 'ok', head: { seq: 99, mark: 1 } })
       }
       if (how === 'erased') await stage.store.erase(session)
       else if (how === 'expired') {
@@ -456,7 +459,7 @@ describe('watchers', () => {
         await stage.store.describe(session)
       } else {
         stage.lossy.becomes(createMemoryLog())
-        feed.heardOf({ seq: 99, mark: 1 })
+        feed.heardOf({ kind: 'gone' })
       }
       stage.lossy.answerReads()
       await stage.settle()
@@ -515,7 +518,7 @@ describe('whatever is lost', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(action, { minLength: 20, maxLength: 120 }), async (actions) => {
         const stage = await FeedStage.started()
-        const play = new Play(stage)
+        const play = await new Play(stage).begun()
         for (const [kind, value] of actions) await play.act(kind, value)
         await play.healed()
         play.check()
@@ -528,9 +531,9 @@ describe('whatever is lost', () => {
       }),
       { numRuns: 200 },
     )
-    expect(seen.losses).toBeGreaterThan(500)
+    expect(seen.losses).toBeGreaterThan(200)
     expect(seen.reads).toBeGreaterThan(500)
-    expect(seen.ended).toBeGreaterThan(300)
+    expect(seen.ended).toBeGreaterThan(200)
     expect(seen.takeOvers).toBeGreaterThan(20)
   })
 })
@@ -548,6 +551,11 @@ class Play {
   constructor(stage: FeedStage) {
     this.#stage = stage
     this.readers = [stage.reader(), stage.reader(), stage.reader()]
+  }
+
+  async begun(): Promise<this> {
+    for (const watching of this.readers) await this.#stage.open(watching)
+    return this
   }
 
   async act(kind: string, value: string | number): Promise<void> {

@@ -37,6 +37,19 @@ export class ScriptedTurn {
     return made
   }
 
+  /** Another producer of a turn whose lease lapsed by the store's clock. */
+  static async takenOver(log: SessionLog, session: string, from: ScriptedTurn): Promise<ScriptedTurn> {
+    const made = new ScriptedTurn(log, session, from.turn)
+    const claim = { session, token: made.token, leaseMs: 60_000, turn: from.turn }
+    const suspected = await log.takeOver(claim)
+    if (suspected.kind !== 'lapsed') throw new Error(`takeOver: ${suspected.kind}`)
+    const reply = await log.takeOver({ ...claim, seen: suspected.deadline })
+    if (reply.kind !== 'yours') throw new Error(`takeOver: ${reply.kind}`)
+    made.attempt = reply.attempt
+    made.text = from.text
+    return made
+  }
+
   get fence() {
     return { token: this.token, turn: this.turn, attempt: this.attempt }
   }
