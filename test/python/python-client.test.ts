@@ -9,6 +9,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
+import { testedTransports } from '../support/transports.ts'
 
 const python = '/usr/bin/python3'
 const script = path.join(import.meta.dirname, 'walkthrough.py')
@@ -38,12 +39,12 @@ function stepsOf(stdout: string): Map<string, Step> {
 
 const sha256 = expect.stringMatching(/^[0-9a-f]{64}$/)
 
-function describeWalk(): void {
+function describeWalk(transport: 'ws' | 'uws'): void {
   let gateway: TestGateway
   let walked: Walk
 
   beforeAll(async () => {
-    gateway = await startTestGateway()
+    gateway = await startTestGateway({ transport })
     walked = await walk(gateway.httpUrl)
   }, walkMs + 10_000)
 
@@ -74,7 +75,7 @@ function describeWalk(): void {
   test('[PYTHON-3] loses its socket in mid-answer and ends with the text of the terminal record', () => {
     const { turn, heldBytes } = step('drop')
     expect(step('drop')).toMatchObject({ ok: true, heldBytes: expect.any(Number) })
-    expect(step('resume')).toMatchObject({ ok: true, turn, fromBytes: heldBytes, sha256 })
+    expect(step('resume')).toMatchObject({ ok: true, turn, fromBytes: heldBytes, sha256, repairs: 0 })
     expect(Number(step('resume').bytes)).toBeGreaterThan(Number(heldBytes))
   })
 
@@ -117,4 +118,5 @@ function describeAbsence(): void {
   })
 }
 
-describe('a client in Python', isInstalled || isCi ? describeWalk : describeAbsence)
+if (isInstalled || isCi) describe.each(testedTransports)('a client in Python over %s', describeWalk)
+else describe('a client in Python', describeAbsence)

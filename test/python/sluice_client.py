@@ -72,6 +72,7 @@ class Connection:
     def __init__(self, socket: Any) -> None:
         self.welcome: Frame = {}
         self.reopened = 0
+        self.reread = 0
         self._socket = socket
         self._views: dict[str, SessionView] = {}
         self._opening: set[str] = set()
@@ -282,6 +283,7 @@ class Connection:
 
     async def _read_texts(self, view: SessionView) -> None:
         for turn in view.unread():
+            self.reread += 1
             turn.text.clear()
             turn.text += await self.read_turn(view.session, turn.turn)
         await self._notify()

@@ -145,12 +145,15 @@ class Walk:
             third.until(lambda: other.turns[turn.turn].is_whole()),
         )
         end = ended_as(turn, "turn.completed")
+        repairs = second.reopened + second.reread
+        check(repairs == 0, "the text came by repair, not by position")
         say(
             "resume",
             turn=turn.turn,
             fromBytes=len(held),
             bytes=end["bytes"],
             sha256=end["sha256"],
+            repairs=repairs,
         )
         ended_as(other.turns[turn.turn], "turn.completed")
         check(
