@@ -102,6 +102,8 @@ export class Feed {
   /** Whether `position` is a place in this feed's history, as far as the tail tells. */
   knows(position: LogPosition): boolean {
     if (position.seq === this.head.seq) return position.mark === this.head.mark
+    // Every history begins there; the tail of a new session has nothing to prove it by.
+    if (position.seq === 0) return position.mark === 0
     const entry = this.#tail[this.#tail.length - 1 - (this.head.seq - position.seq)]
     return entry?.record.mark === position.mark
   }
