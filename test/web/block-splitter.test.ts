@@ -81,6 +81,22 @@ describe('blocks of a growing answer', () => {
     expect(splitInSteps(text, []).length).toBeGreaterThan(12)
   })
 
+  it('[WEB-21] cut a paragraph of many pages where nothing is open', () => {
+    const text = Array.from({ length: 900 }, (_, index) => `Sentence ${index} is **bold and. long** here.`).join(' ')
+    const steps = Array.from({ length: Math.ceil(text.length / 50) }, () => 50)
+    const blocks = splitInSteps(text, steps)
+    expect(splitInSteps(text, [])).toEqual(blocks)
+    expect(
+      splitInSteps(`${text}\n\nEnd.`, [])
+        .slice(0, -1)
+        .map(({ source }) => source.trim()),
+    ).toEqual(blocks.map(({ source }) => source.trim()))
+    expect(blocks.map(({ source }) => source).join('')).toBe(text)
+    expect(blocks.length).toBeGreaterThan(5)
+    expect(blocks.every(({ source }) => source.length <= 4_100 && source.split('**').length % 2 === 1)).toBe(true)
+    expect(blocks.map(({ continues }) => continues)).toEqual(blocks.map((_, index) => index > 0))
+  })
+
   it('[WEB-21] show an open code block without what may become its end', () => {
     const splitter = new BlockSplitter()
     const open = (text: string) => splitter.advance(text, false).open

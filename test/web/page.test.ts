@@ -325,7 +325,7 @@ describe.each(testedTransports)('the page over %s', (transport) => {
     await keyboard.press('ControlOrMeta+a')
     await keyboard.type(counting(6, 0).replace('\n', ''))
     await keyboard.press('Escape')
-    expect(await tab.page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Edit message')
+    await tab.page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Edit message')
     await focusOn(/^Rename/, 'Shift+Tab')
     await keyboard.press('Enter')
     await keyboard.type('By keyboard')
@@ -446,7 +446,7 @@ describe('the page in its surroundings', () => {
     expect(await tab.page.evaluate(() => document.querySelector('main')?.inert)).toBe(true)
     await tab.page.keyboard.press('Escape')
     await tab.button('New conversation').waitFor({ state: 'hidden' })
-    expect(await menu.evaluate((button) => button === document.activeElement)).toBe(true)
+    await tab.page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Conversations')
     await tab.ask(`A long word: ${'x'.repeat(300)}\n\n| ${'wide cell | '.repeat(20)}\n[[answer=echo]]`)
     await tab.hasCompleted(1)
     // Nothing sticks out sideways.

@@ -4,14 +4,22 @@
  *
  * The invariant: every cut is a true border between top-level Markdown blocks (or between two items of one list), so
  * the blocks rendered one by one look as the whole would. Where CommonMark leaves doubt, no cut is made. Only whole
- * lines are looked at, each once; the line still being written belongs to the open block.
+ * lines are looked at, each once; the line still being written belongs to the open block. The one exception is a
+ * paragraph of several pages: it is cut after a sentence, where no emphasis or code is open, into paragraphs that
+ * `continue` one another.
  */
+
+/** A paragraph longer than this is cut where it can be, in UTF-16 units. */
+const longParagraph = 4096
+
 export interface OpenBlock {
   readonly kind: 'text' | 'code'
   /** For `code` the lines after the opening fence, without what may become the closing one. */
   readonly text: string
   /** The language that the fence names. */
   readonly info: string
+  /** It goes on with the paragraph before. */
+  readonly continues?: boolean
 }
 
 export interface Split {
@@ -22,6 +30,8 @@ export interface Split {
 
 export interface FinishedBlock {
   readonly source: string
+  /** It goes on with the paragraph before. */
+  readonly continues: boolean
   /** Set when the block is a fenced code block: what `open` showed of it, made whole. */
   readonly code: OpenBlock | undefined
 }
@@ -43,6 +53,9 @@ export class BlockSplitter {
   #line = 0
   #block: Block = 'none'
   #afterBlank = false
+  #continues = false
+  /** The line's beginning was cut off with a paragraph: what is left of it begins no block of its own. */
+  #isMidLine = false
   #fence: Fence | undefined
   #finished: FinishedBlock[] = []
 
@@ -53,6 +66,8 @@ export class BlockSplitter {
       this.#take(text.slice(this.#line, end), end + 1)
       this.#line = end + 1
     }
+    const isParagraph = this.#block === 'paragraph' || (this.#block === 'none' && this.#isTextLine())
+    if (isParagraph) this.#cutParagraph(text.length)
     if (isFinal) this.#end()
     const finished = this.#finished
     this.#finished = []
@@ -65,10 +80,11 @@ export class BlockSplitter {
     } else if (line.trim() === '') {
       this.#takeBlank(next)
     } else {
-      if (this.#endsBefore(line)) this.#finish(this.#line)
+      if (!this.#isMidLine && this.#endsBefore(line)) this.#finish(this.#line)
       if (this.#block === 'none') this.#begin(line, next)
       this.#afterBlank = false
     }
+    this.#isMidLine = false
   }
 
   #takeBlank(next: number): void {
@@ -105,8 +121,14 @@ export class BlockSplitter {
   }
 
   #finish(at: number): void {
+    if (this.#block === 'paragraph') this.#cutParagraph(at)
+    this.#push(at)
+  }
+
+  #push(at: number): void {
     const source = this.#text.slice(this.#start, at)
-    if (source.trim() !== '') this.#finished.push({ source, code: undefined })
+    if (source.trim() !== '') this.#finished.push({ source, code: undefined, continues: this.#continues })
+    this.#continues = false
     this.#start = at
     this.#block = 'none'
     this.#afterBlank = false
@@ -115,10 +137,34 @@ export class BlockSplitter {
   #finishCode(bodyEnd: number, at: number): void {
     const { bodyStart = 0, info = '' } = this.#fence ?? {}
     const text = this.#text.slice(bodyStart, Math.max(bodyStart, bodyEnd - 1))
-    this.#finished.push({ source: this.#text.slice(this.#start, at), code: { kind: 'code', text, info } })
+    this.#finished.push({
+      source: this.#text.slice(this.#start, at),
+      code: { kind: 'code', text, info },
+      continues: false,
+    })
+    this.#continues = false
     this.#fence = undefined
     this.#start = at
     this.#block = 'none'
+  }
+
+  /** Cuts what is before `end`: a book in one paragraph must not be one block. */
+  #cutParagraph(end: number): void {
+    while (end - this.#start > longParagraph) {
+      const at = sentenceEnd(this.#text, this.#start, this.#start + longParagraph)
+      if (at === undefined) return
+      this.#isMidLine = at > this.#line
+      this.#line = Math.max(this.#line, at)
+      this.#push(at)
+      this.#block = 'paragraph'
+      this.#continues = true
+    }
+  }
+
+  #isTextLine(): boolean {
+    const line = this.#text.slice(this.#line, this.#line + 200)
+    const isOther = isItem(line) || isHeading(line) || isRule(line) || /^\s*[>|<]/.test(line) || indentOf(line) >= 4
+    return this.#fence === undefined && !isOther && openedFence(line, 0) === undefined
   }
 
   #end(): void {
@@ -133,13 +179,34 @@ export class BlockSplitter {
   #open(): OpenBlock | undefined {
     if (this.#fence === undefined) {
       const text = this.#text.slice(this.#start)
-      return text.trim() === '' ? undefined : { kind: 'text', text, info: '' }
+      return text.trim() === '' ? undefined : { kind: 'text', text, info: '', continues: this.#continues }
     }
     const { bodyStart, info } = this.#fence
     const mayClose = /^ {0,3}[`~]*[ \t]*$/.test(this.#text.slice(this.#line))
     const end = mayClose ? Math.max(bodyStart, this.#line - 1) : this.#text.length
     return { kind: 'code', text: this.#text.slice(bodyStart, end), info }
   }
+}
+
+/** The last place in the range that ends a sentence (or else a word) and where nothing that Markdown pairs is open. */
+function sentenceEnd(text: string, from: number, to: number): number | undefined {
+  for (const end of ['. ', ' ']) {
+    for (let at = text.lastIndexOf(end, to); at > from + longParagraph / 2; at = text.lastIndexOf(end, at - 1)) {
+      if (isBalanced(text.slice(from, at))) return at + end.length
+    }
+  }
+  return undefined
+}
+
+function isBalanced(text: string): boolean {
+  const counts = new Map<string, number>()
+  for (const [mark] of text.matchAll(/\*+|_+|`+|~+|[[\]()|]/g)) {
+    const sign = mark.charAt(0)
+    counts.set(sign, (counts.get(sign) ?? 0) + 1)
+  }
+  const isEven = (mark: string) => (counts.get(mark) ?? 0) % 2 === 0
+  const areEqual = (open: string, close: string) => (counts.get(open) ?? 0) === (counts.get(close) ?? 0)
+  return ['*', '_', '`', '~'].every(isEven) && areEqual('[', ']') && areEqual('(', ')') && !counts.has('|')
 }
 
 function openedFence(line: string, bodyStart: number): Fence | undefined {

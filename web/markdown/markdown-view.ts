@@ -1,6 +1,7 @@
 import { Lexer, type Token } from 'marked'
 import { BlockSplitter, type FinishedBlock, type OpenBlock } from './block-splitter.ts'
 import { CodeBlock } from './code-block.ts'
+import { GrowingParagraph } from './growing-paragraph.ts'
 import { GrowingText } from './growing-text.ts'
 import { renderBlocks } from './render-tokens.ts'
 
@@ -22,6 +23,7 @@ export class MarkdownView {
   #openNodes: readonly Node[] = []
   #openCode: CodeBlock | undefined
   #openPlain: GrowingText | undefined
+  #openParagraph: GrowingParagraph | undefined
   /** The list that the last finished block was; the next item goes on with it. */
   #list: { readonly element: HTMLElement; readonly marker: string } | undefined
   #restUntilMs = 0
@@ -64,14 +66,15 @@ export class MarkdownView {
     }, this.#restUntilMs - performance.now())
   }
 
-  #finish({ source, code }: FinishedBlock): void {
+  #finish({ source, code, continues }: FinishedBlock): void {
     if (code !== undefined) {
       this.#showCode(code)
       this.#openCode?.highlight()
       this.#openCode = undefined
     } else {
-      this.#showText(source)
+      this.#showText(source, continues)
       this.#openPlain = undefined
+      this.#openParagraph = undefined
       this.#rememberList(source)
     }
     this.#openNodes = []
@@ -79,7 +82,7 @@ export class MarkdownView {
 
   #showOpen(open: OpenBlock): void {
     if (open.kind === 'code') this.#showCode(open)
-    else this.#showText(open.text)
+    else this.#showText(open.text, open.continues === true)
   }
 
   #showCode({ info, text }: OpenBlock): void {
@@ -91,9 +94,16 @@ export class MarkdownView {
     this.#openCode.update(text)
   }
 
-  #showText(source: string): void {
-    if (source.length > maxParsedLength) return this.#showPlain(source)
-    const nodes = renderBlocks(parse(source))
+  #showText(source: string, continues: boolean): void {
+    if (source.length > maxParsedLength) {
+      this.#openParagraph = undefined
+      return this.#showPlain(source)
+    }
+    const tokens = parse(source)
+    const [only, another] = tokens
+    if (another === undefined && only?.type === 'paragraph') return this.#showParagraph(only.tokens ?? [], continues)
+    this.#openParagraph = undefined
+    const nodes = renderBlocks(tokens)
     const [first] = nodes
     if (this.#list !== undefined && isSameList(first, source, this.#list)) {
       const [items, rest] = [[...first.childNodes], nodes.slice(1)]
@@ -103,6 +113,14 @@ export class MarkdownView {
     } else {
       this.#replaceOpen(this.#root, nodes)
     }
+  }
+
+  #showParagraph(tokens: readonly Token[], continues: boolean): void {
+    if (this.#openParagraph === undefined) {
+      this.#openParagraph = new GrowingParagraph(continues)
+      this.#replaceOpen(this.#root, [this.#openParagraph.element])
+    }
+    this.#openParagraph.update(tokens)
   }
 
   #showPlain(source: string): void {
@@ -133,13 +151,14 @@ export class MarkdownView {
     this.#openNodes = []
     this.#openCode = undefined
     this.#openPlain = undefined
+    this.#openParagraph = undefined
     this.#list = undefined
     this.#restUntilMs = 0
   }
 }
 
 function parse(source: string): Token[] {
-  return new Lexer({ gfm: true }).lex(source)
+  return new Lexer({ gfm: true }).lex(source).filter(({ type }) => type !== 'space')
 }
 
 /** What must be equal for two items to be of one list: the sign, or that of an ordered list. */

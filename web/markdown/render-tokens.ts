@@ -93,7 +93,7 @@ function renderCell(name: 'th' | 'td', { tokens, align }: Tokens.TableCell): HTM
   return cell
 }
 
-function renderInlines(tokens: readonly Token[]): Node[] {
+export function renderInlines(tokens: readonly Token[]): Node[] {
   return tokens.flatMap((token) => renderInline(asKnown(token)))
 }
 
