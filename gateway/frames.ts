@@ -1,17 +1,15 @@
 import type { Down } from '../protocol/down.ts'
 import { deltaTextBytes, frameDownBytes } from '../protocol/limits.ts'
 import { isTerminal, type LogRecord } from '../protocol/record.ts'
+import type { RangeEncoder } from '../sessions/feed-tape.ts'
 import type { LogEntry } from '../sessions/session-log.ts'
 
 /** Frames down as bytes. What many sockets get is encoded once and shared. */
 
 /** `turn.delta` by hand: the one frame that is made once a token. Ids need no escaping. */
-export function deltaHead(session: string, turn: string, attempt: number, part: number): string {
-  return `{"type":"turn.delta","session":"${session}","turn":"${turn}","attempt":${attempt},"part":${part},"at":`
-}
-
-export function deltaFrame(head: string, at: number, end: number, text: string): Buffer {
-  return Buffer.from(`${head}${at},"end":${end},"text":${JSON.stringify(text)}}`)
+export function deltaEncoder(session: string, turn: string, attempt: number, part: number): RangeEncoder {
+  const head = `{"type":"turn.delta","session":"${session}","turn":"${turn}","attempt":${attempt},"part":${part},"at":`
+  return (at, end, text) => Buffer.from(`${head}${at},"end":${end},"text":${JSON.stringify(text)}}`)
 }
 
 /** A record as it is sent live. Without `text`, since watchers have it, unless `text` is given. */

@@ -4,7 +4,7 @@ import type { Cursor, Metadata } from '../protocol/shapes.ts'
 import type { Feed, GoneReason } from '../sessions/feed.ts'
 import type { Feeds } from '../sessions/feeds.ts'
 import type { LogEntry, OpenReply, SessionInfo, SessionLog } from '../sessions/session-log.ts'
-import { deltaFrame, deltaHead, encodeFrame, fitPage, liveRecordFrame, pageRecord } from './frames.ts'
+import { deltaEncoder, encodeFrame, fitPage, liveRecordFrame, pageRecord } from './frames.ts'
 import { leastRoomBytes, Reader, type ReaderAttempt, type ReaderOwner } from './reader.ts'
 import { SendWindow } from './window.ts'
 
@@ -241,7 +241,7 @@ export class Outbox implements ReaderOwner {
     if (read?.kind !== 'ok' || read.text.length === 0) return 'away'
     // In the middle of a character the store counts from 0: a client that said it was there is wrong, and told so.
     const end = read.at + read.text.length
-    const frame = deltaFrame(deltaHead(session, turn, attempt, 0), read.at, end, read.text.toString())
+    const frame = deltaEncoder(session, turn, attempt, 0)(read.at, end, read.text.toString())
     place.ends[0] = end
     reader.attempt = place
     this.#write(frame, frame.length)

@@ -4,7 +4,7 @@ import type { Metadata } from '../protocol/shapes.ts'
 import type { Feed, FeedRun, GoneReason, Watcher } from '../sessions/feed.ts'
 import type { FeedTape } from '../sessions/feed-tape.ts'
 import type { LogPosition } from '../sessions/session-log.ts'
-import { deltaFrame, deltaHead, liveRecordFrame } from './frames.ts'
+import { deltaEncoder, liveRecordFrame } from './frames.ts'
 
 /**
  * A socket's place in one watched session: the last record it was sent, and how far it is on the tapes of the attempt
@@ -99,9 +99,11 @@ export class Reader implements Watcher {
   #nextDelta(run: FeedRun, limit: number, roomBytes: number): NextFrame {
     const attempt = this.attempt
     if (attempt === undefined || attempt.turn !== run.turn || attempt.attempt !== run.attempt) return nothing
-    for (const [part, tape] of run.tapes.entries()) {
+    for (let part = 0; part < run.tapes.length; part++) {
+      const tape = run.tapes[part]
       const at = attempt.ends[part] ?? 0
-      if (at < Math.min(tape.length, limit)) return this.#delta(attempt, part, tape, at, limit, roomBytes)
+      if (tape !== undefined && at < Math.min(tape.length, limit))
+        return this.#delta(attempt, part, tape, at, limit, roomBytes)
     }
     return nothing
   }
@@ -114,18 +116,19 @@ export class Reader implements Watcher {
     limit: number,
     roomBytes: number,
   ): NextFrame {
-    const head = deltaHead(this.session, attempt.turn, attempt.attempt, part)
+    tape.encode ??= deltaEncoder(this.session, attempt.turn, attempt.attempt, part)
     const mostBytes = Math.min(frameDownBytes, roomBytes)
-    const encode = (textBytes: number): NextFrame => {
-      const end = at + tape.slice(at, limit, textBytes).length
-      const frame = tape.frame(at, end, (text) => deltaFrame(head, at, end, text))
+    let textBytes = Math.max(leastTextBytes, Math.min(deltaTextBytes, roomBytes - frameHeadBytes))
+    for (;;) {
+      const end = tape.endOf(at, limit, textBytes)
+      const frame = tape.frame(at, end, tape.encode)
+      if (frame.length <= mostBytes || textBytes === leastTextBytes) {
+        attempt.ends[part] = end
+        return { kind: 'frame', frame, isDelta: true }
+      }
       // JSON's escapes make text longer, up to six times: less text then. Ordinary text fits at once.
-      if (frame.length > mostBytes && textBytes > leastTextBytes)
-        return encode(Math.max(leastTextBytes, Math.floor(textBytes / 4)))
-      attempt.ends[part] = end
-      return { kind: 'frame', frame, isDelta: true }
+      textBytes = Math.max(leastTextBytes, Math.floor(textBytes / 4))
     }
-    return encode(Math.max(leastTextBytes, Math.min(deltaTextBytes, roomBytes - frameHeadBytes)))
   }
 }
 

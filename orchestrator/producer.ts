@@ -15,6 +15,7 @@ import { hearNudges, type Nudges } from './nudges.ts'
 import type {
   Audience,
   Clock,
+  Fence,
   ProviderCall,
   ProviderEnd,
   StopReason,
@@ -100,6 +101,7 @@ class TurnProducer implements Producer {
   readonly #records: WrittenRecords
   readonly #nudges: Nudges
 
+  #lastFence: Fence
   #state: TurnState
   #call: ProviderCall | undefined
   #calledMs = 0
@@ -128,6 +130,7 @@ class TurnProducer implements Producer {
     estimate: (units: number, bytes: number) => number,
   ) {
     this.#claim = claim
+    this.#lastFence = { token: claim.token, turn: claim.turn, attempt: 0 }
     this.#options = options
     this.#ports = ports
     this.#estimate = estimate
@@ -274,24 +277,28 @@ class TurnProducer implements Producer {
   }
 
   #append(effect: Extract<TurnEffect, { type: 'append' }>): void {
-    const { session } = this.#claim
     const text = this.#text.slice(effect.at, deltaTextBytes)
-    const leaseMs = effect.renews ? this.#options.leaseMs : 0
-    const request = { session, fence: this.#fence(effect.attempt), part: 0, at: effect.at, text, leaseMs }
     this.#arrivedMs = this.#waitingSinceMs
     this.#sentBytes = effect.at + text.length
-    const bounded = { ...request, maxBytes: this.#options.tapeBytes }
-    const appending = this.#ports.log.append(
-      effect.opens ? { ...bounded, open: this.#records.opening(effect.attempt) } : bounded,
-    )
-    this.#fly(appending, (reply, nowMs) => {
+    const request = {
+      session: this.#claim.session,
+      fence: this.#fence(effect.attempt),
+      part: 0,
+      at: effect.at,
+      text,
+      leaseMs: effect.renews ? this.#options.leaseMs : 0,
+      maxBytes: this.#options.tapeBytes,
+    }
+    const opened = effect.opens ? { ...request, open: this.#records.opening(effect.attempt) } : request
+    this.#fly(this.#ports.log.append(opened), (reply, nowMs) => {
       if (reply.kind === 'ok' && effect.opens && !this.#isBroken) this.#ports.telemetry.attemptOpened(effect.attempt)
       return { type: 'appended', nowMs, reply }
     })
   }
 
-  #fence(attempt: number): { token: string; turn: string; attempt: number } {
-    return { token: this.#claim.token, turn: this.#claim.turn, attempt }
+  #fence(attempt: number): Fence {
+    if (this.#lastFence.attempt !== attempt) this.#lastFence = { ...this.#lastFence, attempt }
+    return this.#lastFence
   }
 
   /** Of a fence each byte once: bytes that a rolled-back store takes again were shown already, and are the same. */
@@ -330,7 +337,12 @@ class TurnProducer implements Producer {
     const flight = ++this.#flight
     const { clock } = this.#ports
     const answered = (reply: R) => {
-      if (flight === this.#flight) this.#step(event(reply, clock.monotonicMs()))
+      if (flight !== this.#flight) return
+      try {
+        this.#step(event(reply, clock.monotonicMs()))
+      } catch (error) {
+        this.broke(error)
+      }
     }
     const rejected = () => {
       if (flight !== this.#flight) return
@@ -338,7 +350,8 @@ class TurnProducer implements Producer {
       const jitterMs = repeatMinMs + Math.random() * repeatSpreadMs
       this.#step({ type: 'unknown', nowMs: clock.monotonicMs(), jitterMs })
     }
-    operation.then(answered, rejected).catch((error: unknown) => this.broke(error))
+    // Neither throws, so that no second promise is needed for each token.
+    void operation.then(answered, rejected)
   }
 
   /** A timer that comes too early costs one idle tick, which is cheaper than setting it anew for each token. */

@@ -1,7 +1,8 @@
 /** A growing run of UTF-8 bytes: a feed's copy of one tape. What was handed out never changes; growing copies. */
 export class FeedTape {
   length = 0
-  kind: string | undefined
+  /** Makes a frame of a range; given by the first reader, the same for all. */
+  encode: RangeEncoder | undefined
   #bytes: Buffer
   #last: { readonly at: number; readonly end: number; readonly frame: Buffer } | undefined
 
@@ -22,25 +23,24 @@ export class FeedTape {
     return new FeedTape(Buffer.from(this.#bytes.subarray(0, Math.min(end, this.length))))
   }
 
-  bytes(at: number, end: number): Buffer {
-    return this.#bytes.subarray(at, end)
-  }
-
-  /** The text from `at`, at most `maxBytes` of it, cut before a character that would not fit whole. */
-  slice(at: number, limit: number, maxBytes: number): Buffer {
+  /** Where text from `at` ends, at most `maxBytes` of it, cut before a character that would not fit whole. */
+  endOf(at: number, limit: number, maxBytes: number): number {
     const stop = Math.min(this.length, limit)
-    if (stop - at <= maxBytes) return this.#bytes.subarray(at, stop)
-    return this.#bytes.subarray(at, characterStart(this.#bytes, at + maxBytes))
+    return stop - at <= maxBytes ? stop : characterStart(this.#bytes, at + maxBytes)
   }
 
   startsCharacter(at: number): boolean {
     return at === this.length || characterStart(this.#bytes, at) === at
   }
 
+  text(at: number, end: number): string {
+    return this.#bytes.toString('utf8', at, end)
+  }
+
   /** One frame a range however many read it: the last one made is kept. */
-  frame(at: number, end: number, encode: (text: string) => Buffer): Buffer {
+  frame(at: number, end: number, encode: RangeEncoder): Buffer {
     if (this.#last?.at === at && this.#last.end === end) return this.#last.frame
-    const frame = encode(this.#bytes.toString('utf8', at, end))
+    const frame = encode(at, end, this.text(at, end))
     this.#last = { at, end, frame }
     return frame
   }
@@ -51,6 +51,9 @@ export class FeedTape {
     this.#bytes = grown
   }
 }
+
+/** A range of a tape as bytes for the wire. */
+export type RangeEncoder = (at: number, end: number, text: string) => Buffer
 
 /** Steps back from `at` to where a character of UTF-8 begins: bytes 10xxxxxx continue one (RFC 3629, section 3). */
 export function characterStart(bytes: Uint8Array, at: number): number {

@@ -5,7 +5,7 @@ import type { GoneReason } from '../../sessions/feed.ts'
 import type { Feeds } from '../../sessions/feeds.ts'
 import type { LogEntry, SessionInfo, SessionLog } from '../../sessions/session-log.ts'
 import type { Outcome } from '../chat.ts'
-import { deltaFrame, deltaHead, liveRecordFrame } from '../frames.ts'
+import { deltaEncoder, liveRecordFrame } from '../frames.ts'
 import { openedFrame } from '../outbox.ts'
 import { Reader, type ReaderOwner, snapToCharacters } from '../reader.ts'
 import { encodeEventId, type StreamPlace } from './event-id.ts'
@@ -183,7 +183,7 @@ export class TurnEvents implements ReaderOwner {
     const { at, text } = reply
     const end = at + text.length
     reader.attempt = { turn, attempt, ends: [end] }
-    const data = deltaFrame(deltaHead(session, turn, attempt, 0), at, end, text.toString())
+    const data = deltaEncoder(session, turn, attempt, 0)(at, end, text.toString())
     return { type: 'turn.delta', data, id: this.placeId(), isLast: false }
   }
 

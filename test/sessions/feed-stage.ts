@@ -118,5 +118,5 @@ export function answerPings({ reader, outbox }: Watching): void {
 /** All the text of the running turn that a feed has. */
 export function textOf(feed: Feed): string | undefined {
   const tape = feed.run?.tapes[0]
-  return tape?.bytes(0, tape.length).toString()
+  return tape?.text(0, tape.length)
 }
