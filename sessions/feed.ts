@@ -359,7 +359,6 @@ export class Feed {
     this.info = reply.info
     if (reply.from === 'reset') {
       this.#tail = []
-      this.run = undefined
       this.ended = undefined
       for (const entry of reply.entries) this.#keepInTail(entry)
       this.head = reply.head
@@ -400,7 +399,6 @@ export class Feed {
   }
 
   #isComplete(reply: Extract<OpenReply, { kind: 'ok' }>): boolean {
-    if (reply.from === 'after' && reply.hasMore) return false
     if (this.head.seq !== reply.head.seq || this.head.mark !== reply.head.mark) return false
     return (reply.run?.tapes ?? []).every((tape, part) => (this.run?.tapes[part]?.length ?? 0) >= tape.length)
   }

@@ -18,6 +18,8 @@ export class FeedStage {
   nowMs = 1
   readonly store = createMemoryLog({ now: () => this.nowMs })
   readonly lossy = new LossyLog(this.store)
+  /** What outboxes read of, for readers that their feed cannot serve. */
+  readonly served = new LossyLog(this.store)
   readonly timers = new ManualTimers()
   readonly feeds = new Feeds(this.lossy.log, this.timers.after)
   readonly #chat = new Chat(
@@ -45,7 +47,7 @@ export class FeedStage {
     const reader = new MiniReader()
     const nothing = () => undefined
     const events = { frameSent: nothing, deltaSent: nothing, held: nothing, sessionOpened: nothing }
-    return { reader, outbox: new Outbox(reader, this.feeds, this.store, events) }
+    return { reader, outbox: new Outbox(reader, this.feeds, this.served.log, events) }
   }
 
   /** What a client's session.open does. Answers the refusal's kind, if it was refused. */
@@ -113,6 +115,16 @@ export async function createSession(log: LossyLog['log']): Promise<void> {
 
 export function answerPings({ reader, outbox }: Watching): void {
   for (const payload of reader.pings.splice(0)) outbox.pong(payload)
+}
+
+/** Ended turns of another history. */
+export async function turnsOf(log: LossyLog['log'], count: number, prefix: string): Promise<void> {
+  for (let n = 0; n < count; n++) {
+    const turn = await ScriptedTurn.accepted(log, session, `${prefix}${n}`)
+    await turn.open()
+    await turn.write(`${prefix} ${n}`)
+    await turn.end()
+  }
 }
 
 /** All the text of the running turn that a feed has. */

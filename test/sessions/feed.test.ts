@@ -1,10 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Feed } from '../../sessions/feed.ts'
 import { createMemoryLog } from '../../sessions/memory-log.ts'
 import type { Fate } from '../support/lossy-log.ts'
 import { tooLong } from '../support/mini-reader.ts'
 import { ScriptedTurn } from '../support/scripted-turn.ts'
-import { answerPings, createSession, FeedStage, PlainWatcher, session, textOf, type Watching } from './feed-stage.ts'
+import {
+  answerPings,
+  createSession,
+  FeedStage,
+  PlainWatcher,
+  session,
+  textOf,
+  turnsOf,
+  type Watching,
+} from './feed-stage.ts'
 
 describe('reading', () => {
   test('[FEED-1] a feed that misses nothing reads the store once, whoever produces and however many watch', async () => {
@@ -39,6 +49,15 @@ describe('reading', () => {
     await turn.write(' and after')
     expect(textOf(feed)).toBe('before and after')
     expect(stage.lossy.readCount).toBe(1)
+  })
+
+  test('[FEED-2] a long text is read in pieces, and shown when it is whole', async () => {
+    const stage = await FeedStage.started()
+    const turn = await stage.turn('t1')
+    for (let n = 0; n < 5; n++) await turn.write(`${n}${'é'.repeat(25_000)}`)
+    const { feed } = await stage.watch()
+    expect(textOf(feed)).toBe(turn.text)
+    expect(stage.lossy.readCount).toBe(4)
   })
 
   test('[FEED-3] a read that was asked under an earlier subscription does not count', async () => {
@@ -214,6 +233,22 @@ describe('what does not fit', () => {
     expect(stage.lossy.readCount).toBe(5)
   })
 
+  test('[FEED-7] more lost records than one read brings are all read', async () => {
+    const stage = await FeedStage.started()
+    const watching = stage.reader()
+    await stage.open(watching)
+    stage.lossy.fate = () => 'lose'
+    await turnsOf(stage.store, 60, 'lost')
+    stage.lossy.fate = () => 'pass'
+    await turnsOf(stage.store, 1, 'heard')
+    for (let n = 0; n < 20; n++) {
+      answerPings(watching)
+      await stage.settle()
+    }
+    expect(watching.reader.finished.size).toBe(61)
+    expect([watching.reader.finished.get('lost59'), watching.reader.resets]).toEqual(['lost 59', 0])
+  })
+
   test('[FEED-8] what comes twice or late, or is known already, changes nothing and is not read', async () => {
     const stage = await FeedStage.started()
     stage.lossy.fate = () => 'twice'
@@ -225,6 +260,31 @@ describe('what does not fit', () => {
     await turn.end()
     expect(watching.reader.finished.get('t1')).toBe('a🙂b')
     expect(stage.lossy.readCount).toBe(1)
+  })
+
+  test('[FEED-8] a delta that came without its text is read, and its repetition is not', async () => {
+    const stage = await FeedStage.started()
+    const { feed } = await stage.watch()
+    const turn = await stage.turn('t1')
+    stage.lossy.isTextHeldBack = true
+    await turn.write('long')
+    await stage.settle()
+    expect([textOf(feed), stage.lossy.readCount]).toEqual(['long', 2])
+    stage.feeds.delivered(session, turn.fence, 0, 0, Buffer.from('long'))
+    stage.feeds.producerStopped(session)
+    await stage.settle()
+    stage.lossy.fate = () => 'twice'
+    await turn.write(' and more')
+    await stage.settle()
+    // One for the stopped producer, one for the text.
+    expect([textOf(feed), stage.lossy.readCount]).toEqual(['long and more', 4])
+    stage.lossy.fate = () => 'hold'
+    await turn.write('!')
+    await feedRead(stage, feed)
+    const before = stage.lossy.readCount
+    stage.lossy.release()
+    await stage.settle()
+    expect([textOf(feed), stage.lossy.readCount]).toEqual(['long and more!', before])
   })
 
   test('[FEED-8] of a delta that begins before the end the rest is taken', async () => {
@@ -252,6 +312,7 @@ describe('what does not fit', () => {
     stage.lossy.answerReads()
     await stage.settle()
     expect(watching.reader.finished.get('t1')).toBe('heard unheard')
+    expect(stage.served.readCount).toBe(0)
   })
 
   test('[FEED-9] a turn of which nothing was heard but its end is read with its text', async () => {
@@ -285,6 +346,39 @@ describe('what does not fit', () => {
     expect(feed.run).toMatchObject({ turn: 't9', attempt: 1, openedBy: theirs.token })
     expect(textOf(feed)).toBe('of the second')
     expect(feed.entryAfter(1)?.record.turn).toBe('t9')
+  })
+
+  test('[FEED-10] a record after another history of the same length is not taken for the next one', async () => {
+    const stage = await FeedStage.started()
+    const { feed } = await stage.watch()
+    await ScriptedTurn.accepted(stage.store, session, 't1')
+    const other = createMemoryLog()
+    await createSession(other)
+    const theirs = await ScriptedTurn.accepted(other, session, 't9')
+    stage.lossy.becomes(other)
+    await stage.settle()
+    await theirs.open()
+    await stage.settle()
+    expect(feed.entryAfter(0)?.record.turn).toBe('t9')
+  })
+
+  test('[FEED-10] a reader of the history before is not led into the new one, however the two meet', async () => {
+    const other = createMemoryLog()
+    await createSession(other)
+    const stage = await FeedStage.started()
+    const watching = stage.reader()
+    await stage.open(watching)
+    await turnsOf(stage.store, 1, 'old')
+    // The new history's latest page begins right after the place where the old one ends.
+    await turnsOf(other, 22, 'new')
+    stage.lossy.becomes(other)
+    stage.served.becomes(other)
+    await stage.settle()
+    await ScriptedTurn.accepted(other, session, 'last')
+    await stage.settle()
+    expect(watching.reader.seq).toBe(67)
+    expect(watching.reader.resets).toBe(1)
+    expect(watching.reader.finished.get('new21')).toBe('new 21')
   })
 
   test('[FEED-10] a delta of another producer of the same attempt is not taken, whatever its position', async () => {
@@ -341,6 +435,16 @@ describe("the node's own turns", () => {
     await turn.write(' heard')
     expect(textOf(feed)).toBe('mine unacknowledged heard')
     expect(stage.lossy.readCount).toBe(2)
+  })
+
+  test('[FEED-13] once its turn ended, the feed hears others before the next one begins', async () => {
+    const stage = await FeedStage.started()
+    await stage.watch()
+    const turn = await stage.turn('t1')
+    await stage.writeOwn(turn, 'mine')
+    expect(stage.lossy.hearsDeltas).toBe(false)
+    await turn.end()
+    expect(stage.lossy.hearsDeltas).toBe(true)
   })
 
   test('[FEED-14] after a take-over the acknowledgements of the producer before do not count, and the new one is heard', async () => {
@@ -489,6 +593,28 @@ describe('watchers', () => {
     while (slow.reader.pings.length > 0) answerPings(slow)
     expect(slow.reader.finished.get('t1')).toBe(turn.text)
     expect(feed.ended).toBeUndefined()
+    expect(stage.lossy.readCount).toBe(1)
+  })
+})
+
+describe('what a feed holds', () => {
+  test('[FEED-21] the tail is bounded, and who is further behind is served by the store', async () => {
+    const stage = await FeedStage.started()
+    const { feed } = await stage.watch()
+    const slow = stage.reader()
+    await stage.open(slow)
+    const first = await stage.turn('first')
+    for (let n = 0; n < 3; n++) await first.write('s'.repeat(40_000))
+    await first.end()
+    await turnsOf(stage.store, 50, 't')
+    expect(feed.entryAfter(80)).toBeUndefined()
+    expect(feed.entryAfter(150)?.record.seq).toBe(151)
+    for (let n = 0; n < 200 && slow.reader.finished.size < 51; n++) {
+      answerPings(slow)
+      await stage.settle()
+    }
+    expect(slow.reader.finished.get('first')).toBe(first.text)
+    expect(slow.reader.finished.size).toBe(51)
     expect(stage.lossy.readCount).toBe(1)
   })
 })
@@ -653,6 +779,12 @@ class Play {
   #open(watching: Watching): void {
     this.#opens.push(this.#stage.open(watching))
   }
+}
+
+/** Makes the feed read, as somebody's finding would. */
+async function feedRead(stage: FeedStage, feed: Feed): Promise<void> {
+  feed.heardOf({ kind: 'ok', head: { seq: feed.head.seq + 1, mark: 1 } })
+  await stage.settle()
 }
 
 function leave({ reader, outbox }: Watching): void {

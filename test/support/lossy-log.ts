@@ -22,6 +22,8 @@ export class LossyLog {
   fate: (kind: 'record' | 'delta') => Fate = () => 'pass'
   /** `late`: read at once, answered when told to. */
   reading: 'now' | 'late' | 'fail' = 'now'
+  /** Text is never published, as a store does with what is too long. */
+  isTextHeldBack = false
   /** Nobody can subscribe until `comeBack`. */
   isAway = false
   readCount = 0
@@ -41,6 +43,10 @@ export class LossyLog {
 
   get lineCount(): number {
     return this.#lines.size
+  }
+
+  get hearsDeltas(): boolean {
+    return [...this.#lines].some((line) => line.hears)
   }
 
   get unansweredCount(): number {
@@ -83,6 +89,7 @@ export class LossyLog {
   #subscribe(session: string, listener: LogListener): Subscription {
     const line: Line = new Line(session, listener, {
       fate: (kind) => this.#fateOf(kind),
+      isTextHeldBack: () => this.isTextHeldBack,
       ended: () => this.#lines.delete(line),
     })
     this.#lines.add(line)
@@ -99,6 +106,7 @@ export class LossyLog {
 
 interface LineOwner {
   fate(kind: 'record' | 'delta'): Fate
+  isTextHeldBack(): boolean
   ended(): void
 }
 
@@ -116,6 +124,10 @@ class Line implements Subscription {
     this.#session = session
     this.#listener = listener
     this.#owner = owner
+  }
+
+  get hears(): boolean {
+    return this.#hearsDeltas
   }
 
   listen(store: SessionLog): void {
@@ -164,7 +176,8 @@ class Line implements Subscription {
     this.#publish('record', () => this.#listener.record(previous, entry))
   }
 
-  #delta(fence: Fence, part: number, at: number, end: number, text: Uint8Array | undefined): void {
+  #delta(fence: Fence, part: number, at: number, end: number, given: Uint8Array | undefined): void {
+    const text = this.#owner.isTextHeldBack() ? undefined : given
     this.#publish('delta', () => {
       if (this.#hearsDeltas) this.#listener.delta(fence, part, at, end, text)
     })
