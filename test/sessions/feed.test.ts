@@ -240,13 +240,26 @@ describe('what does not fit', () => {
     stage.lossy.fate = () => 'lose'
     await turnsOf(stage.store, 60, 'lost')
     stage.lossy.fate = () => 'pass'
-    await turnsOf(stage.store, 1, 'heard')
+    await ScriptedTurn.accepted(stage.store, session, 'heard')
     for (let n = 0; n < 20; n++) {
       answerPings(watching)
       await stage.settle()
     }
-    expect(watching.reader.finished.size).toBe(61)
+    expect(watching.reader.finished.size).toBe(60)
     expect([watching.reader.finished.get('lost59'), watching.reader.resets]).toEqual(['lost 59', 0])
+    expect(watching.reader.seq).toBe(181)
+    expect(stage.lossy.readCount).toBe(4)
+  })
+
+  test('[FEED-7] a feed reads on to the head by itself, though no reader asks for more', async () => {
+    const stage = await FeedStage.started()
+    const { feed } = await stage.watch()
+    stage.lossy.fate = () => 'lose'
+    await turnsOf(stage.store, 60, 'lost')
+    stage.lossy.fate = () => 'pass'
+    await ScriptedTurn.accepted(stage.store, session, 'heard')
+    await stage.settle()
+    expect([feed.head.seq, feed.run?.turn]).toEqual([181, 'heard'])
   })
 
   test('[FEED-8] what comes twice or late, or is known already, changes nothing and is not read', async () => {
