@@ -1,6 +1,17 @@
 import { isTerminal } from '../protocol/record.ts'
 import type { Metadata } from '../protocol/shapes.ts'
+import {
+  readAgainMaxMs,
+  readAgainMinMs,
+  readRounds,
+  resubscribeMs,
+  settleWithinMs,
+  tailEntries,
+} from './feed-limits.ts'
+import { type FeedRun, hasWhole, isOf, newTape, pendingRun } from './feed-run.ts'
 import { FeedTape } from './feed-tape.ts'
+import { HeardMeanwhile } from './heard-meanwhile.ts'
+import { LogTail } from './log-tail.ts'
 import type {
   Fence,
   LogEntry,
@@ -29,7 +40,6 @@ import type {
  */
 export class Feed {
   readonly session: string
-  head: LogPosition
   run: FeedRun | undefined
   /** The text of the turn that ended last, while some watcher still lacks a part of it. */
   ended: FeedRun | undefined
@@ -38,15 +48,11 @@ export class Feed {
 
   readonly #log: SessionLog
   readonly #onGone: (feed: Feed, reason: GoneReason) => void
-  /** Entries up to the head, without gaps; older ones are in the store. */
-  #tail: LogEntry[] = []
+  readonly #tail = new LogTail()
   #state: 'subscribing' | 'reading' | 'live' | 'gone' = 'subscribing'
   #subscription: Subscription | undefined
   #subscriptionNumber = 0
-  /** The last that was published while reading: what the answer must hold, or it is read again. */
-  #heardRecord: LogPosition | undefined
-  #heardDelta: HeardDelta | undefined
-  #mustReadAgain = false
+  readonly #meanwhile = new HeardMeanwhile()
   #waiting: (() => void)[] = []
   #ownToken: string | undefined
   readonly #after: After
@@ -64,10 +70,14 @@ export class Feed {
   ) {
     this.session = session
     this.info = info
-    this.head = { seq: -1, mark: 0 }
     this.#log = log
     this.#after = after
     this.#onGone = onGone
+  }
+
+  /** The last record's place; -1 before the first read. */
+  get head(): LogPosition {
+    return this.#tail.head
   }
 
   /** Resolves when the feed is live, or gone, or the store did not confirm in time: then it goes on by itself. */
@@ -96,21 +106,17 @@ export class Feed {
 
   /** The entry after `seq`; `undefined` if the tail does not reach back to it. */
   entryAfter(seq: number): LogEntry | undefined {
-    return this.#tail[this.#tail.length - (this.head.seq - seq)]
+    return this.#tail.after(seq)
   }
 
   /** Whether `position` is a place in this feed's history, as far as the tail tells. */
   knows(position: LogPosition): boolean {
-    if (position.seq === this.head.seq) return position.mark === this.head.mark
-    // Every history begins there; the tail of a new session has nothing to prove it by.
-    if (position.seq === 0) return position.mark === 0
-    const entry = this.#tail[this.#tail.length - 1 - (this.head.seq - position.seq)]
-    return entry?.record.mark === position.mark
+    return this.#tail.knows(position)
   }
 
   /** Text of a turn produced on this node which the store has acknowledged. */
   delivered(fence: Fence, part: number, at: number, text: Uint8Array): void {
-    if (this.#state === 'reading') this.#heardDelta = { fence, part, end: at + text.length }
+    if (this.#state === 'reading') this.#meanwhile.delta(fence, part, at + text.length)
     if (this.#state !== 'live') return
     if (!isOf(this.run, fence)) {
       // Deaf to the echo, it would hear of this attempt nothing else.
@@ -186,14 +192,12 @@ export class Feed {
 
   #record(previous: LogPosition, entry: LogEntry): void {
     if (this.#state === 'reading') {
-      // A state of the store that has this record has every delta that was published before it.
-      this.#heardRecord = entry.record
-      this.#heardDelta = undefined
+      this.#meanwhile.record(entry.record)
       return
     }
     if (this.#state !== 'live' || this.knows(entry.record)) return
     if (previous.seq !== this.head.seq || previous.mark !== this.head.mark) return this.#read()
-    const needsText = isTerminal(entry.record) && !this.#hasWhole(entry.record)
+    const needsText = isTerminal(entry.record) && !hasWhole(this.run, entry.record)
     if (needsText) return this.#read()
     this.#apply(entry)
     this.#wake()
@@ -201,7 +205,7 @@ export class Feed {
 
   #onDelta(fence: Fence, part: number, at: number, end: number, text: Uint8Array | undefined): void {
     if (this.#state === 'reading') {
-      this.#heardDelta = { fence, part, end }
+      this.#meanwhile.delta(fence, part, end)
       return
     }
     if (this.#state !== 'live') return
@@ -220,17 +224,9 @@ export class Feed {
     this.#wake()
   }
 
-  /** Whether this feed holds all the text that a terminal record speaks of. */
-  #hasWhole(record: { readonly turn: string; readonly attempt: number; readonly bytes: number }): boolean {
-    if (record.attempt === 0 || record.bytes === 0) return true
-    const run = this.run
-    return run?.turn === record.turn && run.attempt === record.attempt && (run.tapes[0]?.length ?? 0) >= record.bytes
-  }
-
   #apply(entry: LogEntry): void {
     const { record } = entry
-    this.#keepInTail(entry)
-    this.head = { seq: record.seq, mark: record.mark }
+    this.#tail.add(entry)
     if (record.type === 'message.added') this.run = pendingRun(record.turn)
     else if (record.type === 'turn.started' || record.type === 'turn.restarted') this.#openAttempt(entry)
     else if (isTerminal(record)) this.#endTurn(record.seq)
@@ -263,11 +259,6 @@ export class Feed {
     this.#subscription?.hearDeltas(true)
   }
 
-  #keepInTail(entry: LogEntry): void {
-    this.#tail.push(entry.texts === undefined ? entry : withoutTexts(entry))
-    if (this.#tail.length > tailEntries) this.#tail.splice(0, this.#tail.length - tailEntries / 2)
-  }
-
   #wake(): void {
     for (const watcher of this.watchers) watcher.moved()
     this.releaseEnded()
@@ -286,7 +277,7 @@ export class Feed {
 
   #read(): void {
     if (this.#state !== 'live') {
-      this.#mustReadAgain = true
+      this.#meanwhile.doubt()
       return
     }
     this.#state = 'reading'
@@ -298,31 +289,16 @@ export class Feed {
     this.#cancelNext()
     const number = this.#subscriptionNumber
     for (let round = 0; round < readRounds; round++) {
-      this.#expectNothing()
+      this.#meanwhile.clear()
       const asked = this.head
       const reply = await this.#log.open(this.#question()).catch(() => undefined)
       if (number !== this.#subscriptionNumber || this.#state !== 'reading') return
       if (reply === undefined) return this.#readLater()
       if (reply.kind === 'gone') return this.#erased('lost')
       if (asked === this.head) this.#merge(reply)
-      if (this.#isComplete(reply) && this.#hasHeard()) return this.#live()
+      if (this.#isComplete(reply) && this.#meanwhile.isIn(this.#tail, this.run)) return this.#live()
     }
     this.#readLater()
-  }
-
-  #expectNothing(): void {
-    this.#mustReadAgain = false
-    this.#heardRecord = undefined
-    this.#heardDelta = undefined
-  }
-
-  /** Whether what was published while reading is in what was read. */
-  #hasHeard(): boolean {
-    const { run } = this
-    const [record, delta] = [this.#heardRecord, this.#heardDelta]
-    if (this.#mustReadAgain || (record !== undefined && !this.knows(record))) return false
-    if (delta === undefined) return true
-    return isOf(run, delta.fence) && (run?.tapes[delta.part]?.length ?? 0) >= delta.end
   }
 
   /**
@@ -358,10 +334,8 @@ export class Feed {
   #merge(reply: Extract<OpenReply, { kind: 'ok' }>): void {
     this.info = reply.info
     if (reply.from === 'reset') {
-      this.#tail = []
+      this.#tail.replace(reply.entries, reply.head)
       this.ended = undefined
-      for (const entry of reply.entries) this.#keepInTail(entry)
-      this.head = reply.head
     } else for (const entry of reply.entries) this.#merged(entry)
     if (!reply.hasMore || reply.from === 'reset') this.#mergeRun(reply.run)
     if (this.run?.openedBy !== this.#ownToken) this.#hearOthers()
@@ -370,7 +344,7 @@ export class Feed {
   /** A terminal that was read brings the text that this feed may have missed. */
   #merged(entry: LogEntry): void {
     const { record } = entry
-    if (isTerminal(record) && entry.texts !== undefined && !this.#hasWhole(record)) {
+    if (isTerminal(record) && entry.texts !== undefined && !hasWhole(this.run, record)) {
       this.run = {
         ...pendingRun(record.turn),
         attempt: record.attempt,
@@ -422,16 +396,6 @@ export class Feed {
 
 export type GoneReason = 'erased' | 'expired' | 'lost'
 
-/** The running turn as a feed sees it. `attempt` 0: pending. */
-export interface FeedRun {
-  readonly turn: string
-  readonly attempt: number
-  readonly openedBy: string | undefined
-  readonly tapes: FeedTape[]
-  /** The terminal record's `seq`, once it ended; else 0. */
-  readonly endSeq: number
-}
-
 /** Who watches a feed. Called synchronously, while the feed is whole; must not throw. */
 export interface Watcher {
   /** The last record it has. */
@@ -444,46 +408,6 @@ export interface Watcher {
 /** Calls `run` once, after a time in milliseconds, unless the answer is called before. */
 export type After = (ms: number, run: () => void) => () => void
 
-interface HeardDelta {
-  readonly fence: Fence
-  readonly part: number
-  readonly end: number
-}
-
-/** A lost subscription is made again after this time, in milliseconds. */
-const resubscribeMs = 100
-
-/** After a read that failed the store is read again, later each time, in milliseconds. */
-const readAgainMinMs = 100
-const readAgainMaxMs = 5_000
-
-/** Who begins to watch waits at most so long for the subscription and the first read, in milliseconds. */
-const settleWithinMs = 1_000
-
-/** The most entries that a feed keeps; a reader further behind is served from the store. */
-const tailEntries = 64
-
-/** Reads in a row before a feed goes on with what it has: a whole tape is 16 slices. */
-const readRounds = 64
-
-function pendingRun(turn: string): FeedRun {
-  return { turn, attempt: 0, openedBy: undefined, tapes: [], endSeq: 0 }
-}
-
-function isOf(run: FeedRun | undefined, { token, turn, attempt }: Fence): boolean {
-  return run !== undefined && run.turn === turn && run.attempt === attempt && run.openedBy === token
-}
-
 function nothing(): void {
   // Nothing is due.
-}
-
-function newTape(run: FeedRun): FeedTape {
-  const tape = new FeedTape()
-  run.tapes.push(tape)
-  return tape
-}
-
-function withoutTexts(entry: LogEntry): LogEntry {
-  return entry.openedBy === undefined ? { record: entry.record } : { record: entry.record, openedBy: entry.openedBy }
 }

@@ -1,0 +1,39 @@
+import { type FeedRun, isOf } from './feed-run.ts'
+import type { LogTail } from './log-tail.ts'
+import type { Fence, LogPosition } from './session-log.ts'
+
+/**
+ * What was published while a feed read the store: the answer must hold it, or the store is read again. The last record
+ * and the last delta tell all: a state of the store that has them has everything that was published before them.
+ */
+export class HeardMeanwhile {
+  #record: LogPosition | undefined
+  #delta: { readonly fence: Fence; readonly part: number; readonly end: number } | undefined
+  #isDoubted = false
+
+  clear(): void {
+    this.#record = undefined
+    this.#delta = undefined
+    this.#isDoubted = false
+  }
+
+  record(record: LogPosition): void {
+    this.#record = record
+    this.#delta = undefined
+  }
+
+  delta(fence: Fence, part: number, end: number): void {
+    this.#delta = { fence, part, end }
+  }
+
+  /** Somebody wants a state of the store from now on. */
+  doubt(): void {
+    this.#isDoubted = true
+  }
+
+  isIn(tail: LogTail, run: FeedRun | undefined): boolean {
+    if (this.#isDoubted || (this.#record !== undefined && !tail.knows(this.#record))) return false
+    const delta = this.#delta
+    return delta === undefined || (isOf(run, delta.fence) && (run?.tapes[delta.part]?.length ?? 0) >= delta.end)
+  }
+}
