@@ -1,16 +1,24 @@
 'use strict'
 
 // The image's health check: exit 0 when the gateway in this container answers /healthz. It follows the gateway's own
-// variables, so a changed port or TLS does not make a healthy container look ill.
+// variables, so another address, port or TLS does not make a healthy container look ill.
 
 const isTls = Boolean(process.env.SLUICE_TLS_CERT_FILE)
 const { get } = require(isTls ? 'node:https' : 'node:http')
 
 const ANSWER_TIMEOUT_MS = 2500
 
+/** Listening on every address is no address to ask. */
+const host = (process.env.HOST || '').trim()
+const everywhere = new Map([
+  ['', '127.0.0.1'],
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+])
+
 const request = get(
   {
-    host: '127.0.0.1',
+    host: everywhere.get(host) ?? host,
     port: process.env.PORT || 8080,
     path: '/healthz',
     timeout: ANSWER_TIMEOUT_MS,

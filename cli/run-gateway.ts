@@ -1,7 +1,7 @@
 import { type Config, readConfig } from '../gateway/config.ts'
 import { type Gateway, startGateway } from '../gateway/main.ts'
 import { createMetricsServer } from '../gateway/telemetry/metrics-server.ts'
-import { createTelemetry } from '../gateway/telemetry/telemetry.ts'
+import { createTelemetry, type NodeTelemetry } from '../gateway/telemetry/telemetry.ts'
 import { version } from './version.ts'
 
 /** The configuration of this process. Throws with every problem in one message. */
@@ -21,23 +21,39 @@ export async function runGateway(
   ready: (gateway: Gateway, url: string) => void,
 ): Promise<number> {
   const telemetry = await createTelemetry(config.telemetry, { version, environment: process.env })
+  try {
+    // Before the gateway: a node that is refused its metrics must not have served anybody, nor go on half started.
+    const ifTaken = config.auth.mode === 'development' ? 'another-port' : 'refuse'
+    const metrics = await createMetricsServer(config.telemetry.metrics, telemetry, ifTaken)
+    try {
+      await serveUntilAsked(config, bundledProviderUrl, telemetry, ready)
+    } finally {
+      await metrics.close()
+    }
+  } finally {
+    await telemetry.close()
+  }
+  return 0
+}
+
+async function serveUntilAsked(
+  config: Config,
+  bundledProviderUrl: string | undefined,
+  telemetry: NodeTelemetry,
+  ready: (gateway: Gateway, url: string) => void,
+): Promise<void> {
   const gateway = await startGateway({
     config,
     telemetry,
     ...(bundledProviderUrl === undefined ? {} : { bundledProviderUrl }),
   })
   telemetry.watch(() => gateway.state())
-  const ifTaken = config.auth.mode === 'development' ? 'another-port' : 'refuse'
-  const metrics = await createMetricsServer(config.telemetry.metrics, telemetry, ifTaken)
   const scheme = config.tls.kind === 'on' ? 'https' : 'http'
   const host = gateway.host.includes(':') ? `[${gateway.host}]` : gateway.host
   const url = `${scheme}://${host}:${gateway.port}`
   telemetry.log.info({ url }, 'listening')
   ready(gateway, url)
   await untilAsked(gateway)
-  await metrics.close()
-  await telemetry.close()
-  return 0
 }
 
 function untilAsked(gateway: Gateway): Promise<void> {

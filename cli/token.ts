@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util'
 import { SignJWT } from 'jose'
 import { configFromEnvironment } from './run-gateway.ts'
 
-const usage = 'usage: sluice token --subject NAME [--tenant NAME] [--scope "chat history"] [--ttl SECONDS]'
+const usage =
+  'usage: sluice token --subject NAME [--tenant NAME] [--project NAME] [--scope "chat history"] [--ttl SECONDS]'
 
 /** Signs a token that this configuration accepts, for trying and for load tests. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -11,6 +12,7 @@ export async function run(args: readonly string[]): Promise<number> {
     options: {
       subject: { type: 'string' },
       tenant: { type: 'string' },
+      project: { type: 'string' },
       scope: { type: 'string' },
       ttl: { type: 'string' },
     },
@@ -26,9 +28,11 @@ export async function run(args: readonly string[]): Promise<number> {
   const ttlSeconds = Number(values.ttl ?? 3600)
   if (!Number.isInteger(ttlSeconds) || ttlSeconds < 1)
     throw new Error(`--ttl '${values.ttl}' must be a whole number of seconds, 1 or more\n${usage}`)
-  const claims = { ...(values.tenant && { tenant: values.tenant }), ...(values.scope && { scope: values.scope }) }
+  const { tenant, project, scope } = values
+  const claims = { ...(tenant && { tenant }), ...(project && { project }), ...(scope && { scope }) }
+  const algorithm = auth.algorithms?.find((name) => name.startsWith('HS')) ?? 'HS256'
   const token = new SignJWT(claims)
-    .setProtectedHeader({ alg: 'HS256' })
+    .setProtectedHeader({ alg: algorithm })
     .setSubject(values.subject)
     .setIssuedAt()
     .setExpirationTime(Math.floor(Date.now() / 1000) + ttlSeconds)

@@ -24,7 +24,7 @@ const variables: ReadonlySet<string> = new Set<keyof PromptValues>(['date', 'mod
 /** Throws, naming file and variable, when a template is not readable, asks for an unknown variable, or `default` is missing. */
 export function loadPrompts(folder: string): Prompts {
   const templates = new Map<string, string>()
-  for (const file of readdirSync(folder)) {
+  for (const file of filesOf(folder)) {
     if (!file.endsWith('.md')) continue
     templates.set(basename(file, '.md'), checked(readFileSync(join(folder, file), 'utf8').trim(), join(folder, file)))
   }
@@ -35,6 +35,16 @@ export function loadPrompts(folder: string): Prompts {
       const filled = new Map(Object.entries(values))
       return templates.get(name)?.replace(variable, (_, key: string) => filled.get(key) ?? '')
     },
+  }
+}
+
+function filesOf(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch (cause) {
+    throw new Error(`unable to load prompts: ${folder} is no folder that can be read; set SLUICE_PROMPTS_DIR`, {
+      cause,
+    })
   }
 }
 

@@ -6,7 +6,7 @@ export function listenError(host: string, port: number, cause: unknown): Error {
 }
 
 const REMEDIES: ReadonlyMap<string, string> = new Map([
-  ['EADDRINUSE', 'another process uses this port; stop it or choose another port'],
+  ['EADDRINUSE', 'another process uses this port; stop it, or set PORT to another one'],
   ['EACCES', 'this user may not use ports this low; choose a port above 1023'],
   ['EADDRNOTAVAIL', 'no interface of this machine has this address; choose another host'],
   ['ENOTFOUND', 'the host name is unknown; choose another host'],

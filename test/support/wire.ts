@@ -2,6 +2,13 @@ import { WebSocket } from 'ws'
 import type { Down, DownOf, DownType } from '../../protocol/down.ts'
 import { down } from '../../protocol/down.ts'
 
+export interface WireOptions {
+  readonly headers?: Record<string, string>
+  readonly subprotocol?: string
+  /** Default false: TLS to a gateway whose certificate nobody signed. */
+  readonly trustsAnybody?: boolean
+}
+
 /**
  * A client that knows the wire and nothing more: it queues every frame that comes, each checked against the protocol's
  * schemas, and waits for what a test names, with a deadline that tells what did come.
@@ -14,8 +21,9 @@ export class WireClient {
   #nextId = 1
   #isClosed = false
 
-  constructor(url: string, options: { readonly headers?: Record<string, string>; readonly subprotocol?: string } = {}) {
-    this.socket = new WebSocket(url, options.subprotocol ?? 'sluice.v1', { headers: options.headers ?? {} })
+  constructor(url: string, options: WireOptions = {}) {
+    const { headers = {}, subprotocol = 'sluice.v1', trustsAnybody = false } = options
+    this.socket = new WebSocket(url, subprotocol, { headers, rejectUnauthorized: !trustsAnybody })
     this.socket.on('message', (data) => this.#came(String(data)))
     this.closed = new Promise((resolve) => {
       this.socket.on('close', (code, reason) => {

@@ -17,7 +17,7 @@ export function lifecycleContract(adapter: Adapter): void {
       })
       await using station = new Station(adapter, { port })
       await expect(station.start()).rejects.toThrow(
-        `unable to listen on 127.0.0.1:${port}: another process uses this port; stop it or choose another port`,
+        `unable to listen on 127.0.0.1:${port}: another process uses this port; stop it, or set PORT to another one`,
       )
       other.close()
     })

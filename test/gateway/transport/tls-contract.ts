@@ -63,7 +63,8 @@ export function tlsContract(adapter: Adapter): void {
   })
 }
 
-class CertificateFolder implements Disposable {
+/** Certificates with their keys, made by openssl, in a folder that goes with it. */
+export class CertificateFolder implements Disposable {
   readonly #path = mkdtempSync(join(tmpdir(), 'sluice-tls-'))
 
   constructor() {
