@@ -170,6 +170,9 @@ class Node {
       connection.end(closeCodes.originNotAllowed, 'this origin is not allowed: add it to SLUICE_ALLOWED_ORIGINS')
     } else if (!hasPlace) {
       connection.end(closeCodes.tooManySockets, 'this address has as many sockets as it may')
+    } else if (this.#isDraining) {
+      // Its upgrade was under way when the others were told.
+      connection.end(closeCodes.goingAway, 'this node is leaving')
     }
     return connection
   }

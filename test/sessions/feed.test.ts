@@ -123,6 +123,37 @@ describe('reading', () => {
     },
   )
 
+  test('[FEED-4] a wish to read that comes while a read is under way is not met by its answer', async () => {
+    const stage = await FeedStage.started()
+    const turn = await stage.turn('t1')
+    const { feed } = await stage.watch()
+    stage.lossy.reading = 'late'
+    await feedRead(stage, feed)
+    stage.lossy.fate = () => 'lose'
+    await turn.write('unheard')
+    stage.feeds.producerStopped(session)
+    stage.lossy.reading = 'now'
+    stage.lossy.answerReads()
+    await stage.settle()
+    expect([textOf(feed), stage.lossy.readCount]).toEqual(['unheard', 3])
+  })
+
+  test('[FEED-4] a delta of an attempt whose end is in the answer is not waited for', async () => {
+    const stage = await FeedStage.started()
+    const turn = await stage.turn('t1')
+    const { feed } = await stage.watch()
+    stage.lossy.fate = () => 'hold'
+    await turn.write('text')
+    await turn.end()
+    stage.lossy.reading = 'late'
+    await feedRead(stage, feed)
+    stage.lossy.release()
+    stage.lossy.reading = 'now'
+    stage.lossy.answerReads()
+    await stage.settle()
+    expect([feed.head.seq, feed.run, stage.lossy.readCount]).toEqual([3, undefined, 2])
+  })
+
   test('[FEED-4] what was published while reading and is in the answer is not read again', async () => {
     const stage = await FeedStage.started()
     const { feed } = await stage.watch()
@@ -392,6 +423,16 @@ describe('what does not fit', () => {
     expect(watching.reader.seq).toBe(67)
     expect(watching.reader.resets).toBe(1)
     expect(watching.reader.finished.get('new21')).toBe('new 21')
+  })
+
+  test('[FEED-10] a place of another history is not known by its number', async () => {
+    const stage = await FeedStage.started()
+    const { feed } = await stage.watch()
+    await turnsOf(stage.store, 1, 't')
+    const entry = feed.entryAfter(1)
+    expect(entry && feed.knows(entry.record)).toBe(true)
+    expect(feed.knows({ seq: 2, mark: 1 })).toBe(false)
+    expect(feed.knows({ seq: 9, mark: 1 })).toBe(false)
   })
 
   test('[FEED-10] a delta of another producer of the same attempt is not taken, whatever its position', async () => {
