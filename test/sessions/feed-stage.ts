@@ -12,11 +12,13 @@ import { ScriptedTurn } from '../support/scripted-turn.ts'
 export const owner = { tenant: 'default', subject: 'ada' }
 const identity = { ...owner, scopes: new Set(['chat', 'history'] as const), expiresAtMs: 1e12 }
 export const session = 's1'
+/** A session's life after its last use, in milliseconds. */
+export const sessionTtlMs = 24 * 3_600_000
 
 /** A store whose publishing is lossy, the feeds on it, and time that passes when told. */
 export class FeedStage {
   nowMs = 1
-  readonly store = createMemoryLog({ now: () => this.nowMs })
+  readonly store = createMemoryLog({ now: () => this.nowMs, ttlMs: sessionTtlMs })
   readonly lossy = new LossyLog(this.store)
   /** What outboxes read of, for readers that their feed cannot serve. */
   readonly served = new LossyLog(this.store)

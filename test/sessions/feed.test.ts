@@ -11,6 +11,7 @@ import {
   FeedStage,
   PlainWatcher,
   session,
+  sessionTtlMs,
   textOf,
   turnsOf,
   type Watching,
@@ -613,7 +614,7 @@ describe('watchers', () => {
       }
       if (how === 'erased') await stage.store.erase(session)
       else if (how === 'expired') {
-        stage.nowMs += 2 * 24 * 3_600_000
+        stage.nowMs += 2 * sessionTtlMs
         await stage.store.describe(session)
       } else {
         stage.lossy.becomes(createMemoryLog())
