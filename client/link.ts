@@ -29,7 +29,7 @@ const unresponsive: typeof closeCodes.unresponsive = 4002
 export function connect(move: Move): void {
   const { link } = move.state
   if (link.kind !== 'idle' && link.kind !== 'stopped') return wake(move)
-  change(move, { attempt: 0, refusals: 0 })
+  change(move, { dials: 0, refusals: 0 })
   beginDial(move, undefined)
 }
 
@@ -179,7 +179,7 @@ export function linkDueMs({ link, leaving }: Move['state']): number {
 function tickOnline(move: Move, link: Online): void {
   if (link.pingDeadlineMs !== undefined && move.nowMs >= link.pingDeadlineMs) return giveUpSocket(move, link.socket)
   if (link.leave !== undefined && move.nowMs >= link.leave.atMs) {
-    change(move, { leaving: { socket: link.socket, untilMs: link.leave.untilMs }, attempt: 0 })
+    change(move, { leaving: { socket: link.socket, untilMs: link.leave.untilMs }, dials: 0 })
     return beginDial(move, undefined)
   }
   if (link.pingDeadlineMs !== undefined || move.nowMs < link.lastHeardMs + link.heartbeatMs) return
@@ -206,7 +206,7 @@ function giveUpSocket(move: Move, socket: number): void {
 function loseSocket(move: Move, after: AfterClose, code: number, reason: string): void {
   const { link } = move.state
   const wasOnline = link.kind === 'online'
-  if (wasOnline && move.nowMs - link.sinceMs >= stableMs) change(move, { attempt: 0, refusals: 0 })
+  if (wasOnline && move.nowMs - link.sinceMs >= stableMs) change(move, { dials: 0, refusals: 0 })
   if (wasOnline) detachSessions(move, code)
   if (after === 'stop') return stop(move, code, reason)
   if (after === 'reconnect') return wait(move, undefined)
@@ -229,8 +229,8 @@ export function stop(move: Move, code: number, reason: string): void {
 }
 
 function wait(move: Move, reason: TokenReason | undefined): void {
-  const retryAtMs = move.nowMs + backoffMs(move, move.state.attempt)
-  change(move, { attempt: move.state.attempt + 1, link: { kind: 'waiting', retryAtMs, reason } })
+  const retryAtMs = move.nowMs + backoffMs(move, move.state.dials)
+  change(move, { dials: move.state.dials + 1, link: { kind: 'waiting', retryAtMs, reason } })
 }
 
 function beginDial(move: Move, wanted: TokenReason | undefined): void {

@@ -47,9 +47,9 @@ export function takeNumber(move: Move): number {
 }
 
 /** Full jitter: random over the whole interval, so that many clients spread instead of coming in waves. */
-export function backoffMs(move: Move, attempt: number): number {
+export function backoffMs(move: Move, tries: number): number {
   const { backoffBaseMs, backoffCapMs } = move.state.bounds
-  return Math.floor(move.roll * Math.min(backoffCapMs, backoffBaseMs * 2 ** Math.min(attempt, 30)))
+  return Math.floor(move.roll * Math.min(backoffCapMs, backoffBaseMs * 2 ** Math.min(tries, 30)))
 }
 
 /** Sends a request on the live socket and remembers what for. */

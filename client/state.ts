@@ -20,7 +20,7 @@ export interface ClientState {
   readonly token?: { readonly value: string; readonly expiresAtMs?: number | undefined } | undefined
   readonly limits?: Limits | undefined
   /** Dials since the last connection that lasted. */
-  readonly attempt: number
+  readonly dials: number
   /** Refusals of the token since the last connection that lasted. */
   readonly refusals: number
   readonly lastDialMs: number

@@ -30,7 +30,7 @@ export function initialState(options: { client?: string | undefined; bounds?: Pa
     bounds: { ...defaultBounds, ...options.bounds },
     client: options.client,
     link: { kind: 'idle' },
-    attempt: 0,
+    dials: 0,
     refusals: 0,
     lastDialMs: Number.NEGATIVE_INFINITY,
     nextNumber: 1,

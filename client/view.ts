@@ -9,7 +9,8 @@ export type ConnectionState =
   | { readonly kind: 'idle' }
   | { readonly kind: 'connecting' }
   | { readonly kind: 'online' }
-  | { readonly kind: 'waiting'; readonly retryAtMs: number; readonly attempt: number }
+  /** `dials`: how many in a row came to nothing. */
+  | { readonly kind: 'waiting'; readonly retryAtMs: number; readonly dials: number }
   /** Another token is being fetched. */
   | { readonly kind: 'refreshing' }
   /** It does not connect again by itself: closed here (1000), or by a code that says not to. */
@@ -31,7 +32,7 @@ export interface SessionView {
   readonly error?: Refusal | undefined
 }
 
-export function connectionState({ link, leaving, attempt }: ClientState): ConnectionState {
+export function connectionState({ link, leaving, dials }: ClientState): ConnectionState {
   if (leaving !== undefined) return { kind: 'online' }
   switch (link.kind) {
     case 'fetching-token':
@@ -40,7 +41,7 @@ export function connectionState({ link, leaving, attempt }: ClientState): Connec
     case 'greeting':
       return { kind: 'connecting' }
     case 'waiting':
-      return { kind: 'waiting', retryAtMs: link.retryAtMs, attempt }
+      return { kind: 'waiting', retryAtMs: link.retryAtMs, dials }
     case 'online':
     case 'idle':
       return { kind: link.kind }

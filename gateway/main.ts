@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { leaseMs, renewMs, runningTurnsMax } from '../orchestrator/limits.ts'
 import { loadPrompts } from '../orchestrator/prompts.ts'
 import { createOpenAiProvider, type OpenAiProvider } from '../orchestrator/providers/openai.ts'
 import { createTurns, type Turns } from '../orchestrator/turns.ts'
@@ -246,9 +247,9 @@ function openTurns(
       contentBytes: limits.maxContentBytes,
       tapeBytes,
       messagesPerMinute: limits.messagesPerMinute === 'unlimited' ? 0 : limits.messagesPerMinute,
-      runningTurnsMax: 10_000,
-      leaseMs: 5_000,
-      renewMs: 1_500,
+      runningTurnsMax,
+      leaseMs,
+      renewMs,
       firstTokenMs: options.firstTokenTimeoutMs,
       idleMs: options.idleTimeoutMs,
       totalMs: options.turnTimeoutMs,

@@ -3,6 +3,13 @@
 /** A message's content as JSON, in UTF-8 bytes: its record must fit a frame down with everything else in it. */
 export const encodedContentBytes = 192 * 1024
 
+/** Turns that run on one node; one more message is refused as busy. */
+export const runningTurnsMax = 10_000
+
+/** A producer's lease, and how often it is renewed, in milliseconds; a lapsed one may be taken over. */
+export const leaseMs = 5_000
+export const renewMs = 1_500
+
 /** Text that the store has not acknowledged: above, the provider's body is paused, in bytes … */
 export const unacknowledgedBytes = 1024 * 1024
 /** … or in time; and after this long the provider is closed and the turn fails. */

@@ -1,11 +1,11 @@
 /** What the memory store bounds. An operator may set the first four; at the limit, see each. */
 
 /** Sessions at most; then `create` answers `store-full`. */
-export const sessionsMax = 100_000
+export const sessionsMax = 10_000
 /** Estimated bytes of all sessions at most; then `create` and `accept` answer `store-full`, and turns still end. */
-export const storeBytesMax = 512 * 1024 * 1024
+export const storeBytesMax = 256 * 1024 * 1024
 /** A session without a running turn is erased this long after its last use, in milliseconds. */
-export const sessionTtlMs = 24 * 60 * 60 * 1000
+export const sessionTtlMs = 30 * 24 * 60 * 60 * 1000
 /** Message ids remembered for a session; an older one is taken for a new message. */
 export const rememberedMessages = 256
 

@@ -8,11 +8,11 @@ import type { CreateReply, CreateRequest, Gone, SessionLog } from './session-log
 export interface MemoryLogOptions {
   /** The store's clock, in milliseconds; it may step. Default `Date.now`. */
   readonly now?: () => number
-  /** Sessions at most; then `create` answers `store-full`. Default 100,000. */
+  /** Sessions at most; then `create` answers `store-full`. Default 10,000. */
   readonly maxSessions?: number
-  /** Estimated bytes of all sessions at most; then `create` and `accept` answer `store-full`. Default 512 MiB. */
+  /** Estimated bytes of all sessions at most; then `create` and `accept` answer `store-full`. Default 256 MiB. */
   readonly maxBytes?: number
-  /** Milliseconds from a session's last use (a write) to its end; while a turn runs it stays. Default one day. */
+  /** Milliseconds from a session's last use (a write) to its end; while a turn runs it stays. Default 30 days. */
   readonly ttlMs?: number
   /** Message ids remembered for a session. Default 256. */
   readonly rememberMessages?: number

@@ -2,6 +2,8 @@
  * What must hold between variables. Rules on presence look at the texts, so they are told together with the problems
  * of single variables; rules on values need every variable to have been read.
  */
+import { encodedContentBytes } from '../../orchestrator/limits.ts'
+import { metadataBytes } from '../../protocol/limits.ts'
 import { isHost, isLoopbackHost } from './network.ts'
 import type { Settings, VariableName } from './variables.ts'
 
@@ -20,8 +22,12 @@ const jwtVariables = [
   'SLUICE_JWT_ALGORITHMS',
 ] as const satisfies readonly VariableName[]
 
-/** JSON around a message's content, so that content of the full length still fits into a frame. */
-const ENVELOPE_BYTES = 4096
+/** What a message has beside its content: its metadata, three bytes for a character of it at most, names and ids. */
+const ENVELOPE_BYTES = 3 * metadataBytes + 4096
+
+/** A character of content can take six in JSON (`\u0000`), but admission takes no more than `encodedContentBytes` of it. */
+const largestFrameBytes = (contentBytes: number): number =>
+  Math.min(6 * contentBytes + 2, encodedContentBytes) + ENVELOPE_BYTES
 
 /** RFC 7518, section 3.2: a key at least as long as the hash. */
 const secretBytesByAlgorithm = new Map([
@@ -112,9 +118,9 @@ const portProblems = (settings: Settings): string[] =>
     : []
 
 const sizeProblems = (settings: Settings): string[] =>
-  settings.SLUICE_MAX_FRAME_BYTES < settings.SLUICE_MAX_CONTENT_BYTES + ENVELOPE_BYTES
+  settings.SLUICE_MAX_FRAME_BYTES < largestFrameBytes(settings.SLUICE_MAX_CONTENT_BYTES)
     ? [
-        `SLUICE_MAX_FRAME_BYTES is too small for SLUICE_MAX_CONTENT_BYTES; set it at least ${ENVELOPE_BYTES} bytes larger`,
+        `SLUICE_MAX_FRAME_BYTES is too small for SLUICE_MAX_CONTENT_BYTES; set ${largestFrameBytes(settings.SLUICE_MAX_CONTENT_BYTES)} or more`,
       ]
     : []
 

@@ -1,5 +1,7 @@
 /** Every environment variable the gateway reads: one schema, each entry with its meaning, unit, default and range. */
 import { z } from 'zod'
+import { encodedContentBytes } from '../../orchestrator/limits.ts'
+import { sessionsMax, sessionTtlMs, storeBytesMax } from '../../sessions/memory-limits.ts'
 import { isHost, isOrigin, readAddressRange, readHttpUrl } from './network.ts'
 import { Secret } from './secret.ts'
 import { choice, optionalList, optionalSecret, optionalText, text, wholeNumber, wholeNumberOr } from './variable.ts'
@@ -93,7 +95,8 @@ const limits = {
     meaning: 'largest content of one message; a larger one is refused as too-large',
     unit: 'bytes of UTF-8',
     min: 1,
-    max: 16 * MIB,
+    // With the quotes around it. A message that were longer could not be told to its watchers in one frame.
+    max: encodedContentBytes - 2,
   }),
   SLUICE_FRAMES_PER_SECOND: wholeNumber(100, {
     meaning: 'frames a socket may send',
@@ -146,19 +149,19 @@ const limits = {
 }
 
 const store = {
-  SLUICE_MEMORY_MAX_SESSIONS: wholeNumber(10_000, {
+  SLUICE_MEMORY_MAX_SESSIONS: wholeNumber(sessionsMax, {
     meaning: 'sessions the memory store keeps',
     unit: 'sessions',
     min: 1,
     max: 10_000_000,
   }),
-  SLUICE_MEMORY_MAX_BYTES: wholeNumber(256 * MIB, {
+  SLUICE_MEMORY_MAX_BYTES: wholeNumber(storeBytesMax, {
     meaning: 'text the memory store keeps',
     unit: 'bytes',
     min: MIB,
     max: 64 * GIB,
   }),
-  SLUICE_SESSION_TTL_HOURS: wholeNumber(720, {
+  SLUICE_SESSION_TTL_HOURS: wholeNumber(sessionTtlMs / HOUR_MS, {
     meaning: 'time after its last change at which a session is erased',
     unit: 'hours',
     min: 1,

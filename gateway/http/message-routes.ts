@@ -92,11 +92,11 @@ async function answerTurn(call: Call, { session, messageId, mode, sent, giveBack
     )
   }
   const place = { ...position, turn, attempt: undefined, isEnded: false }
-  const target = { session, turn, info, place, giveBack }
-  if (mode === 'whole') return answerTurnEnd(parts, call.request, target)
+  const asked = { session, turn, info, place, giveBack }
+  if (mode === 'whole') return answerTurnEnd(parts, call.request, asked)
   const data = Buffer.from(JSON.stringify(accepted(call, session, messageId, sent)))
   const first = { type: 'message.accepted', data, id: encodeEventId(place), isLast: false }
-  return answerTurnEvents(parts, target, first)
+  return answerTurnEvents(parts, asked, first)
 }
 
 function acceptedAnswer(call: Call, session: string, messageId: string, sent: Accepted): Response {

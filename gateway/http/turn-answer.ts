@@ -9,7 +9,7 @@ import { eventStream } from './sse.ts'
 import { type TurnEvent, TurnEvents } from './turn-events.ts'
 
 /** A turn as an answer: its events as they come, or its end with the whole text. */
-export interface AnswerTarget {
+export interface AnsweredTurn {
   readonly session: string
   readonly turn: string
   readonly info: SessionInfo
@@ -20,7 +20,7 @@ export interface AnswerTarget {
 
 export async function answerTurnEvents(
   parts: RouteParts,
-  { session, turn, info, place, giveBack }: AnswerTarget,
+  { session, turn, info, place, giveBack }: AnsweredTurn,
   first?: TurnEvent,
 ): Promise<Response> {
   const events = new TurnEvents(parts, { session, turn, text: 'deltas' })
@@ -42,7 +42,7 @@ export async function answerTurnEvents(
 export async function answerTurnEnd(
   parts: RouteParts,
   request: Request,
-  { session, turn, info, place, giveBack }: AnswerTarget,
+  { session, turn, info, place, giveBack }: AnsweredTurn,
 ): Promise<Response> {
   const events = new TurnEvents(parts, { session, turn, text: 'none' })
   const stop = () => events.close()

@@ -23,7 +23,7 @@ import { eventTextBytes, storeRetryMs } from './limits.ts'
  */
 export class TurnEvents implements ReaderOwner {
   readonly #parts: StreamParts
-  readonly #target: StreamTarget
+  readonly #asked: StreamedTurn
   readonly #reader: Reader
   #state: 'open' | 'ended' | 'closed' = 'open'
   /** Made outside of the order of the log; at most one. */
@@ -32,15 +32,15 @@ export class TurnEvents implements ReaderOwner {
   #ending: TerminalRecord | undefined
   #wake: (() => void) | undefined
 
-  constructor(parts: StreamParts, target: StreamTarget) {
+  constructor(parts: StreamParts, asked: StreamedTurn) {
     this.#parts = parts
-    this.#target = target
-    this.#reader = new Reader(target.session, this)
+    this.#asked = asked
+    this.#reader = new Reader(asked.session, this)
   }
 
   /** Begins at `place`. Refused when the session is gone, or the store away. Must be closed in any case. */
   async start(place: StreamPlace, info: SessionInfo): Promise<Outcome<object>> {
-    const { session } = this.#target
+    const { session } = this.#asked
     const feed = await this.#parts.feeds.watch(session, info, this.#reader)
     if (feed === undefined) return sessionGone
     this.#reader.place(feed, place, place.attempt)
@@ -67,14 +67,14 @@ export class TurnEvents implements ReaderOwner {
   close(): void {
     if (this.#state === 'open') this.#state = 'closed'
     this.#reader.feed = undefined
-    this.#parts.feeds.unwatch(this.#target.session, this.#reader)
+    this.#parts.feeds.unwatch(this.#asked.session, this.#reader)
     this.#wakeUp()
   }
 
   /** Where the stream is: what an event made now names as its id. */
   placeId(isEnded = false): string {
     const { seq, mark, attempt } = this.#reader
-    return encodeEventId({ seq, mark, turn: this.#target.turn, attempt, isEnded })
+    return encodeEventId({ seq, mark, turn: this.#asked.turn, attempt, isEnded })
   }
 
   moved(): void {
@@ -86,7 +86,7 @@ export class TurnEvents implements ReaderOwner {
   }
 
   gone(_reader: Reader, reason: GoneReason): void {
-    const { session } = this.#target
+    const { session } = this.#asked
     this.#reader.feed = undefined
     const data = Buffer.from(JSON.stringify({ type: 'session.deleted', session, reason }))
     this.#ahead = { type: 'session.deleted', data, isLast: true, refusal: sessionGone.refusal }
@@ -108,7 +108,7 @@ export class TurnEvents implements ReaderOwner {
     const { feed, seq, attempt } = this.#reader
     if (feed === undefined) return 'wait'
     // Who says that it has everything is sent records alone.
-    if (this.#target.text === 'none' && attempt !== undefined) attempt.ends[0] = Number.MAX_SAFE_INTEGER
+    if (this.#asked.text === 'none' && attempt !== undefined) attempt.ends[0] = Number.MAX_SAFE_INTEGER
     const entry = feed.entryAfter(seq)
     const next = this.#reader.next(eventTextBytes)
     if (next.kind === 'fetch') return 'fetch'
@@ -121,19 +121,19 @@ export class TurnEvents implements ReaderOwner {
   #seemsLost(): boolean {
     const { feed, seq, mark } = this.#reader
     if (feed === undefined || feed.head.seq !== seq || feed.head.mark !== mark) return false
-    return feed.run?.turn !== this.#target.turn
+    return feed.run?.turn !== this.#asked.turn
   }
 
   /** Records of other turns (feedback on an older answer) are passed over. */
   #recordEvent(record: LogRecord, frame: Buffer): TurnEvent | 'again' {
-    if (record.turn !== this.#target.turn) return 'again'
+    if (record.turn !== this.#asked.turn) return 'again'
     const isLast = isTerminal(record)
     return { type: record.type, data: frame, id: this.placeId(isLast), isLast, record }
   }
 
   /** The feed does not reach back to here. One record at a time: each may be large. */
   async #fetch(): Promise<void> {
-    const { session } = this.#target
+    const { session } = this.#asked
     const reader = this.#reader
     const cursor = { seq: reader.seq, mark: reader.mark }
     const reply = await this.#parts.log.open({ session, cursor, limit: 1 }).catch(() => undefined)
@@ -143,13 +143,13 @@ export class TurnEvents implements ReaderOwner {
     if (reply.from === 'reset') return this.#reset()
     const entry = reply.entries[0]
     if (entry !== undefined) this.#fetched(entry)
-    else if (reply.run?.turn === this.#target.turn) return this.#moved(storeRetryMs)
-    else this.#ahead = lostEvent(this.#target)
+    else if (reply.run?.turn === this.#asked.turn) return this.#moved(storeRetryMs)
+    else this.#ahead = lostEvent(this.#asked)
   }
 
   #fetched({ record }: LogEntry): void {
     const reader = this.#reader
-    if (isTerminal(record) && record.turn === this.#target.turn) {
+    if (isTerminal(record) && record.turn === this.#asked.turn) {
       this.#ending = record
       return
     }
@@ -169,7 +169,7 @@ export class TurnEvents implements ReaderOwner {
   }
 
   async #storedDelta({ turn, attempt }: TerminalRecord, from: number): Promise<TurnEvent | 'again'> {
-    const { session } = this.#target
+    const { session } = this.#asked
     const reader = this.#reader
     const reply = await this.#parts.log
       .read({ session, turn, part: 0, at: from, maxBytes: Math.min(eventTextBytes, deltaTextBytes) })
@@ -179,7 +179,7 @@ export class TurnEvents implements ReaderOwner {
       await this.#moved(storeRetryMs)
       return 'again'
     }
-    if (reply.kind !== 'ok' || reply.text.length === 0) return lostEvent(this.#target)
+    if (reply.kind !== 'ok' || reply.text.length === 0) return lostEvent(this.#asked)
     const { at, text } = reply
     const end = at + text.length
     reader.attempt = { turn, attempt, ends: [end] }
@@ -189,7 +189,7 @@ export class TurnEvents implements ReaderOwner {
 
   /** The store does not know the place: its history is another. The client is told what there is now. */
   async #reset(): Promise<void> {
-    const { session, turn } = this.#target
+    const { session, turn } = this.#asked
     const reader = this.#reader
     const cursor = { seq: reader.seq, mark: reader.mark }
     const reply = await this.#parts.log.open({ session, cursor, limit: pageRecordsDefault }).catch(() => undefined)
@@ -230,7 +230,7 @@ export interface StreamParts {
   readonly log: SessionLog
 }
 
-export interface StreamTarget {
+export interface StreamedTurn {
   readonly session: string
   readonly turn: string
   /** `none`: records alone, for who reads the text when the turn has ended. */
@@ -258,7 +258,7 @@ const storeAway = {
   refusal: refusal('unavailable', 'the store does not answer: resume the stream later', storeRetryMs),
 } as const
 
-function lostEvent({ session }: StreamTarget): TurnEvent {
+function lostEvent({ session }: StreamedTurn): TurnEvent {
   const lost = refusal('not-found', 'the session has no such turn any more: send the message again')
   const data = Buffer.from(JSON.stringify({ type: 'error', session, ...lost }))
   return { type: 'error', data, isLast: true, refusal: lost }

@@ -6,6 +6,7 @@
  * logged and closes the socket with 4000; once the socket is closing, verbs do nothing and no event but `closed` is
  * delivered, and that once. One object and no closure a socket, since there are many sockets and most of them are idle.
  */
+import { closeCodes } from '../../protocol/close-code.ts'
 import { cutCloseReason } from './close-reason.ts'
 import type { Socket, SocketAcceptor, SocketHandlers, TransportLog, Upgrade } from './transport.ts'
 
@@ -24,8 +25,6 @@ export interface LibrarySocket {
  * window, and loses the socket (1006 at the gateway) rather than a frame in silence.
  */
 export const MAX_UNSENT_BYTES = 16 * 1024 * 1024
-
-const CLOSE_HANDLER_FAILED = 4000
 
 export class GuardedSocket implements Socket {
   readonly #library: LibrarySocket
@@ -127,6 +126,6 @@ export class GuardedSocket implements Socket {
 
   #fail(error: unknown): void {
     this.#log.error({ err: error }, 'a socket handler failed')
-    this.close(CLOSE_HANDLER_FAILED, 'internal error')
+    this.close(closeCodes.internal, 'internal error')
   }
 }

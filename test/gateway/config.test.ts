@@ -241,9 +241,19 @@ describe('rules between variables', () => {
   })
 
   it('[CONF-20] content of the full length fits into a frame', () => {
-    const sizes = (frame: number) => ({ SLUICE_MAX_FRAME_BYTES: `${frame}`, SLUICE_MAX_CONTENT_BYTES: '100000' })
-    expect(problemsOf(sizes(104_095))[0]).toMatch(/^SLUICE_MAX_FRAME_BYTES is too small/)
-    expect(problemsOf(sizes(104_096))).toEqual([])
+    const sizes = (frame: number, content: number) => ({
+      SLUICE_MAX_FRAME_BYTES: `${frame}`,
+      SLUICE_MAX_CONTENT_BYTES: `${content}`,
+    })
+    // Six bytes for a control character, two quotes, 8 KiB of metadata in characters of three bytes, 4 KiB for the rest.
+    const aroundBytes = 3 * 8_192 + 4_096
+    expect(problemsOf(sizes(60_001 + aroundBytes, 10_000))[0]).toMatch(/^SLUICE_MAX_FRAME_BYTES is too small/)
+    expect(problemsOf(sizes(60_002 + aroundBytes, 10_000))).toEqual([])
+    // As JSON no content is above 192 KiB, whatever may be sent.
+    expect(problemsOf(sizes(192 * 1_024 - 1 + aroundBytes, 128 * 1_024))).not.toEqual([])
+    expect(problemsOf(sizes(192 * 1_024 + aroundBytes, 128 * 1_024))).toEqual([])
+    expect(problemsOf(sizes(1_048_576, 192 * 1_024 - 2))).toEqual([])
+    expect(problemsOf(sizes(1_048_576, 192 * 1_024 - 1))[0]).toMatch(/^SLUICE_MAX_CONTENT_BYTES is out of range/)
   })
 
   it('[CONF-21] either variable of the provider takes the place of the bundled model server', () => {

@@ -83,13 +83,11 @@ describe.each(testedTransports)('pages of other origins on %s', (transport) => {
     expect((await fetch(`${station.url}/dev/token`)).status).toBe(400)
   })
 
-  test('[HTTP-42] SLUICE_ALLOWED_ORIGINS lets a named page have one, and * lets none', async () => {
+  test('[HTTP-42] SLUICE_ALLOWED_ORIGINS lets a named page have one', async () => {
     const origin = 'http://localhost:5173'
     await using named = await startStation({ transport, env: { SLUICE_ALLOWED_ORIGINS: origin } })
     const given = await fetch(`${named.url}/dev/token?subject=ann`, { headers: { origin } })
     expect([given.status, given.headers.get('access-control-allow-origin')]).toEqual([200, origin])
-    await using any = await startStation({ transport, deps: { web: { allowedOrigins: ['*'], tokenUrl: undefined } } })
-    expect((await fetch(`${any.url}/dev/token?subject=ann`, { headers: { origin } })).status).toBe(403)
   })
 
   test('[HTTP-43] with a key there are no development tokens', async () => {
