@@ -21,11 +21,16 @@ export function eventStream(events: TurnEvents, first: TurnEvent | undefined, on
     end()
     controller?.error(new Error('the client takes nothing any more'))
   }
+  // A bug costs this stream, and nothing that it held.
+  const broke = (error: unknown): never => {
+    end()
+    throw error
+  }
   // From the beginning on: an answer that nobody ever reads is over as well.
   let stalled = setTimeout(giveUp, stalledMs).unref()
   const pull = async (streamController: ReadableStreamDefaultController<Uint8Array>) => {
     clearTimeout(stalled)
-    const chunk = opening ?? (await nextChunk())
+    const chunk = opening ?? (await nextChunk().catch(broke))
     opening = undefined
     if (chunk === undefined) {
       end()

@@ -4,6 +4,7 @@ import { eventStream } from '../../../gateway/http/sse.ts'
 import { TurnEvents } from '../../../gateway/http/turn-events.ts'
 import { Feeds } from '../../../sessions/feeds.ts'
 import { createMemoryLog } from '../../../sessions/memory-log.ts'
+import type { SessionLog } from '../../../sessions/session-log.ts'
 import { ScriptedTurn } from '../../support/scripted-turn.ts'
 
 afterEach(() => {
@@ -43,6 +44,16 @@ test('[HTTP-21] an answer that nobody ever reads is over after the same time', a
   expect([feeds.size, ended()]).toEqual([0, 1])
 })
 
+test('[HTTP-51] a bug in making an event ends its stream, and leaves no watch and no place behind', async () => {
+  const { reader, feeds, ended, breakOpen } = await openStream()
+  expect(textOf(await reader.read())).toContain('retry: ')
+  expect(feeds.size).toBe(1)
+  breakOpen()
+  // The turn began before the feed was there, so its records are asked of the store.
+  await expect(reader.read()).rejects.toThrow(TypeError)
+  expect([feeds.size, ended()]).toEqual([0, 1])
+})
+
 test('[HTTP-16] a client that does not read costs a position: what it missed comes in few large pieces', async () => {
   const { reader, turn } = await openStream()
   await turn.write('.')
@@ -65,7 +76,13 @@ test('[HTTP-16] a client that does not read costs a position: what it missed com
 
 async function openStream() {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  const log = createMemoryLog()
+  const real = createMemoryLog()
+  let isOpenBroken = false
+  const log: SessionLog = {
+    ...real,
+    // A store that breaks its contract: the compiler would not let one.
+    open: (request) => (isOpenBroken ? Promise.resolve({ kind: 'ok', from: 'after' } as never) : real.open(request)),
+  }
   const feeds = new Feeds(log)
   const info = { owner: { tenant: 't', subject: 's' }, createdMs: 1 }
   await log.create({ session: 's', owner: info.owner, attributes: {}, timeMs: 1 })
@@ -78,7 +95,10 @@ async function openStream() {
     endedCount++
   })
   if (body === null) throw new Error('no body')
-  return { reader: body.getReader(), turn, feeds, ended: () => endedCount }
+  const breakOpen = () => {
+    isOpenBroken = true
+  }
+  return { reader: body.getReader(), turn, feeds, ended: () => endedCount, breakOpen }
 }
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>
