@@ -58,6 +58,8 @@ export class Chat {
         timeMs: this.#nowMs(),
       })
       if (reply.kind === 'store-full') return storeFull(reply.retryAfterMs)
+      // An earlier session of this key may have expired, and been made with another prompt.
+      if (reply.kind === 'created') this.#owners.forget(session)
       return { kind: 'ok', session, isNew: reply.kind === 'created' }
     })
   }

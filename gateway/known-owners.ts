@@ -1,7 +1,8 @@
 import type { SessionInfo, SessionLog } from '../sessions/session-log.ts'
 import { knownOwnersMax } from './bounds.ts'
 
-/** Who owns which session: asked of the store once, since it never changes. Bounded; the least recently used goes. */
+/** Who owns which session: asked of the store once, since it never changes
+ * while the session is there; who makes one anew says so by `forget`. Bounded; the least recently used goes. */
 export class KnownOwners {
   readonly #log: SessionLog
   readonly #known = new Map<string, SessionInfo>()
