@@ -13,7 +13,7 @@ const path = require('node:path')
 const { Failure, inProject, run, say } = require('./bootstrap/project.cjs')
 const { prepareDependencies } = require('./bootstrap/dependencies.cjs')
 const { preparePage } = require('./bootstrap/page.cjs')
-const { findChromium, prepareMachine } = require('./bootstrap/machine.cjs')
+const { findChromium, findPython, prepareMachine } = require('./bootstrap/machine.cjs')
 const { prepareUws } = require('./bootstrap/uws.cjs')
 const { runCheck, runTests } = require('./bootstrap/check.cjs')
 
@@ -30,12 +30,14 @@ async function start(args) {
   return runOn(node, [inProject('cli', 'main.ts'), 'start', ...args])
 }
 
-function testEnvironment(node, uwsEntry) {
+async function testEnvironment(node, uwsEntry) {
   const env = { ...process.env }
   // `node` in a shell that a test starts is then the same one.
   env.PATH = [path.dirname(node), inProject('node_modules', '.bin'), process.env.PATH ?? ''].join(path.delimiter)
   const chromium = findChromium()
   if (chromium !== undefined) env.SLUICE_TEST_CHROMIUM = chromium
+  const python = await findPython()
+  if (python !== undefined) env.SLUICE_TEST_PYTHON = python
   if (uwsEntry !== undefined) env.SLUICE_UWS_PATH = uwsEntry
   return env
 }
@@ -45,7 +47,7 @@ async function prepareTests() {
   const machineLines = await prepareMachine()
   const { node, entry, lines } = await prepareUws(projectNode)
   await preparePage(projectNode)
-  return { node, env: testEnvironment(node, entry), lines: [...machineLines, ...lines] }
+  return { node, env: await testEnvironment(node, entry), lines: [...machineLines, ...lines] }
 }
 
 async function test(args) {
@@ -59,7 +61,7 @@ async function bench(args) {
   const projectNode = await prepareDependencies()
   const { node, entry, lines } = await prepareUws(projectNode)
   for (const line of lines) say(line)
-  return runOn(node, [inProject('cli', 'main.ts'), 'bench', ...args], testEnvironment(node, entry))
+  return runOn(node, [inProject('cli', 'main.ts'), 'bench', ...args], await testEnvironment(node, entry))
 }
 
 async function imageCheck(args) {

@@ -19,12 +19,17 @@ const findChromium = () => {
   return given ? findProgram(given) : findProgram(...names)
 }
 
-async function hasPythonWebsockets() {
-  const python = findProgram('python3')
-  if (python === undefined) return false
-  const { code } = await run(python, ['-c', 'import websockets'], { timeoutMs: ASK_TIMEOUT_MS })
-  return code === 0
+// What apt installs is for the system's own Python, which need not be the first on the path (pyenv, conda).
+async function findPython() {
+  for (const python of ['/usr/bin/python3', findProgram('python3')]) {
+    if (python === undefined || !fs.existsSync(python)) continue
+    const { code } = await run(python, ['-c', 'import websockets'], { timeoutMs: ASK_TIMEOUT_MS })
+    if (code === 0) return python
+  }
+  return undefined
 }
+
+const hasPythonWebsockets = async () => (await findPython()) !== undefined
 
 const hasOldGlibc = () => {
   if (process.platform !== 'linux') return false
@@ -133,4 +138,4 @@ async function prepareMachine() {
   return [line]
 }
 
-module.exports = { prepareMachine, findChromium, osRelease }
+module.exports = { prepareMachine, findChromium, findPython, osRelease }

@@ -1,6 +1,6 @@
 /**
  * docs/PROTOCOL.md promises that it alone is enough to write a client. So here is one in another language, written from
- * it by somebody who had read nothing else, and every step of its walk-through is tried against a gateway.
+ * it by one who had read nothing else, and every step of its walk-through is tried against a gateway.
  *
  * Python and its websockets library come from the machine (`npm test` installs them on Debian and Ubuntu). In CI their
  * absence fails these tests; elsewhere it becomes one test, whose name says what was not run and how to get it.
@@ -11,7 +11,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { testedTransports } from '../support/transports.ts'
 
-const python = '/usr/bin/python3'
+/** `npm test` says which Python of the machine has the library. */
+const python = process.env.SLUICE_TEST_PYTHON ?? '/usr/bin/python3'
 const script = path.join(import.meta.dirname, 'walkthrough.py')
 const walkMs = 60_000
 const outputBytes = 1024 * 1024
