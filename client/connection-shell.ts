@@ -36,8 +36,10 @@ export interface ConnectionShell {
 }
 
 export function createConnectionShell(options: ClientOptions): ConnectionShell {
+  // Boundary: the platform's class has more overloads than are used here, and may be missing.
   const WebSocketOf = options.WebSocket ?? (globalThis.WebSocket as WebSocketClass | undefined)
   if (WebSocketOf === undefined) throw new TypeError('unable to connect: no global WebSocket; pass options.WebSocket')
+  const Dialled: WebSocketClass = WebSocketOf
   const now = options.now ?? steadyClock()
   const random = options.random ?? Math.random
   const url = socketUrl(options.url)
@@ -125,7 +127,7 @@ export function createConnectionShell(options: ClientOptions): ConnectionShell {
       if (sockets.delete(socket)) dispatch({ type: 'socket-closed', socket, code, reason })
     }
     try {
-      const wire = new (WebSocketOf as WebSocketClass)(url, [protocolVersion])
+      const wire = new Dialled(url, [protocolVersion])
       sockets.set(socket, wire)
       wire.onopen = () => dispatch({ type: 'socket-opened', socket })
       wire.onmessage = ({ data }: { readonly data: unknown }) => {

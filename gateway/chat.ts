@@ -58,6 +58,7 @@ export class Chat {
         timeMs: this.#nowMs(),
       })
       if (reply.kind === 'store-full') return storeFull(reply.retryAfterMs)
+      if (reply.kind === 'owner-full') return ownerFull(reply.limit)
       // An earlier session of this key may have expired, and been made with another prompt.
       if (reply.kind === 'created') this.#owners.forget(session)
       return { kind: 'ok', session, isNew: reply.kind === 'created' }
@@ -69,7 +70,10 @@ export class Chat {
     return this.#available(async () => {
       const position = cursor === undefined ? {} : { cursor: { seq: cursor.seq, mark: cursor.mark } }
       const reply = await this.#log.open({ session, limit: pageRecordsDefault, ...position })
-      return reply.kind === 'gone' ? notFound : { kind: 'ok', reply }
+      if (reply.kind === 'gone') return notFound
+      // Whoever touches a session finds the turn whose producer is gone (STORE B2).
+      if (reply.run?.lease === 'lapsed') this.#turns.suspect(session, reply.run.turn)
+      return { kind: 'ok', reply }
     })
   }
 
@@ -183,6 +187,7 @@ export class Chat {
     try {
       return await act()
     } catch (error) {
+      if (isBug(error)) throw error
       this.#onFailure(error)
       return refused('unavailable', 'the store does not answer: send the same request again later', unavailableRetryMs)
     }
@@ -215,6 +220,8 @@ export interface HistoryPage {
 /** Who takes messages and makes turns of them. A rejection means that the store is away. */
 export interface TurnSender {
   offersPrompt(name: string): boolean
+  /** Somebody met a running turn whose lease has lapsed: it is taken over, if it must be. */
+  suspect(session: string, turn: string): void
   send(
     request: NewMessage & { readonly owner: SessionInfo['owner']; readonly attributes: Attributes },
   ): Promise<SendReply>
@@ -241,12 +248,21 @@ function keyedSession({ tenant, subject }: Identity, key: string): string {
 }
 
 const ok = { kind: 'ok' } as const
+/** What the language throws for a mistake in a program is no store that is away. */
+function isBug(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError
+}
+
 const noPrompt = refused('invalid', 'prompt: there is no prompt of that name here')
 const notFound = refused('not-found', 'there is no such session')
 const noTurn = refused('not-found', 'the session has no such turn')
 
 function refused(...parts: Parameters<typeof refusal>): { kind: 'refused'; refusal: Refusal } {
   return { kind: 'refused', refusal: refusal(...parts) }
+}
+
+function ownerFull(limit: number) {
+  return refused('forbidden', `the subject has ${limit} sessions, as many as it may: delete some first`)
 }
 
 function storeFull(retryAfterMs: number) {

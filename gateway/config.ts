@@ -126,6 +126,7 @@ const nest = (settings: Settings): Config => ({
   store: {
     kind: 'memory',
     maxSessionCount: settings.SLUICE_MEMORY_MAX_SESSIONS,
+    maxSessionsPerSubject: settings.SLUICE_SESSIONS_PER_SUBJECT,
     maxBytes: settings.SLUICE_MEMORY_MAX_BYTES,
     sessionTtlMs: settings.SLUICE_SESSION_TTL_HOURS * HOUR_MS,
   },

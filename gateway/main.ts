@@ -201,8 +201,13 @@ class Node {
 }
 
 function memoryLog(config: Config): SessionLog {
-  const { maxSessionCount, maxBytes, sessionTtlMs } = config.store
-  return createMemoryLog({ maxSessions: maxSessionCount, maxBytes, ttlMs: sessionTtlMs })
+  const { maxSessionCount, maxSessionsPerSubject, maxBytes, sessionTtlMs } = config.store
+  return createMemoryLog({
+    maxSessions: maxSessionCount,
+    maxSessionsPerOwner: maxSessionsPerSubject,
+    maxBytes,
+    ttlMs: sessionTtlMs,
+  })
 }
 
 function openProvider({ config, bundledProviderUrl, telemetry }: GatewayParts): OpenAiProvider {

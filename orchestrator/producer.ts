@@ -72,6 +72,8 @@ export interface Producer {
   readonly isOpen: boolean
   /** The provider was called: its pieces come by `text`, its end by `finish` or `fail`. */
   called(call: ProviderCall, promptTokens: number): void
+  /** The provider took the request. */
+  began(): void
   text(piece: string): void
   finish(end: ProviderEnd): void
   fail(error: Refusal): void
@@ -120,6 +122,7 @@ class TurnProducer implements Producer {
   #timerAtMs = Number.POSITIVE_INFINITY
   #cancelTimer: () => void = () => undefined
   #isBroken = false
+  #hasBegun = false
   #queue: TurnEvent[] = []
   #isStepping = false
 
@@ -163,6 +166,10 @@ class TurnProducer implements Producer {
     this.#calledMs = this.#ports.clock.monotonicMs()
     if (!this.isOpen) return call.close()
     this.#step({ type: 'called', nowMs: this.#calledMs })
+  }
+
+  began(): void {
+    this.#hasBegun = true
   }
 
   text(piece: string): void {
@@ -392,7 +399,8 @@ class TurnProducer implements Producer {
 
   #usageNow(): Usage {
     if (this.#usage !== undefined) return { ...this.#usage, source: 'exact' }
-    if (this.#calledMs === 0) return { inputTokens: 0, outputTokens: 0, source: 'unknown' }
+    // What the provider refused or never began is not known to cost anything.
+    if (!this.#hasBegun) return { inputTokens: 0, outputTokens: 0, source: 'unknown' }
     const outputTokens = this.#estimate(this.#units, this.#text.sizeBytes)
     return { inputTokens: this.#promptTokens, outputTokens, source: 'estimated' }
   }

@@ -165,7 +165,10 @@ function call(
   const providerCall = provider.call(
     { model, messages: prompt.messages, maxOutputTokens },
     {
-      started: (answer) => spans.started(answer),
+      started(answer) {
+        producer.began()
+        spans.started(answer)
+      },
       // What must not reach the reader is taken out here, between the model and the tape.
       text: (piece) => producer.text(piece),
       ended: (end) => producer.finish(end),

@@ -34,6 +34,8 @@ export interface Turns {
   send(request: SendRequest): Promise<SendReply>
   /** Whether a session may be made with this prompt. */
   offersPrompt(name: string): boolean
+  /** Somebody met a running turn whose lease has lapsed: after a grace it is taken over, if it still must be. */
+  suspect(session: string, turn: string): void
   /** How many turns are produced here. */
   running(): number
   /** Admits nothing more, lets running turns end for `forMs` milliseconds, then ends them as failed, their text kept. */
@@ -115,6 +117,7 @@ export function createTurns(given: TurnsPorts): Turns {
       }
     },
     offersPrompt: (name) => ports.prompts.has(name),
+    suspect: (session, turn) => suspicions.raise(session, turn),
     running: () => running.size,
     async drain(forMs) {
       isDraining = true

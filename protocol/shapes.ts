@@ -38,7 +38,10 @@ const metadataValue = z.union([z.string().max(metadataValueLength), z.number(), 
 export const metadata = z
   .record(metadataKey, metadataValue)
   .refine((value) => Object.keys(value).length <= metadataEntries, `at most ${metadataEntries} entries`)
-  .refine((value) => JSON.stringify(value).length <= metadataBytes, `at most ${metadataBytes} bytes of JSON`)
+  .refine((value) => utf8Bytes(JSON.stringify(value)) <= metadataBytes, `at most ${metadataBytes} bytes of JSON`)
+function utf8Bytes(text: string): number {
+  return new TextEncoder().encode(text).length
+}
 export type Metadata = z.infer<typeof metadata>
 
 /** Where a client is in a session: the last record it has, and its positions on the tapes of the attempt it knows. */

@@ -10,6 +10,8 @@ export interface MemoryLogOptions {
   readonly now?: () => number
   /** Sessions at most; then `create` answers `store-full`. Default 10,000. */
   readonly maxSessions?: number
+  /** Sessions of one owner at most; then `create` answers `owner-full`. Default 1,000. */
+  readonly maxSessionsPerOwner?: number
   /** Estimated bytes of all sessions at most; then `create` and `accept` answer `store-full`. Default 256 MiB. */
   readonly maxBytes?: number
   /** Milliseconds from a session's last use (a write) to its end; while a turn runs it stays. Default 30 days. */
@@ -34,6 +36,7 @@ export function createMemoryLog(options: MemoryLogOptions = {}): SessionLog {
     maxBytes: options.maxBytes ?? limits.storeBytesMax,
     ttlMs: options.ttlMs ?? limits.sessionTtlMs,
   })
+  const maxOwned = options.maxSessionsPerOwner ?? limits.ownedSessionsMax
   const remember = options.rememberMessages ?? limits.rememberedMessages
   const stopSweeping = startSweeping(shelves)
 
@@ -44,7 +47,7 @@ export function createMemoryLog(options: MemoryLogOptions = {}): SessionLog {
   }
 
   return {
-    create: async (request) => createSession(shelves, request),
+    create: async (request) => createSession(shelves, request, maxOwned),
     describe: (id) => at(id, ({ info }) => ({ kind: 'ok', info })),
     accept: (request) => at(request.session, (session) => acceptMessage(shelves, session, request, remember)),
     append: async (request) => {
@@ -69,8 +72,9 @@ export function createMemoryLog(options: MemoryLogOptions = {}): SessionLog {
   }
 }
 
-function createSession(shelves: MemoryShelves, request: CreateRequest): CreateReply {
+function createSession(shelves: MemoryShelves, request: CreateRequest, maxOwned: number): CreateReply {
   if (shelves.find(request.session) !== undefined) return { kind: 'exists' }
+  if ((shelves.shelf(request.owner)?.count ?? 0) >= maxOwned) return { kind: 'owner-full', limit: maxOwned }
   const full = shelves.fullForSession()
   if (full !== undefined) return full
   shelves.add(request)

@@ -25,6 +25,10 @@ export class OwnerShelf<Session extends Shelved> {
     this.owner = owner
   }
 
+  get count(): number {
+    return this.#count
+  }
+
   get isEmpty(): boolean {
     return this.#count === 0
   }

@@ -116,7 +116,11 @@ export interface CreateRequest {
   readonly metadata?: Metadata
   readonly timeMs: number
 }
-export type CreateReply = { readonly kind: 'created' | 'exists' } | Full
+export type CreateReply =
+  | { readonly kind: 'created' | 'exists' }
+  /** The owner has as many sessions as it may. */
+  | { readonly kind: 'owner-full'; readonly limit: number }
+  | Full
 
 export type DescribeReply = { readonly kind: 'ok'; readonly info: SessionInfo } | Gone
 

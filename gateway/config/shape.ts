@@ -34,6 +34,7 @@ export type LimitsConfig = {
 export type StoreConfig = {
   readonly kind: 'memory'
   readonly maxSessionCount: number
+  readonly maxSessionsPerSubject: number
   readonly maxBytes: number
   readonly sessionTtlMs: number
 }

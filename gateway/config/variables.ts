@@ -1,7 +1,7 @@
 /** Every environment variable the gateway reads: one schema, each entry with its meaning, unit, default and range. */
 import { z } from 'zod'
 import { encodedContentBytes } from '../../orchestrator/limits.ts'
-import { sessionsMax, sessionTtlMs, storeBytesMax } from '../../sessions/memory-limits.ts'
+import { ownedSessionsMax, sessionsMax, sessionTtlMs, storeBytesMax } from '../../sessions/memory-limits.ts'
 import { isHost, isOrigin, readAddressRange, readHttpUrl } from './network.ts'
 import { Secret } from './secret.ts'
 import { choice, optionalList, optionalSecret, optionalText, text, wholeNumber, wholeNumberOr } from './variable.ts'
@@ -151,6 +151,12 @@ const limits = {
 const store = {
   SLUICE_MEMORY_MAX_SESSIONS: wholeNumber(sessionsMax, {
     meaning: 'sessions the memory store keeps',
+    unit: 'sessions',
+    min: 1,
+    max: 10_000_000,
+  }),
+  SLUICE_SESSIONS_PER_SUBJECT: wholeNumber(ownedSessionsMax, {
+    meaning: 'sessions that one subject may have',
     unit: 'sessions',
     min: 1,
     max: 10_000_000,

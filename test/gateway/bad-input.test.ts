@@ -190,6 +190,17 @@ describe.each(testedTransports)('bad input over %s', (transport) => {
     await few[Symbol.asyncDispose]()
   })
 
+  test('[BAD-16] as many sessions as a subject may have, and one more is forbidden; others are not touched', async () => {
+    const few = await startTestGateway({ transport, env: { SLUICE_SESSIONS_PER_SUBJECT: '1' } })
+    const [ada, bob] = await Promise.all(
+      ['ada', 'bob'].map(async (s) => WireClient.connect(few.url, await few.token(s))),
+    )
+    await ada?.ask({ type: 'session.open' }, 'session.opened')
+    expect(await ada?.ask({ type: 'session.open' }, 'error')).toMatchObject({ kind: 'forbidden', retryable: false })
+    await bob?.ask({ type: 'session.open' }, 'session.opened')
+    await few[Symbol.asyncDispose]()
+  })
+
   test('[BAD-15] a connection that is no WebSocket at all costs nobody anything', async () => {
     const before = await connect()
     const tcp = connectTcp(gateway.gateway.port, '127.0.0.1')

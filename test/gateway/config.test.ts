@@ -33,7 +33,13 @@ describe('defaults', () => {
         heartbeatMs: 25_000,
         drainDeadlineMs: 30_000,
       },
-      store: { kind: 'memory', maxSessionCount: 10_000, maxBytes: 268_435_456, sessionTtlMs: 2_592_000_000 },
+      store: {
+        kind: 'memory',
+        maxSessionCount: 10_000,
+        maxSessionsPerSubject: 1_000,
+        maxBytes: 268_435_456,
+        sessionTtlMs: 2_592_000_000,
+      },
       auth: { mode: 'development' },
       provider: {
         endpoint: { kind: 'bundled' },

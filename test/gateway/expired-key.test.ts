@@ -5,7 +5,11 @@ import { createMemoryLog } from '../../sessions/memory-log.ts'
 test('[CONN-37] a session that is made again with the key of an expired one has its own attributes', async () => {
   let nowMs = 1_000
   const log = createMemoryLog({ now: () => nowMs, ttlMs: 1_000 })
-  const turns = { offersPrompt: () => true, send: () => Promise.reject(new Error('no message is sent here')) }
+  const turns = {
+    offersPrompt: () => true,
+    suspect: () => undefined,
+    send: () => Promise.reject(new Error('no message is sent here')),
+  }
   const chat = new Chat(
     log,
     turns,

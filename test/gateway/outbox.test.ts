@@ -23,7 +23,11 @@ class Stage {
   readonly #chat: Chat
 
   constructor() {
-    const turns = { send: () => Promise.reject(new Error('not used here')), offersPrompt: () => true }
+    const turns = {
+      send: () => Promise.reject(new Error('not used here')),
+      offersPrompt: () => true,
+      suspect: () => undefined,
+    }
     this.#chat = new Chat(
       this.log,
       turns,
@@ -164,7 +168,7 @@ describe('outbox', () => {
     const cursor = { ...watching.reader.cursor, ends: [4] }
     const chat = new Chat(
       stage.log,
-      { send: () => Promise.reject(new Error()), offersPrompt: () => true },
+      { send: () => Promise.reject(new Error()), offersPrompt: () => true, suspect: () => undefined },
       () => 1,
       () => undefined,
     )

@@ -37,7 +37,7 @@ class Desk {
     }
     this.chat = new Chat(
       this.store,
-      { send, offersPrompt: () => true },
+      { send, offersPrompt: () => true, suspect: () => undefined },
       () => 1,
       (error) => this.bugs.push(error),
     )

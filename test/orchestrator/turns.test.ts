@@ -391,6 +391,19 @@ describe('a turn over a store that loses, repeats and delays', () => {
     expect(types).toEqual(['message.added', 'turn.started', 'turn.restarted', 'turn.completed'])
   })
 
+  it('[TURN-31] an orphan that somebody only met is taken over too', async () => {
+    let nowMs = 1_000_000
+    const log = createMemoryLog({ now: () => nowMs })
+    await using bench = await startBench({ log })
+    const session = await bench.session()
+    const turn = 'orphan'
+    const record = { type: 'message.added', timeMs: 1, turn, message: { messageId: 'lost', content: 'Hi' } } as const
+    await log.accept({ session, messageId: 'lost', hash: 'h', turn, token: 'dead', leaseMs: 5_000, record })
+    nowMs += 6_000
+    bench.turns.suspect(session, turn)
+    expect(await bench.terminal(session, turn)).toMatchObject({ type: 'turn.completed' })
+  })
+
   it('[TURN-25] ends a cancelled orphan with the text that it reads', async () => {
     let nowMs = 1_000_000
     const log = createMemoryLog({ now: () => nowMs })

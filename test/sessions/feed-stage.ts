@@ -26,7 +26,7 @@ export class FeedStage {
   readonly feeds = new Feeds(this.lossy.log, this.timers.after)
   readonly #chat = new Chat(
     this.store,
-    { send: () => Promise.reject(new Error('not used here')), offersPrompt: () => true },
+    { send: () => Promise.reject(new Error('not used here')), offersPrompt: () => true, suspect: () => undefined },
     () => 1,
     (error) => expect(error).toBeUndefined(),
   )

@@ -46,6 +46,19 @@ test('[STORE-80] above the number of sessions create is refused with a delay, un
   expect(await create('d')).toEqual({ kind: 'created' })
 })
 
+test("[STORE-86] one owner fills its own share and nobody else's", async () => {
+  const { log } = makeLog({ maxSessionsPerOwner: 2 })
+  const create = (id: string, subject: string) =>
+    log.create({ session: id, owner: { ...owner, subject }, attributes: {}, timeMs: 1 })
+  await create('a', 'ada')
+  await create('b', 'ada')
+  expect(await create('c', 'ada')).toEqual({ kind: 'owner-full', limit: 2 })
+  expect(await create('a', 'ada')).toEqual({ kind: 'exists' })
+  expect(await create('d', 'bob')).toEqual({ kind: 'created' })
+  await log.erase('a')
+  expect(await create('c', 'ada')).toEqual({ kind: 'created' })
+})
+
 test('[STORE-81] above the bytes no session and no message is taken, but what runs goes on and ends', async () => {
   const log = makeLog({ maxBytes: 40_000 })
   await makeSession(log)
@@ -125,7 +138,7 @@ test('[STORE-83] while a turn runs its session stays, however long', async () =>
 })
 
 test('[STORE-84] the sweep erases what expired unasked, and tells who listens', async () => {
-  const { log, advance } = makeLog({ ttlMs: 10_000 })
+  const { log, advance } = makeLog({ maxSessionsPerOwner: 10_000, ttlMs: 10_000 })
   for (let n = 0; n < 1_200; n += 1) await makeSession({ log, advance }, `s${n}`)
   const erased = Promise.withResolvers<string>()
   const ignore = () => undefined
