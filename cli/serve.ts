@@ -1,4 +1,5 @@
-import { configFromEnvironment, runGateway } from './run-gateway.ts'
+import { configFromEnvironment } from './environment.ts'
+import { runGateway } from './run-gateway.ts'
 
 /** The gateway for production: what is missing in the configuration is an error, never replaced. */
 export async function run(): Promise<number> {

@@ -1,14 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { configFromEnvironment, runGateway } from './run-gateway.ts'
+import { configFromEnvironment } from './environment.ts'
 
 /** The gateway to try and to develop with: brings its own model server when no provider is configured. */
 export async function run(): Promise<number> {
   // A person reads this terminal: what is ordinary stays unsaid, unless asked for.
   const config = configFromEnvironment({ SLUICE_LOG_LEVEL: 'warn', ...process.env })
   const isBundled = config.provider.endpoint.kind === 'bundled'
-  const model = isBundled ? await startModelServer() : undefined
+  // Who starts it waits: the model server starts while the gateway's modules are loaded.
+  const [model, { runGateway }] = await Promise.all([
+    isBundled ? startModelServer() : undefined,
+    import('./run-gateway.ts'),
+  ])
   try {
     return await runGateway(config, model?.url, (_gateway, url) => {
       say(`Sluice is on ${url}`)

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { SignJWT } from 'jose'
-import { configFromEnvironment } from './run-gateway.ts'
+import { configFromEnvironment } from './environment.ts'
 
 const usage =
   'usage: sluice token --subject NAME [--tenant NAME] [--project NAME] [--scope "chat history"] [--ttl SECONDS]'
