@@ -1,24 +1,14 @@
-import { isTerminal } from '../protocol/record.ts'
 import type { Metadata } from '../protocol/shapes.ts'
-import {
-  readAgainMaxMs,
-  readAgainMinMs,
-  readRounds,
-  resubscribeMs,
-  settleWithinMs,
-  tailEntries,
-} from './feed-limits.ts'
-import { type FeedRun, hasWhole, isOf, newTape, pendingRun } from './feed-run.ts'
-import { FeedTape } from './feed-tape.ts'
+import { readAgainMaxMs, readAgainMinMs, readRounds, resubscribeMs, settleWithinMs } from './feed-limits.ts'
+import { type FeedRun, isOf } from './feed-run.ts'
+import { FeedView } from './feed-view.ts'
 import { HeardMeanwhile } from './heard-meanwhile.ts'
-import { LogTail } from './log-tail.ts'
 import type {
   Fence,
   LogEntry,
   LogListener,
   LogPosition,
   OpenReply,
-  RunningTurn,
   SessionInfo,
   SessionLog,
   Subscription,
@@ -40,15 +30,12 @@ import type {
  */
 export class Feed {
   readonly session: string
-  run: FeedRun | undefined
-  /** The text of the turn that ended last, while some watcher still lacks a part of it. */
-  ended: FeedRun | undefined
   info: SessionInfo
   readonly watchers = new Set<Watcher>()
 
   readonly #log: SessionLog
   readonly #onGone: (feed: Feed, reason: GoneReason) => void
-  readonly #tail = new LogTail()
+  readonly #view = new FeedView()
   #state: 'subscribing' | 'reading' | 'live' | 'gone' = 'subscribing'
   #subscription: Subscription | undefined
   #subscriptionNumber = 0
@@ -77,7 +64,16 @@ export class Feed {
 
   /** The last record's place; -1 before the first read. */
   get head(): LogPosition {
-    return this.#tail.head
+    return this.#view.head
+  }
+
+  get run(): FeedRun | undefined {
+    return this.#view.run
+  }
+
+  /** The text of the turn that ended last, while some watcher still lacks a part of it. */
+  get ended(): FeedRun | undefined {
+    return this.#view.ended
   }
 
   /** Resolves when the feed is live, or gone, or the store did not confirm in time: then it goes on by itself. */
@@ -106,12 +102,12 @@ export class Feed {
 
   /** The entry after `seq`; `undefined` if the tail does not reach back to it. */
   entryAfter(seq: number): LogEntry | undefined {
-    return this.#tail.after(seq)
+    return this.#view.entryAfter(seq)
   }
 
   /** Whether `position` is a place in this feed's history, as far as the tail tells. */
   knows(position: LogPosition): boolean {
-    return this.#tail.knows(position)
+    return this.#view.knows(position)
   }
 
   /** Text of a turn produced on this node which the store has acknowledged. */
@@ -141,7 +137,7 @@ export class Feed {
     const ended = this.ended
     if (ended === undefined) return
     for (const watcher of this.watchers) if (watcher.seq < ended.endSeq) return
-    this.ended = undefined
+    this.#view.ended = undefined
   }
 
   /** Somebody read the store and found this: a feed that is behind it missed something, and reads. */
@@ -197,9 +193,9 @@ export class Feed {
     }
     if (this.#state !== 'live' || this.knows(entry.record)) return
     if (previous.seq !== this.head.seq || previous.mark !== this.head.mark) return this.#read()
-    const needsText = isTerminal(entry.record) && !hasWhole(this.run, entry.record)
-    if (needsText) return this.#read()
-    this.#apply(entry)
+    if (this.#view.lacksTextOf(entry.record)) return this.#read()
+    this.#view.apply(entry)
+    if (this.run?.openedBy !== this.#ownToken) this.#hearOthers()
     this.#wake()
   }
 
@@ -214,43 +210,9 @@ export class Feed {
   }
 
   #delta(part: number, at: number, end: number, text: Uint8Array | undefined): void {
-    const run = this.run
-    if (run === undefined) return
-    const tape = run.tapes[part] ?? (part === run.tapes.length ? newTape(run) : undefined)
-    if (tape === undefined || at > tape.length) return this.#read()
-    if (end <= tape.length) return
-    if (text === undefined) return this.#read()
-    tape.append(at === tape.length ? text : text.subarray(tape.length - at))
-    this.#wake()
-  }
-
-  #apply(entry: LogEntry): void {
-    const { record } = entry
-    this.#tail.add(entry)
-    if (record.type === 'message.added') this.run = pendingRun(record.turn)
-    else if (record.type === 'turn.started' || record.type === 'turn.restarted') this.#openAttempt(entry)
-    else if (isTerminal(record)) this.#endTurn(record.seq)
-  }
-
-  #openAttempt(entry: LogEntry): void {
-    const { record } = entry
-    if (record.type !== 'turn.started' && record.type !== 'turn.restarted') return
-    const keep = record.type === 'turn.restarted' ? record.keep : undefined
-    const kept =
-      keep !== undefined && this.run?.attempt === keep.attempt ? this.run.tapes[0]?.prefix(keep.end) : undefined
-    this.run = {
-      ...pendingRun(record.turn),
-      attempt: record.attempt,
-      openedBy: entry.openedBy,
-      tapes: kept ? [kept] : [],
-    }
-    if (this.#ownToken !== undefined && entry.openedBy !== this.#ownToken) this.#hearOthers()
-  }
-
-  #endTurn(endSeq: number): void {
-    this.ended = this.run === undefined || this.run.tapes.length === 0 ? undefined : { ...this.run, endSeq }
-    this.run = undefined
-    this.#hearOthers()
+    const fit = this.#view.delta(part, at, end, text)
+    if (fit === 'missing') this.#read()
+    else if (fit === 'new') this.#wake()
   }
 
   #hearOthers(): void {
@@ -291,12 +253,12 @@ export class Feed {
     for (let round = 0; round < readRounds; round++) {
       this.#meanwhile.clear()
       const asked = this.head
-      const reply = await this.#log.open(this.#question()).catch(() => undefined)
+      const reply = await this.#log.open(this.#view.question(this.session)).catch(() => undefined)
       if (number !== this.#subscriptionNumber || this.#state !== 'reading') return
       if (reply === undefined) return this.#readLater()
       if (reply.kind === 'gone') return this.#erased('lost')
       if (asked === this.head) this.#merge(reply)
-      if (this.#isComplete(reply) && this.#meanwhile.isIn(this.#tail, this.run)) return this.#live()
+      if (this.#view.has(reply) && this.#meanwhile.isIn(this.#view)) return this.#live()
     }
     this.#readLater()
   }
@@ -318,63 +280,10 @@ export class Feed {
     this.#cancelNext = this.#after(delayMs, run)
   }
 
-  #question(): Parameters<SessionLog['open']>[0] {
-    const run = this.run
-    const ends =
-      run === undefined ? undefined : { turn: run.turn, attempt: run.attempt, ends: run.tapes.map((t) => t.length) }
-    const isFirst = this.head.seq < 0
-    return {
-      session: this.session,
-      limit: isFirst ? 1 : tailEntries,
-      ...(isFirst ? {} : { cursor: this.head }),
-      ...(ends === undefined ? {} : { run: ends }),
-    }
-  }
-
   #merge(reply: Extract<OpenReply, { kind: 'ok' }>): void {
     this.info = reply.info
-    if (reply.from === 'reset') {
-      this.#tail.replace(reply.entries, reply.head)
-      this.ended = undefined
-    } else for (const entry of reply.entries) this.#merged(entry)
-    if (!reply.hasMore || reply.from === 'reset') this.#mergeRun(reply.run)
+    this.#view.merge(reply)
     if (this.run?.openedBy !== this.#ownToken) this.#hearOthers()
-  }
-
-  /** A terminal that was read brings the text that this feed may have missed. */
-  #merged(entry: LogEntry): void {
-    const { record } = entry
-    if (isTerminal(record) && entry.texts !== undefined && !hasWhole(this.run, record)) {
-      this.run = {
-        ...pendingRun(record.turn),
-        attempt: record.attempt,
-        tapes: entry.texts.map((text) => new FeedTape(text)),
-      }
-    }
-    this.#apply(entry)
-  }
-
-  #mergeRun(stored: RunningTurn | undefined): void {
-    if (stored === undefined) {
-      this.run = undefined
-      return
-    }
-    const mine = this.run
-    const isSame = mine?.turn === stored.turn && mine.attempt === stored.attempt && mine.openedBy === stored.openedBy
-    const run =
-      isSame && mine !== undefined
-        ? mine
-        : { ...pendingRun(stored.turn), attempt: stored.attempt, openedBy: stored.openedBy }
-    this.run = run
-    for (const [part, slice] of stored.tapes.entries()) {
-      const tape = run.tapes[part] ?? newTape(run)
-      if (slice.at <= tape.length) tape.append(slice.text.subarray(tape.length - slice.at))
-    }
-  }
-
-  #isComplete(reply: Extract<OpenReply, { kind: 'ok' }>): boolean {
-    if (this.head.seq !== reply.head.seq || this.head.mark !== reply.head.mark) return false
-    return (reply.run?.tapes ?? []).every((tape, part) => (this.run?.tapes[part]?.length ?? 0) >= tape.length)
   }
 
   #live(): void {

@@ -1,5 +1,5 @@
-import { type FeedRun, isOf } from './feed-run.ts'
-import type { LogTail } from './log-tail.ts'
+import { isOf } from './feed-run.ts'
+import type { FeedView } from './feed-view.ts'
 import type { Fence, LogPosition } from './session-log.ts'
 
 /**
@@ -31,9 +31,10 @@ export class HeardMeanwhile {
     this.#isDoubted = true
   }
 
-  isIn(tail: LogTail, run: FeedRun | undefined): boolean {
-    if (this.#isDoubted || (this.#record !== undefined && !tail.knows(this.#record))) return false
+  isIn(view: FeedView): boolean {
+    if (this.#isDoubted || (this.#record !== undefined && !view.knows(this.#record))) return false
     const delta = this.#delta
+    const { run } = view
     return delta === undefined || (isOf(run, delta.fence) && (run?.tapes[delta.part]?.length ?? 0) >= delta.end)
   }
 }
