@@ -10,6 +10,7 @@ import { type Refusal, refusal } from '../protocol/error.ts'
 import { deltaTextBytes } from '../protocol/limits.ts'
 import type { Usage } from '../protocol/shapes.ts'
 import { AnswerText } from './answer-text.ts'
+import { Delivery } from './delivery.ts'
 import { repeatMinMs, repeatSpreadMs } from './limits.ts'
 import { hearNudges, type Nudges } from './nudges.ts'
 import type {
@@ -24,6 +25,7 @@ import type {
   TurnTelemetry,
 } from './ports.ts'
 import { startTurn, stepTurn, wakeAtMs } from './turn.ts'
+import { TurnMeter } from './turn-meter.ts'
 import {
   type ClaimReply,
   failed,
@@ -95,26 +97,19 @@ class TurnProducer implements Producer {
   readonly #claim: Claim
   readonly #options: ProducerOptions
   readonly #ports: ProducerPorts
-  readonly #estimate: (units: number, bytes: number) => number
   readonly #text: AnswerText
   readonly #filter = wellFormed()
   readonly #end = Promise.withResolvers<Stopped>()
-  readonly #acceptedMs: number
+  readonly #meter: TurnMeter
+  readonly #delivery: Delivery
   readonly #records: WrittenRecords
   readonly #nudges: Nudges
 
   #lastFence: Fence
   #state: TurnState
   #call: ProviderCall | undefined
-  #calledMs = 0
-  #lastTextMs = 0
-  #units = 0
-  #promptTokens = 0
-  #usage: ProviderEnd['usage']
   /** Answers of operations before this one are dropped. */
   #flight = 0
-  #deliveredAttempt = 0
-  #deliveredBytes = 0
   /** When the oldest text that is not in an append arrived, and that of the append in flight. */
   #waitingSinceMs = 0
   #arrivedMs = 0
@@ -122,7 +117,6 @@ class TurnProducer implements Producer {
   #timerAtMs = Number.POSITIVE_INFINITY
   #cancelTimer: () => void = () => undefined
   #isBroken = false
-  #hasBegun = false
   #queue: TurnEvent[] = []
   #isStepping = false
 
@@ -136,11 +130,12 @@ class TurnProducer implements Producer {
     this.#lastFence = { token: claim.token, turn: claim.turn, attempt: 0 }
     this.#options = options
     this.#ports = ports
-    this.#estimate = estimate
     this.#text = new AnswerText(options.tapeBytes)
     this.#records = writtenRecords(claim.turn, options.model, ports.clock.nowMs)
-    this.#acceptedMs = ports.clock.monotonicMs()
-    const first = startTurn({ ...claim.start, nowMs: this.#acceptedMs }, options)
+    this.#delivery = new Delivery(claim.session, this.#text, ports.audience)
+    const nowMs = ports.clock.monotonicMs()
+    this.#meter = new TurnMeter(nowMs, ports.telemetry, estimate)
+    const first = startTurn({ ...claim.start, nowMs }, options)
     this.#state = first.state
     this.#nudges = hearNudges(
       claim.session,
@@ -162,22 +157,21 @@ class TurnProducer implements Producer {
 
   called(call: ProviderCall, promptTokens: number): void {
     this.#call = call
-    this.#promptTokens = promptTokens
-    this.#calledMs = this.#ports.clock.monotonicMs()
+    const nowMs = this.#ports.clock.monotonicMs()
+    this.#meter.called(nowMs, promptTokens)
     if (!this.isOpen) return call.close()
-    this.#step({ type: 'called', nowMs: this.#calledMs })
+    this.#step({ type: 'called', nowMs })
   }
 
   began(): void {
-    this.#hasBegun = true
+    this.#meter.began()
   }
 
   text(piece: string): void {
     if (this.#state.phase !== 'streaming' || piece === '') return
     try {
       const nowMs = this.#ports.clock.monotonicMs()
-      this.#measure(nowMs)
-      this.#units += piece.length
+      this.#meter.text(nowMs, piece.length)
       if (this.#text.sizeBytes === this.#sentBytes) this.#waitingSinceMs = nowMs
       const fits = this.#text.push(this.#filter.push(piece))
       const sizeBytes = this.#text.sizeBytes
@@ -189,7 +183,7 @@ class TurnProducer implements Producer {
 
   finish(end: ProviderEnd): void {
     if (!this.isOpen) return
-    this.#usage = end.usage
+    this.#meter.finished(end.usage)
     this.#text.push(this.#filter.end())
     const { finishReason } = end
     const nowMs = this.#ports.clock.monotonicMs()
@@ -308,26 +302,15 @@ class TurnProducer implements Producer {
     return this.#lastFence
   }
 
-  /** Of a fence each byte once: bytes that a rolled-back store takes again were shown already, and are the same. */
   #deliver(attempt: number, to: number): void {
     // A broken turn's watchers read the store when it stopped.
-    if (this.#isBroken) return
-    if (attempt !== this.#deliveredAttempt) {
-      this.#deliveredAttempt = attempt
-      this.#deliveredBytes = 0
-    }
-    while (this.#deliveredBytes < to) {
-      const at = this.#deliveredBytes
-      const text = this.#text.slice(at, Math.min(deltaTextBytes, to - at))
-      this.#deliveredBytes = at + text.length
-      this.#ports.audience.delivered(this.#claim.session, this.#fence(attempt), 0, at, text, this.#arrivedMs)
-    }
+    if (!this.#isBroken) this.#delivery.upTo(to, this.#fence(attempt), this.#arrivedMs)
   }
 
   #endTurn(attempt: number, outcome: Outcome): void {
     const { session, token, turn } = this.#claim
     const sums = this.#text.sums()
-    const record = this.#records.terminal(attempt, outcome, sums, this.#usageNow())
+    const record = this.#records.terminal(attempt, outcome, sums, this.#meter.usage(this.#text.sizeBytes))
     const parts = sums.bytes === 0 ? [] : [{ bytes: sums.bytes, sha1: sums.sha1 }]
     const ending = this.#ports.log.end({ session, token, turn, attempt, record, parts })
     this.#fly(ending, (reply, nowMs) => ({ type: 'ended', nowMs, reply }))
@@ -381,7 +364,7 @@ class TurnProducer implements Producer {
     this.#guard(() => this.#nudges.close())
     this.#guard(() => this.#ports.audience.stopped(this.#claim.session))
     this.#guard(() => this.#ports.telemetry.stopped(reason))
-    const stopped = { reason, usage: this.#usageNow() }
+    const stopped = { reason, usage: this.#meter.usage(this.#text.sizeBytes) }
     this.#end.resolve(outcome === undefined ? stopped : { ...stopped, outcome })
   }
 
@@ -395,21 +378,6 @@ class TurnProducer implements Producer {
         'bug',
       )
     }
-  }
-
-  #usageNow(): Usage {
-    if (this.#usage !== undefined) return { ...this.#usage, source: 'exact' }
-    // What the provider refused or never began is not known to cost anything.
-    if (!this.#hasBegun) return { inputTokens: 0, outputTokens: 0, source: 'unknown' }
-    const outputTokens = this.#estimate(this.#units, this.#text.sizeBytes)
-    return { inputTokens: this.#promptTokens, outputTokens, source: 'estimated' }
-  }
-
-  #measure(nowMs: number): void {
-    const { telemetry } = this.#ports
-    if (this.#lastTextMs === 0) telemetry.firstToken(nowMs - this.#acceptedMs, nowMs - this.#calledMs)
-    else telemetry.tokenGap(nowMs - this.#lastTextMs)
-    this.#lastTextMs = nowMs
   }
 }
 
