@@ -44,9 +44,11 @@ async function serveUntilAsked(
   const scheme = config.tls.kind === 'on' ? 'https' : 'http'
   const host = gateway.host.includes(':') ? `[${gateway.host}]` : gateway.host
   const url = `${scheme}://${host}:${gateway.port}`
+  // Before anybody is told: who reads the address may answer with a signal at once.
+  const asked = untilAsked(gateway)
   telemetry.log.info({ url }, 'listening')
   ready(gateway, url)
-  await untilAsked(gateway)
+  await asked
 }
 
 function untilAsked(gateway: Gateway): Promise<void> {
