@@ -54,7 +54,6 @@ export class MarkdownView {
     const { finished, open } = this.#splitter.advance(this.#text, this.#isFinal)
     for (const block of finished) this.#finish(block)
     if (open !== undefined) this.#showOpen(open)
-    this.#root.classList.toggle('growing', !this.#isFinal)
     const nowMs = performance.now()
     this.#restUntilMs = nowMs + (nowMs - beganMs - 1) * restFactor
   }

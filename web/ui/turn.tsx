@@ -170,7 +170,12 @@ function Thumbs({ turn, actions }: Pick<TurnProps, 'turn' | 'actions'>) {
 function facts({ model, usage }: TurnView): string {
   const tokens = usage === undefined || usage.source === 'unknown' ? undefined : usage.outputTokens
   const about = usage?.source === 'estimated' ? 'about ' : ''
-  return [model, tokens === undefined ? undefined : `${about}${tokens.toLocaleString('en')} tokens`]
+  return [model, tokens === undefined ? undefined : `${about}${grouped(tokens)} tokens`]
     .filter((fact) => fact !== undefined)
     .join(' · ')
+}
+
+/** With commas. `toLocaleString` takes 50 ms the first time, in the frame in which the answer ends. */
+function grouped(count: number): string {
+  return String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ',')
 }
