@@ -1,6 +1,6 @@
 import type { Down } from '../protocol/down.ts'
 import { protocolVersion } from '../protocol/version.ts'
-import { type Answer, type AnswerSource, createAnswer } from './answer.ts'
+import { type AnswerSource, createAnswer } from './answer.ts'
 import type { CallOutcome, Effect, Input } from './event.ts'
 import { createNotifier } from './notifier.ts'
 import {
@@ -13,7 +13,7 @@ import {
 } from './options.ts'
 import type { HandlePort } from './session-handle.ts'
 import { SluiceError } from './sluice-error.ts'
-import type { ClientState, NewMessage, Session, Stats, Unnumbered } from './state.ts'
+import type { ClientState, Session, Stats, TokenReason } from './state.ts'
 import { initialState, step } from './step.ts'
 import type { ConnectionState } from './view.ts'
 import { listenForWaking } from './waking.ts'
@@ -31,30 +31,172 @@ export interface ConnectionShell {
   close(): void
   /** The name of the first session that fits. */
   find(fits: (session: Session) => boolean): string | undefined
-  /** Rejects with `SluiceError`. */
-  call(local: string | undefined, request: Unnumbered): Promise<Down>
 }
 
 export function createConnectionShell(options: ClientOptions): ConnectionShell {
+  const random = options.random ?? Math.random
+  let stopListening: (() => void) | undefined
+  const { dispatch, state } = createStepper(options, random, (effects, before) => {
+    for (const effect of effects) act(effect)
+    notifier.changed(before)
+  })
+  const notifier = createNotifier(state)
+  const { tell, ...asking } = createAsking(dispatch)
+  const act = createWire(options, dispatch, tell)
+
+  return {
+    port: {
+      session: (local) => state().sessions.get(local),
+      view: notifier.view,
+      dispatch,
+      ...asking,
+      randomId: () => randomId(random),
+      subscribe: notifier.subscribeView,
+      release(local) {
+        dispatch({ type: 'unwatch', local })
+        notifier.forget(local)
+      },
+    },
+    connection: notifier.connection,
+    stats() {
+      const { stats } = state()
+      return { ...stats, reconnects: Math.max(0, stats.reconnects) }
+    },
+    subscribe: notifier.subscribe,
+    connect() {
+      stopListening ??= listenForWaking(() => dispatch({ type: 'wake' }))
+      dispatch({ type: 'connect' })
+    },
+    close() {
+      stopListening?.()
+      stopListening = undefined
+      dispatch({ type: 'close' })
+    },
+    find: (fits) => [...state().sessions.values()].find(fits)?.local,
+  }
+}
+
+type Dispatch = (input: Input) => void
+
+/** Sockets and tokens. Throws `TypeError` when there is no class to make sockets of. */
+function createWire(
+  options: ClientOptions,
+  dispatch: Dispatch,
+  tell: (effect: ToldEffect) => void,
+): (effect: Effect) => void {
   // Boundary: the platform's class has more overloads than are used here, and may be missing.
   const WebSocketOf = options.WebSocket ?? (globalThis.WebSocket as WebSocketClass | undefined)
   if (WebSocketOf === undefined) throw new TypeError('unable to connect: no global WebSocket; pass options.WebSocket')
-  const Dialled: WebSocketClass = WebSocketOf
-  const now = options.now ?? steadyClock()
-  const random = options.random ?? Math.random
   const url = socketUrl(options.url)
-
-  let state: ClientState = initialState({ client: options.client, ...(options.limits && { bounds: options.limits }) })
-  const events: Input[] = []
-  let isStepping = false
   const sockets = new Map<number, WebSocketLike>()
+
+  const dial = (socket: number): void => {
+    try {
+      const wire = new WebSocketOf(url, [protocolVersion])
+      sockets.set(socket, wire)
+      wire.onopen = () => dispatch({ type: 'socket-opened', socket })
+      wire.onmessage = ({ data }: { readonly data: unknown }) => {
+        if (sockets.has(socket)) dispatch(readFrame(socket, data))
+      }
+      // Some phones say `null` for what they do not know.
+      wire.onclose = ({ code, reason }: { readonly code?: number | null; readonly reason?: string | null }) => {
+        if (sockets.delete(socket))
+          dispatch({ type: 'socket-closed', socket, code: code ?? 1006, reason: reason ?? '' })
+      }
+      // A close follows every error, and says more.
+      wire.onerror = () => undefined
+    } catch (error) {
+      // No WebSocket can be made from this address, now or later.
+      dispatch({ type: 'socket-closed', socket, code: 4500, reason: String(error) })
+    }
+  }
+
+  function fetchToken(ticket: number, reason: TokenReason): void {
+    const fetched = async () => options.getToken(reason)
+    const failed = () => dispatch({ type: 'token-failed', ticket })
+    fetched().then((token) => (token ? dispatch({ type: 'token', ticket, token }) : failed()), failed)
+  }
+
+  return (effect) => {
+    switch (effect.type) {
+      case 'dial':
+        return dial(effect.socket)
+      case 'transmit':
+        return sockets.get(effect.socket)?.send(JSON.stringify(effect.frame))
+      case 'hang-up':
+        sockets.get(effect.socket)?.close(effect.code)
+        sockets.delete(effect.socket)
+        return
+      case 'fetch-token':
+        return fetchToken(effect.ticket, effect.reason)
+      default:
+        return tell(effect)
+    }
+  }
+}
+
+/** What was asked of the session and the gateway, and `tell`, by which those who asked hear of it. */
+function createAsking(
+  dispatch: Dispatch,
+): Pick<HandlePort, 'call' | 'send'> & { readonly tell: (effect: ToldEffect) => void } {
   const answers = new Map<string, AnswerSource>()
   const calls = new Map<number, (outcome: CallOutcome) => void>()
   let callCount = 0
+  return {
+    call(local, request) {
+      const call = ++callCount
+      return new Promise((resolve, reject) => {
+        calls.set(call, (outcome) =>
+          outcome.kind === 'ok' ? resolve(outcome.frame) : reject(new SluiceError(outcome.error)),
+        )
+        dispatch({ type: 'call', call, local, request })
+      })
+    },
+    send(local, message) {
+      const { messageId } = message
+      const key = answerKey({ local, messageId })
+      let source = answers.get(key)
+      if (source === undefined) {
+        source = createAnswer(messageId, () => dispatch({ type: 'cancel', local, messageId }))
+        answers.set(key, source)
+        dispatch({ type: 'send', local, message })
+      }
+      return source.answer
+    },
+    tell(effect) {
+      if (effect.type === 'called') {
+        const { call, outcome } = effect
+        calls.get(call)?.(outcome)
+        calls.delete(call)
+        return
+      }
+      const key = answerKey(effect)
+      const source = answers.get(key)
+      if (effect.type === 'text') return source?.add(effect.text)
+      if (effect.type === 'cut') return source?.cut(effect.text, effect.isRepeat)
+      source?.end(effect.result)
+      answers.delete(key)
+    },
+  }
+}
+
+type ToldEffect = Extract<Effect, { type: 'text' | 'cut' | 'answered' | 'called' }>
+
+/**
+ * Holds the state and the one timer. Events are taken one at a time: what is dispatched by `act` waits for its turn.
+ * `changed` is told the state before each of them.
+ */
+function createStepper(
+  options: ClientOptions,
+  random: () => number,
+  stepped: (effects: readonly Effect[], before: ClientState) => void,
+): { dispatch: Dispatch; state(): ClientState } {
+  const now = options.now ?? steadyClock()
+  let state = initialState({ client: options.client, ...(options.limits && { bounds: options.limits }) })
+  const events: Input[] = []
+  let isStepping = false
   let timer: ReturnType<typeof setTimeout> | undefined
   let timerMs = Number.POSITIVE_INFINITY
-  let stopListening: (() => void) | undefined
-  const notifier = createNotifier(() => state)
 
   function dispatch(input: Input): void {
     events.push(input)
@@ -78,10 +220,9 @@ export function createConnectionShell(options: ClientOptions): ConnectionShell {
     } catch (error) {
       // Without schemas at runtime, a frame of a wrong shape shows only here. The state is as it was before it.
       if (input.type !== 'frame') throw error
-      events.push({ type: 'malformed', socket: input.socket })
+      dispatch({ type: 'malformed', socket: input.socket })
     }
-    for (const effect of effects) act(effect)
-    notifier.changed(before)
+    stepped(effects, before)
   }
 
   function arm(): void {
@@ -95,115 +236,7 @@ export function createConnectionShell(options: ClientOptions): ConnectionShell {
     }, waitMs)
   }
 
-  function act(effect: Effect): void {
-    switch (effect.type) {
-      case 'text':
-        return answers.get(answerKey(effect))?.add(effect.text)
-      case 'cut':
-        return answers.get(answerKey(effect))?.cut(effect.text, effect.isRepeat)
-      case 'answered':
-        answers.get(answerKey(effect))?.end(effect.result)
-        answers.delete(answerKey(effect))
-        return
-      case 'called':
-        calls.get(effect.call)?.(effect.outcome)
-        calls.delete(effect.call)
-        return
-      case 'dial':
-        return dial(effect.socket)
-      case 'transmit':
-        return sockets.get(effect.socket)?.send(JSON.stringify(effect.frame))
-      case 'hang-up':
-        sockets.get(effect.socket)?.close(effect.code)
-        sockets.delete(effect.socket)
-        return
-      case 'fetch-token':
-        fetchToken(effect.ticket, effect.reason)
-    }
-  }
-
-  function dial(socket: number): void {
-    const closed = (code: number, reason: string) => {
-      if (sockets.delete(socket)) dispatch({ type: 'socket-closed', socket, code, reason })
-    }
-    try {
-      const wire = new Dialled(url, [protocolVersion])
-      sockets.set(socket, wire)
-      wire.onopen = () => dispatch({ type: 'socket-opened', socket })
-      wire.onmessage = ({ data }: { readonly data: unknown }) => {
-        if (sockets.has(socket)) dispatch(readFrame(socket, data))
-      }
-      wire.onclose = ({ code, reason }: { readonly code?: number; readonly reason?: string }) =>
-        closed(code ?? 1006, reason ?? '')
-      // A close follows every error, and says more.
-      wire.onerror = () => undefined
-    } catch (error) {
-      // No WebSocket can be made from this address, now or later.
-      events.push({ type: 'socket-closed', socket, code: 4500, reason: String(error) })
-    }
-  }
-
-  function fetchToken(ticket: number, reason: Parameters<ClientOptions['getToken']>[0]): void {
-    const fetched = async () => options.getToken(reason)
-    fetched().then(
-      (token) => dispatch(token ? { type: 'token', ticket, token } : { type: 'token-failed', ticket }),
-      () => dispatch({ type: 'token-failed', ticket }),
-    )
-  }
-
-  function call(local: string | undefined, request: Unnumbered): Promise<Down> {
-    const number = ++callCount
-    return new Promise((resolve, reject) => {
-      calls.set(number, (outcome) =>
-        outcome.kind === 'ok' ? resolve(outcome.frame) : reject(new SluiceError(outcome.error)),
-      )
-      dispatch({ type: 'call', call: number, local, request })
-    })
-  }
-
-  function send(local: string, message: NewMessage): Answer {
-    const { messageId } = message
-    const key = answerKey({ local, messageId })
-    const known = answers.get(key)
-    if (known !== undefined) return known.answer
-    const source = createAnswer(messageId, () => dispatch({ type: 'cancel', local, messageId }))
-    answers.set(key, source)
-    dispatch({ type: 'send', local, message })
-    return source.answer
-  }
-
-  return {
-    port: {
-      session: (local) => state.sessions.get(local),
-      view: notifier.view,
-      dispatch,
-      call,
-      send,
-      randomId: () => randomId(random),
-      subscribe: notifier.subscribeView,
-      release(local) {
-        dispatch({ type: 'unwatch', local })
-        notifier.forget(local)
-      },
-    },
-    connection: notifier.connection,
-    stats: () => ({ ...state.stats, reconnects: Math.max(0, state.stats.reconnects) }),
-    subscribe: notifier.subscribe,
-    connect() {
-      stopListening ??= listenForWaking(() => dispatch({ type: 'wake' }))
-      dispatch({ type: 'connect' })
-    },
-    close() {
-      stopListening?.()
-      stopListening = undefined
-      dispatch({ type: 'close' })
-    },
-    find(fits) {
-      for (const session of state.sessions.values()) if (fits(session)) return session.local
-      return undefined
-    },
-    call,
-  }
+  return { dispatch, state: () => state }
 }
 
 function answerKey({ local, messageId }: { readonly local: string; readonly messageId: string }): string {

@@ -1,7 +1,7 @@
 import type { DownOf } from '../protocol/down.ts'
 import { createConnectionShell } from './connection-shell.ts'
 import type { ClientOptions } from './options.ts'
-import { createHandle, type SessionHandle } from './session-handle.ts'
+import { createHandle, type HandlePort, type SessionHandle } from './session-handle.ts'
 import type { Creation, Stats, Target } from './state.ts'
 import type { ConnectionState } from './view.ts'
 
@@ -35,20 +35,22 @@ export function createClient(options: ClientOptions): SluiceClient {
   const handles = new Map<string, number>()
   let locals = 0
 
-  const port = { ...shell.port, release }
-  function release(local: string): void {
-    const count = (handles.get(local) ?? 1) - 1
-    handles.set(local, count)
-    if (count > 0) return
-    handles.delete(local)
-    shell.port.release(local)
+  const port: HandlePort = {
+    ...shell.port,
+    release(local) {
+      const count = (handles.get(local) ?? 1) - 1
+      handles.set(local, count)
+      if (count > 0) return
+      handles.delete(local)
+      shell.port.release(local)
+    },
   }
 
   function handle(known: string | undefined, target: Target): SessionHandle {
     const local = known ?? `s${++locals}`
-    if (known === undefined) shell.port.dispatch({ type: 'watch', local, target })
+    if (known === undefined) port.dispatch({ type: 'watch', local, target })
     handles.set(local, (handles.get(local) ?? 0) + 1)
-    return createHandle(port, local, shell.port.session(local)?.creation?.key)
+    return createHandle(port, local, port.session(local)?.creation?.key)
   }
 
   return {
@@ -60,22 +62,22 @@ export function createClient(options: ClientOptions): SluiceClient {
     },
     subscribe: shell.subscribe,
     connect: shell.connect,
-    wake: () => shell.port.dispatch({ type: 'wake' }),
+    wake: () => port.dispatch({ type: 'wake' }),
     close: shell.close,
     session: (id) =>
       handle(
         shell.find((session) => session.id === id),
         { id },
       ),
-    newSession({ key = shell.port.randomId(), ...rest } = {}) {
+    newSession({ key = port.randomId(), ...rest } = {}) {
       const creation = { key, ...rest }
       return handle(
         shell.find((session) => session.creation?.key === key),
         { creation },
       )
     },
-    async listSessions(page = {}) {
-      const frame = await shell.call(undefined, { type: 'session.list', ...page })
+    async listSessions(page) {
+      const frame = await port.call(undefined, { type: 'session.list', ...page })
       return frame.type === 'session.page' ? frame : { sessions: [] }
     },
   }

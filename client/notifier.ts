@@ -74,7 +74,7 @@ export function createNotifier(current: () => ClientState): Notifier {
       if (isPlanned || checks.size === 0) return
       isPlanned = true
       // queueMicrotask is missing on some phones.
-      Promise.resolve().then(tell, undefined)
+      void Promise.resolve().then(tell)
     },
     connection: () => connection,
     view,

@@ -63,8 +63,8 @@ export interface HandlePort {
   session(local: string): Session | undefined
   view(local: string): SessionView
   dispatch(input: Input): void
-  /** Rejects with `SluiceError`. */
-  call(local: string, request: Unnumbered): Promise<Down>
+  /** Of a session, or of none. Rejects with `SluiceError`. */
+  call(local: string | undefined, request: Unnumbered): Promise<Down>
   send(local: string, message: NewMessage): Answer
   randomId(): string
   subscribe(local: string, listener: (view: SessionView) => void): () => void
