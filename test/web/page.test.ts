@@ -8,13 +8,13 @@ import { testedTransports } from '../support/transports.ts'
 import { BreakableWire } from './breakable-wire.ts'
 import { buildPage } from './built-page.ts'
 import { launchChromium } from './chromium.ts'
+import { counting, numbers } from './counting.ts'
 import { PageDriver } from './page-driver.ts'
+import { describeSurroundings } from './page-surroundings.ts'
+import { describeUse } from './page-use.ts'
 
-/** An answer of so many numbers at a pace that leaves time to look at it. */
-const counting = (tokens: number, tps: number) => `Count, please.\n[[answer=count tokens=${tokens} tps=${tps}]]`
 /** One that only Stop ends, so that no test depends on being quick. */
 const endless = counting(100_000, 100)
-const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1).join(' ')
 
 let browser: Browser
 beforeAll(async () => {
@@ -181,29 +181,6 @@ describe.each(testedTransports)('the page over %s', (transport) => {
     await tab.hasCompleted(1)
   })
 
-  it('[WEB-9] keeps a draft through a reload', async () => {
-    const tab = await openTab()
-    await tab.composer.fill('half a thought')
-    await tab.page.reload()
-    await tab.composer.waitFor()
-    expect(await tab.composer.inputValue()).toBe('half a thought')
-  })
-
-  it('[WEB-10] does not send while an input method composes, and Shift+Enter is a new line', async () => {
-    const tab = await openTab()
-    await tab.composer.fill('日本')
-    await tab.composer.dispatchEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true, cancelable: true })
-    await tab.composer.dispatchEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true })
-    await tab.composer.press('End')
-    await tab.composer.press('Shift+Enter')
-    await tab.composer.pressSequentially('語')
-    expect(await tab.composer.inputValue()).toBe('日本\n語')
-    expect(await tab.turns.count()).toBe(0)
-    await tab.composer.press('Enter')
-    await tab.hasCompleted(1)
-    expect(await tab.page.getByTestId('question').textContent()).toBe('日本\n語')
-  })
-
   it('[WEB-11] shows markup from the model and the user as text', async () => {
     const tab = await openTab()
     const hostile = [
@@ -299,43 +276,6 @@ describe.each(testedTransports)('the page over %s', (transport) => {
     await tab.button('Jump to latest').waitFor({ state: 'detached' })
   })
 
-  it('[WEB-14] can be used with the keyboard alone', async () => {
-    const tab = await openTab()
-    const { keyboard } = tab.page
-    const focusOn = async (name: RegExp, key: 'Tab' | 'Shift+Tab') => {
-      for (let presses = 0; presses < 40; presses++) {
-        await keyboard.press(key)
-        const label = await tab.page.evaluate(() => {
-          const { activeElement } = document
-          return activeElement?.getAttribute('aria-label') ?? activeElement?.textContent ?? ''
-        })
-        if (name.test(label)) return
-      }
-      throw new Error(`${name} cannot be reached with ${key}`)
-    }
-    await focusOn(/^Message$/, 'Tab')
-    await keyboard.type('Hello')
-    await keyboard.press('Enter')
-    await tab.hasCompleted(1)
-    await focusOn(/^Good answer$/, 'Shift+Tab')
-    await keyboard.press('Space')
-    await tab.page.locator('[aria-label="Good answer"][aria-pressed=true]').waitFor()
-    await focusOn(/^Edit message$/, 'Shift+Tab')
-    await keyboard.press('Enter')
-    await keyboard.press('ControlOrMeta+a')
-    await keyboard.type(counting(6, 0).replace('\n', ''))
-    await keyboard.press('Escape')
-    await tab.page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Edit message')
-    await focusOn(/^Rename/, 'Shift+Tab')
-    await keyboard.press('Enter')
-    await keyboard.type('By keyboard')
-    await keyboard.press('Enter')
-    await tab.page.getByRole('heading', { level: 1, name: 'By keyboard' }).waitFor()
-    await focusOn(/^New conversation$/, 'Shift+Tab')
-    await keyboard.press('Enter')
-    await tab.page.getByText('What would you like to know?').waitFor()
-  })
-
   it('[WEB-15] lists, renames and deletes conversations, in every tab', async () => {
     const tab = await openTab()
     await tab.ask('The first one')
@@ -390,23 +330,6 @@ describe.each(testedTransports)('the page over %s', (transport) => {
     expect(await tab.lastAnswer()).toBe(numbers(50))
   })
 
-  it('[WEB-18] tells screen readers of the finished answer, once', async () => {
-    const tab = await openTab()
-    await tab.page.evaluate(() => {
-      const said: string[] = []
-      Object.assign(window, { said })
-      const region = document.querySelector('[data-testid=announcer]')
-      if (region === null) return
-      new MutationObserver(() => {
-        if (region.textContent) said.push(region.textContent)
-      }).observe(region, { childList: true, characterData: true, subtree: true })
-    })
-    await tab.ask(counting(100, 200))
-    await tab.hasCompleted(1)
-    await tab.page.waitForFunction(() => Reflect.get(window, 'said').length > 0)
-    expect(await tab.page.evaluate(() => Reflect.get(window, 'said'))).toEqual([`Answer: ${numbers(100)}`])
-  })
-
   it('[WEB-19] never draws a finished block again', async () => {
     const tab = await openTab()
     const blocks = ['# Title', 'A **bold** word.', '- one\n- two', '```js\nlet a = 1\n```', `${numbers(9_000)}.`]
@@ -427,47 +350,11 @@ describe.each(testedTransports)('the page over %s', (transport) => {
     })
     expect(kept).toEqual([5, 5, true])
   })
+
+  describeUse(openTab)
 })
 
-describe('the page in its surroundings', () => {
-  let gateway: TestGateway
-  beforeAll(async () => {
-    gateway = await startTestGateway()
-  })
-  afterAll(() => gateway[Symbol.asyncDispose]())
-
-  it('[WEB-24] lays the conversations over a phone, and gives the focus back', async () => {
-    const context = await browser.newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true })
-    const tab = await PageDriver.open(context, gateway.httpUrl)
-    const menu = tab.page.getByRole('button', { name: 'Conversations', exact: true })
-    await tab.button('New conversation').waitFor({ state: 'hidden' })
-    await menu.click()
-    await tab.button('New conversation').waitFor()
-    expect(await tab.page.evaluate(() => document.querySelector('main')?.inert)).toBe(true)
-    await tab.page.keyboard.press('Escape')
-    await tab.button('New conversation').waitFor({ state: 'hidden' })
-    await tab.page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Conversations')
-    await tab.ask(`A long word: ${'x'.repeat(300)}\n\n| ${'wide cell | '.repeat(20)}\n[[answer=echo]]`)
-    await tab.hasCompleted(1)
-    // Nothing sticks out sideways.
-    expect(await tab.page.evaluate(() => document.documentElement.scrollWidth)).toBe(390)
-    expect(await tab.page.getByTestId('scroller').evaluate(({ scrollWidth }) => scrollWidth)).toBeLessThanOrEqual(390)
-    await context.close()
-  })
-
-  it('[WEB-25] follows the theme of the system until the user chooses one, which is kept', async () => {
-    const context = await browser.newContext({ colorScheme: 'dark' })
-    const tab = await PageDriver.open(context, gateway.httpUrl)
-    const isDark = () => tab.page.evaluate(() => getComputedStyle(document.body).backgroundColor === 'rgb(23, 25, 27)')
-    expect(await isDark()).toBe(true)
-    await tab.button('Light theme').click()
-    expect(await isDark()).toBe(false)
-    await tab.page.reload()
-    await tab.button('Dark theme').click()
-    expect(await isDark()).toBe(true)
-    await context.close()
-  })
-})
+describeSurroundings(() => browser)
 
 it('[WEB-23] is small: at most 80 KB of script, compressed', async () => {
   const assets = resolve(import.meta.dirname, '../../web/dist/assets')
@@ -476,34 +363,3 @@ it('[WEB-23] is small: at most 80 KB of script, compressed', async () => {
   expect(sizes.length).toBeGreaterThan(0)
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(80_000)
 })
-
-describe('the page of a gateway with keys', () => {
-  it('[WEB-20] asks for a token, says when it is refused, and goes on with the right one', async () => {
-    const secret = 'a secret of forty characters and not less'
-    const env = { SLUICE_JWT_SECRET: secret, SLUICE_JWT_ISSUER: '*', SLUICE_JWT_AUDIENCE: '*' }
-    await using gateway = await startTestGateway({ env })
-    const context = await browser.newContext()
-    const page = await context.newPage()
-    await page.goto(gateway.httpUrl)
-    const field = page.getByRole('textbox', { name: 'Token' })
-    await field.fill('nonsense')
-    await field.press('Tab')
-    await page.getByRole('button', { name: 'Connect' }).click()
-    await page.getByText('did not accept the last token').waitFor()
-    await field.fill(`\n  ${await signed(secret)} \n`)
-    await page.getByRole('button', { name: 'Connect' }).click()
-    await page.getByRole('textbox', { name: 'Message' }).fill('Signed in?')
-    await page.keyboard.press('Enter')
-    await page.locator('[data-state=completed]').waitFor()
-    await context.close()
-  })
-})
-
-async function signed(secret: string): Promise<string> {
-  const { SignJWT } = await import('jose')
-  return new SignJWT({ scope: 'chat history' })
-    .setProtectedHeader({ alg: 'HS256' })
-    .setSubject('somebody')
-    .setExpirationTime('1h')
-    .sign(new TextEncoder().encode(secret))
-}

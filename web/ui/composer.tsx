@@ -3,7 +3,7 @@ import type { TurnView } from '../../client/index.ts'
 import type { Conversation, Shown } from '../chat/conversation.ts'
 import { browserStorage } from '../chat/storage.ts'
 import { SendIcon, StopIcon } from './icons.tsx'
-import { isSendKey } from './keys.ts'
+import { hasKeyboard, isSendKey } from './keys.ts'
 import { isEnded } from './turn.tsx'
 
 export interface ComposerProps {
@@ -27,7 +27,8 @@ export function Composer({ shown, conversation, suggestion }: ComposerProps) {
   // Not for another draft key: a new conversation that gets its id keeps what is written.
   useLayoutEffect(() => {
     put(browserStorage.read(draftKey) ?? '')
-    if (matchMedia('(hover: hover)').matches) field.current?.focus()
+    // On a phone it would raise the keyboard over what there is to read.
+    if (hasKeyboard()) field.current?.focus()
   }, [shown.key])
   useLayoutEffect(() => {
     if (suggestion === undefined) return
@@ -65,7 +66,7 @@ export function Composer({ shown, conversation, suggestion }: ComposerProps) {
           aria-label="Message"
           placeholder={isGone ? 'This conversation is gone' : 'Write a message'}
           disabled={isGone}
-          enterkeyhint="send"
+          enterkeyhint={hasKeyboard() ? 'send' : 'enter'}
           onInput={changed}
           onKeyDown={(event) => {
             if (!isSendKey(event)) return
