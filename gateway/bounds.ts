@@ -1,5 +1,7 @@
 /** What bounds a gateway beside the configured limits; each with its unit and what happens at it. */
 
+import { frameDownBytes } from '../protocol/limits.ts'
+
 /** Malformed frames that a socket may send before it is closed with 4501, and how fast it is forgiven, per second. */
 export const badFramesMax = 20
 export const badFramesForgivenPerSecond = 0.2
@@ -16,6 +18,31 @@ export const requestsWaitingMax = 128
 
 /** What a socket may have unanswered before its requests wait, in bytes. */
 export const unansweredForRequestsBytes = 512 * 1024
+
+/**
+ * What the records of one page may take as JSON, in bytes: further ones are left for the next page, and one that is
+ * larger alone goes without its text. The rest of the frame is for what stands around them.
+ */
+export const pageBytes = frameDownBytes - 64 * 1024
+
+/** What a delta's frame holds beside its text, at most, in bytes: so much of the room is left out when text is cut. */
+export const deltaHeadBytes = 384
+
+/** No delta is cut to less text than this, in bytes, however little room there is. */
+export const leastTextBytes = 256
+
+/** Room in a socket's window below which nothing is begun, in bytes: enough for the least delta, all of it escaped. */
+export const leastRoomBytes = deltaHeadBytes + 6 * leastTextBytes
+
+/** Records read at once for a reader that is behind its feed's tail; what is after them is read when these are sent. */
+export const fetchRecords = 20
+
+/** Text read at once for such a reader, in bytes, so that it fits a frame when JSON escapes all of it. */
+export const fetchTextBytes = 32 * 1024
+
+/** After a read that failed a reader's next one waits, from the first to the second of these, in milliseconds. */
+export const fetchAgainMinMs = 100
+export const fetchAgainMaxMs = 5_000
 
 /** Sessions whose owner a node remembers; the least recently asked for is forgotten and looked up again. */
 export const knownOwnersMax = 50_000

@@ -1,8 +1,9 @@
 import type { Down } from '../protocol/down.ts'
-import { deltaTextBytes, frameDownBytes } from '../protocol/limits.ts'
+import { deltaTextBytes } from '../protocol/limits.ts'
 import { isTerminal, type LogRecord } from '../protocol/record.ts'
 import type { RangeEncoder } from '../sessions/feed-tape.ts'
 import type { LogEntry } from '../sessions/session-log.ts'
+import { pageBytes } from './bounds.ts'
 
 /** Frames down as bytes. What many sockets get is encoded once and shared. */
 
@@ -20,9 +21,6 @@ export function liveRecordFrame(session: string, record: LogRecord, text?: strin
 export function encodeFrame(frame: Down): string {
   return JSON.stringify(frame)
 }
-
-/** JSON can make six bytes of one (\u0000): room is kept so that no frame is above `frameDownBytes`. */
-const pageBytes = frameDownBytes - 64 * 1024
 
 /** A record of a page: a terminal with its whole text, if that is not too long to be sent whole. */
 export function pageRecord(entry: LogEntry): LogRecord {

@@ -4,8 +4,9 @@ import type { Cursor, Metadata } from '../protocol/shapes.ts'
 import type { Feed, GoneReason } from '../sessions/feed.ts'
 import type { Feeds } from '../sessions/feeds.ts'
 import type { LogEntry, OpenReply, SessionInfo, SessionLog } from '../sessions/session-log.ts'
+import { fetchAgainMaxMs, fetchAgainMinMs, fetchRecords, fetchTextBytes, leastRoomBytes } from './bounds.ts'
 import { deltaEncoder, encodeFrame, fitPage, liveRecordFrame, pageRecord } from './frames.ts'
-import { leastRoomBytes, Reader, type ReaderAttempt, type ReaderOwner } from './reader.ts'
+import { Reader, type ReaderAttempt, type ReaderOwner } from './reader.ts'
 import { SendWindow } from './window.ts'
 
 /**
@@ -234,7 +235,7 @@ export class Outbox implements ReaderOwner {
     const { turn, attempt } = record
     const place = reader.attempt?.attempt === attempt ? reader.attempt : { turn, attempt, ends: [] }
     const at = place.ends[0] ?? 0
-    const maxBytes = Math.min(sliceBytes, this.#window.room - leastRoomBytes / 2)
+    const maxBytes = Math.min(fetchTextBytes, this.#window.room - leastRoomBytes / 2)
     const read = await this.#log.read({ session, turn, part: 0, at, maxBytes }).catch(() => undefined)
     if (!this.#isServed(reader)) return 'nothing'
     // No progress is as good as no answer: asked at once, it would be asked for ever.
@@ -287,19 +288,9 @@ const superseded = { kind: 'superseded' } as const
 /** What came of reading the store for a reader: it may have more to be sent, nothing newer, or no answer. */
 type Fetched = 'moved' | 'nothing' | 'away'
 
-/** After a read that failed a reader's next one waits, longer each time, in milliseconds. */
-const fetchAgainMinMs = 100
-const fetchAgainMaxMs = 5_000
-
 function rethrow(error: unknown): never {
   throw error
 }
-
-/** Records read at once for a reader that is behind its feed's tail. */
-const fetchRecords = 20
-
-/** Text read at once for such a reader, in bytes: escaped, it still fits a frame. */
-const sliceBytes = 32 * 1024
 
 /** `session.opened` for a reader whose cursor the store has judged, and where that reader then is. */
 export function openedFrame(

@@ -5,6 +5,7 @@ import type { Feed, GoneReason, Watcher } from '../sessions/feed.ts'
 import type { FeedRun } from '../sessions/feed-run.ts'
 import type { FeedTape } from '../sessions/feed-tape.ts'
 import type { LogPosition } from '../sessions/session-log.ts'
+import { deltaHeadBytes, leastTextBytes } from './bounds.ts'
 import { deltaEncoder, liveRecordFrame } from './frames.ts'
 
 /**
@@ -119,7 +120,7 @@ export class Reader implements Watcher {
   ): NextFrame {
     tape.encode ??= deltaEncoder(this.session, attempt.turn, attempt.attempt, part)
     const mostBytes = Math.min(frameDownBytes, roomBytes)
-    let textBytes = Math.max(leastTextBytes, Math.min(deltaTextBytes, roomBytes - frameHeadBytes))
+    let textBytes = Math.max(leastTextBytes, Math.min(deltaTextBytes, roomBytes - deltaHeadBytes))
     for (;;) {
       const end = tape.endOf(at, limit, textBytes)
       const frame = tape.frame(at, end, tape.encode)
@@ -132,15 +133,6 @@ export class Reader implements Watcher {
     }
   }
 }
-
-/** What a delta's frame holds beside its text, at most. */
-const frameHeadBytes = 384
-
-/** No delta is cut to less text than this, in bytes. */
-const leastTextBytes = 256
-
-/** Room in the window below which nothing is begun, in bytes: enough for the least delta, all of it escaped. */
-export const leastRoomBytes = frameHeadBytes + 6 * leastTextBytes
 
 /** The attempt a reader is in, as of its last record. */
 export interface ReaderAttempt {
