@@ -56,27 +56,17 @@ export function createTurns(given: TurnsPorts): Turns {
   const ports: RunPorts = { ...given, clock: given.clock ?? systemClock }
   const { clock, telemetry, logger } = ports
   const admission = createAdmission(options, clock)
-  const running = new Map<string, Producer>()
-  const whenIdle: (() => void)[] = []
+  const running = createRunning(clock)
   let isDraining = false
-  let isLeaving = false
 
   const start = (work: Work) => {
     const { turn } = work.claim
     if (running.has(turn)) return
-    const ended = runTurn(work, options, ports, (producer) => {
-      running.set(turn, producer)
-      // Accepted while the drain ran out: it is ended like the others.
-      if (isLeaving) producer.fail(leaving)
-    })
-    ended
+    runTurn(work, options, ports, (producer) => running.add(turn, producer))
       .catch((error: unknown) =>
         logger.error({ turn, error: error instanceof Error ? error.name : 'thrown' }, 'bug in a turn'),
       )
-      .finally(() => {
-        running.delete(turn)
-        if (running.size === 0) for (const tell of whenIdle.splice(0)) tell()
-      })
+      .finally(() => running.remove(turn))
   }
 
   const suspicions = createSuspicions(async (session, turn) => {
@@ -97,7 +87,7 @@ export function createTurns(given: TurnsPorts): Turns {
   const accept = async (request: SendRequest): Promise<SendReply> => {
     const receivedMs = clock.monotonicMs()
     if (isDraining) return refuse(refusal('unavailable', 'this gateway is going away; send again', unavailableRetryMs))
-    const acceptance = await acceptMessage(request, running.size, admission, options, ports)
+    const acceptance = await acceptMessage(request, running.count(), admission, options, ports)
     if (acceptance.kind === 'lapsed') suspicions.raise(request.session, acceptance.turn)
     if (acceptance.kind === 'lapsed' || acceptance.kind === 'refused') return refuse(acceptance.refusal)
     const { turn, seq } = acceptance
@@ -118,18 +108,49 @@ export function createTurns(given: TurnsPorts): Turns {
     },
     offersPrompt: (name) => ports.prompts.has(name),
     suspect: (session, turn) => suspicions.raise(session, turn),
-    running: () => running.size,
-    async drain(forMs) {
+    running: running.count,
+    drain(forMs) {
       isDraining = true
-      if (running.size === 0) {
+      return running.drain(forMs)
+    },
+  }
+}
+
+interface Running {
+  has(turn: string): boolean
+  count(): number
+  add(turn: string, producer: Producer): void
+  remove(turn: string): void
+  /** Waits `forMs` milliseconds for the last turn, then ends the rest as failed, and waits for those. */
+  drain(forMs: number): Promise<void>
+}
+
+function createRunning(clock: Clock): Running {
+  const producers = new Map<string, Producer>()
+  const whenIdle: (() => void)[] = []
+  let isLeaving = false
+  return {
+    has: (turn) => producers.has(turn),
+    count: () => producers.size,
+    add(turn, producer) {
+      producers.set(turn, producer)
+      // Accepted while the drain ran out: it is ended like the others.
+      if (isLeaving) producer.fail(leaving)
+    },
+    remove(turn) {
+      producers.delete(turn)
+      if (producers.size === 0) for (const tell of whenIdle.splice(0)) tell()
+    },
+    async drain(forMs) {
+      if (producers.size === 0) {
         isLeaving = true
         return
       }
       const idle = new Promise<void>((resolve) => whenIdle.push(resolve))
       await within(idle, forMs, clock)
       isLeaving = true
-      for (const producer of running.values()) producer.fail(leaving)
-      if (running.size > 0) await within(idle, drainEndMs, clock)
+      for (const producer of producers.values()) producer.fail(leaving)
+      if (producers.size > 0) await within(idle, drainEndMs, clock)
     },
   }
 }

@@ -15,7 +15,7 @@ export class FixedHistogram {
     this.#bounds = Float64Array.from(bounds)
     this.#counts = new Float64Array(bounds.length + 1)
     const metric = { name, help, type: 'histogram', aggregator: 'sum', get: async () => this.#read(name, help) }
-    // A registry asks a metric for its name and `get()` alone; its type names prom-client's four classes.
+    // Boundary: a registry asks a metric for its name and `get()` alone; its type names prom-client's four classes.
     registry.registerMetric(metric as unknown as Histogram)
   }
 

@@ -51,7 +51,12 @@ const socketSeconds = [0.1, 1, 10, 60, 300, 900, 3_600, 14_400, 43_200, 86_400]
 const httpSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 
 function turnMetrics(registry: Registry): TurnTelemetry {
-  const registers = [registry]
+  return { ...turnBeginnings(registry), ...turnEnds(registry) }
+}
+
+type Beginnings = 'turnAccepted' | 'turnRefused' | 'providerCalled' | 'firstToken' | 'tokenGap'
+
+function turnBeginnings(registry: Registry): Pick<TurnTelemetry, Beginnings> {
   const acceptance = new FixedHistogram(
     registry,
     'sluice_turn_acceptance_seconds',
@@ -80,6 +85,19 @@ function turnMetrics(registry: Registry): TurnTelemetry {
     'Between two pieces of text from the provider.',
     gapSeconds,
   )
+  return {
+    turnAccepted: (sinceReceivedMs) => acceptance.observe(sinceReceivedMs / 1_000),
+    turnRefused: (kind) => refused.inc({ kind }),
+    providerCalled: () => calls.inc(),
+    firstToken(sinceAcceptMs, sinceCallMs) {
+      firstToken.observe(sinceAcceptMs / 1_000)
+      providerFirstToken.observe(sinceCallMs / 1_000)
+    },
+    tokenGap: (gapMs) => gap.observe(gapMs / 1_000),
+  }
+}
+
+function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings> {
   const ended = counter(registry, 'sluice_turns_ended_total', 'Turns that ended, by end and error kind.', [
     'end',
     'error',
@@ -89,7 +107,7 @@ function turnMetrics(registry: Registry): TurnTelemetry {
     help: 'From the start of a turn to its terminal record.',
     labelNames: ['end'],
     buckets: turnSeconds,
-    registers,
+    registers: [registry],
   })
   const tokens = counter(registry, 'sluice_tokens_total', 'Tokens of ended turns, by type and how they are known.', [
     'type',
@@ -106,14 +124,6 @@ function turnMetrics(registry: Registry): TurnTelemetry {
   ])
   const stops = counter(registry, 'sluice_producer_stops_total', 'Producers that stopped, by reason.', ['reason'])
   return {
-    turnAccepted: (sinceReceivedMs) => acceptance.observe(sinceReceivedMs / 1_000),
-    turnRefused: (kind) => refused.inc({ kind }),
-    providerCalled: () => calls.inc(),
-    firstToken(sinceAcceptMs, sinceCallMs) {
-      firstToken.observe(sinceAcceptMs / 1_000)
-      providerFirstToken.observe(sinceCallMs / 1_000)
-    },
-    tokenGap: (gapMs) => gap.observe(gapMs / 1_000),
     turnEnded({ kind, error, durationMs, usage }) {
       ended.inc({ end: kind, error: error ?? 'none' })
       duration.observe({ end: kind }, durationMs / 1_000)
@@ -129,9 +139,12 @@ function turnMetrics(registry: Registry): TurnTelemetry {
 }
 
 function socketMetrics(registry: Registry): Omit<SocketTelemetry, 'traced'> {
-  const registers = [registry]
-  const hot = { openCount: 0, frames: 0, characters: 0, deltas: 0, framesSent: 0, sentBytes: 0, held: 0 }
-  gauge(registry, 'sluice_sockets_open', 'Sockets open now.', () => hot.openCount)
+  return { ...socketLives(registry), ...socketTraffic(registry), ...socketAnswers(registry) }
+}
+
+function socketLives(registry: Registry): Pick<SocketTelemetry, 'opened' | 'welcomed' | 'closed'> {
+  let openCount = 0
+  gauge(registry, 'sluice_sockets_open', 'Sockets open now.', () => openCount)
   const opened = counter(registry, 'sluice_sockets_opened_total', 'Sockets accepted.', [])
   const hellos = counter(registry, 'sluice_hellos_total', 'Sockets whose hello was welcomed.', [])
   const closed = counter(registry, 'sluice_sockets_closed_total', 'Sockets closed, by class of the close code.', [
@@ -141,8 +154,24 @@ function socketMetrics(registry: Registry): Omit<SocketTelemetry, 'traced'> {
     name: 'sluice_socket_lifetime_seconds',
     help: 'From the acceptance of a socket to its close.',
     buckets: socketSeconds,
-    registers,
+    registers: [registry],
   })
+  return {
+    opened() {
+      openCount++
+      opened.inc()
+    },
+    welcomed: () => hellos.inc(),
+    closed(_connection, code, openMs) {
+      openCount--
+      closed.inc({ class: closeClass(code) })
+      lifetime.observe(openMs / 1_000)
+    },
+  }
+}
+
+function socketTraffic(registry: Registry): Pick<SocketTelemetry, 'frameCame' | 'frameSent' | 'deltaSent' | 'held'> {
+  const hot = { frames: 0, characters: 0, deltas: 0, framesSent: 0, sentBytes: 0, held: 0 }
   total(registry, 'sluice_frames_received_total', 'Text frames received.', () => hot.frames)
   total(
     registry,
@@ -154,6 +183,27 @@ function socketMetrics(registry: Registry): Omit<SocketTelemetry, 'traced'> {
   total(registry, 'sluice_frames_sent_total', 'Frames written to sockets.', () => hot.framesSent)
   total(registry, 'sluice_sent_bytes_total', 'Bytes of the frames written to sockets.', () => hot.sentBytes)
   total(registry, 'sluice_readers_held_total', 'Times that a reader had to wait for a slow socket.', () => hot.held)
+  return {
+    frameCame(length) {
+      hot.frames++
+      hot.characters += length
+    },
+    frameSent(bytes) {
+      hot.framesSent++
+      hot.sentBytes += bytes
+    },
+    deltaSent() {
+      hot.deltas++
+    },
+    held() {
+      hot.held++
+    },
+  }
+}
+
+function socketAnswers(
+  registry: Registry,
+): Pick<SocketTelemetry, 'refused' | 'failed' | 'sessionOpened' | 'addedLatency'> {
   const refusals = counter(registry, 'sluice_refusals_total', 'Errors answered to sockets, by kind.', ['kind'])
   const failures = counter(registry, 'sluice_socket_failures_total', 'Bugs in serving a socket.', [])
   const opens = counter(
@@ -169,33 +219,9 @@ function socketMetrics(registry: Registry): Omit<SocketTelemetry, 'traced'> {
     ownSeconds,
   )
   return {
-    opened() {
-      hot.openCount++
-      opened.inc()
-    },
-    welcomed: () => hellos.inc(),
-    closed(_connection, code, openMs) {
-      hot.openCount--
-      closed.inc({ class: closeClass(code) })
-      lifetime.observe(openMs / 1_000)
-    },
-    frameCame(length) {
-      hot.frames++
-      hot.characters += length
-    },
     refused: (kind) => refusals.inc({ kind }),
     failed: () => failures.inc(),
     sessionOpened: (how) => opens.inc({ how }),
-    frameSent(bytes) {
-      hot.framesSent++
-      hot.sentBytes += bytes
-    },
-    deltaSent() {
-      hot.deltas++
-    },
-    held() {
-      hot.held++
-    },
     addedLatency: (ms) => added.observe(ms / 1_000),
   }
 }
