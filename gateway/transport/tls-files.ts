@@ -23,6 +23,7 @@ export interface TlsPair {
 
 /** Certificate and key are written one after the other: read when nothing changed for this long. */
 const SETTLE_MS = 100
+/** Some file systems tell of no change: the files are read anew this often, whatever was told. */
 const POLL_MS = 10_000
 
 /** Reads the pair and checks that it is one. Throws with a message that names the files. */

@@ -5,6 +5,7 @@
  */
 import type { UwsResponse } from './uws-types.ts'
 
+/** What is held of a body that its reader has not taken; above, the connection is paused. */
 const MAX_WAITING_BYTES = 64 * 1024
 
 export class UwsRequestBody {

@@ -25,11 +25,14 @@ import type { CreateTransport, Peer, Transport, TransportOptions } from './trans
 import { describeUpgrade } from './upgrade-request.ts'
 import { GatewayWebSocket, serveWebSocket } from './ws-socket.ts'
 
+/** A request's head, and all of it, must come within these; else Node answers 408 and closes. */
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 60_000
-/** Above the 60 s after which common load balancers give up an idle connection: else they send into a closed one. */
+/** An idle connection is closed after this. Above the 60 s after which common load balancers give up an idle connection: else they send into a closed one. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000
+/** A handshake that takes longer is given up. */
 const TLS_HANDSHAKE_TIMEOUT_MS = 10_000
+/** How often Node looks for requests that are late. */
 const TIMEOUT_CHECK_INTERVAL_MS = 5_000
 /** The port promises `closed` within this after a close. */
 const CLOSE_TIMEOUT_MS = 2_000

@@ -8,8 +8,11 @@
 import http from 'node:http'
 import https from 'node:https'
 
+/** What is read of a refusal's body, in bytes; the rest is left. */
 const refusalBytes = 64 * 1024
+/** Connections to one provider at once; one more call waits for one of them. */
 const socketsMax = 16_384
+/** Connections kept for the next calls, and for how long, in milliseconds; others are closed. */
 const idleSocketsMax = 256
 const idleSocketMs = 30_000
 

@@ -5,6 +5,7 @@
 import { APIConnectionTimeoutError, APIError } from 'openai'
 import { type Refusal, refusal } from '../../protocol/error.ts'
 
+/** No client is told to wait longer than this for a provider, in milliseconds. */
 const retryAfterMaxMs = 10 * 60_000
 
 export function refusalOf(error: unknown, nowMs: number): Refusal {
