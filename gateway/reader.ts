@@ -4,7 +4,7 @@ import type { Metadata } from '../protocol/shapes.ts'
 import type { Feed, GoneReason, Watcher } from '../sessions/feed.ts'
 import type { FeedRun } from '../sessions/feed-run.ts'
 import type { FeedTape } from '../sessions/feed-tape.ts'
-import type { LogPosition } from '../sessions/session-log.ts'
+import type { LogPlace } from '../sessions/session-log.ts'
 import { deltaHeadBytes, leastTextBytes } from './bounds.ts'
 import { deltaEncoder, liveRecordFrame } from './frames.ts'
 
@@ -39,7 +39,7 @@ export class Reader implements Watcher {
     this.mark = 0
   }
 
-  place(feed: Feed, position: LogPosition, attempt: ReaderAttempt | undefined): void {
+  place(feed: Feed, position: LogPlace, attempt: ReaderAttempt | undefined): void {
     this.feed = feed
     this.seq = position.seq
     this.mark = position.mark

@@ -15,7 +15,7 @@ export type TerminalRecord =
   | Unplaced<RecordOf<'turn.cancelled'>>
   | Unplaced<RecordOf<'turn.failed'>>
 
-interface Position {
+interface Place {
   readonly seq: number
   readonly mark: number
 }
@@ -55,9 +55,9 @@ export interface AcceptRequest {
   readonly record: MessageRecord
 }
 export type AcceptReply =
-  | { readonly kind: 'yours'; readonly turn: string; readonly entry: Position }
-  | { readonly kind: 'repeat'; readonly turn: string; readonly entry: Position }
-  | { readonly kind: 'conflict'; readonly turn: string; readonly entry: Position }
+  | { readonly kind: 'yours'; readonly turn: string; readonly entry: Place }
+  | { readonly kind: 'repeat'; readonly turn: string; readonly entry: Place }
+  | { readonly kind: 'conflict'; readonly turn: string; readonly entry: Place }
   | { readonly kind: 'busy'; readonly turn: string; readonly lease: 'held' | 'lapsed' }
   | { readonly kind: 'not-last' }
   | { readonly kind: 'store-full'; readonly retryAfterMs: number }
@@ -109,7 +109,7 @@ export type TakeOverReply =
       readonly turn: string
       readonly attempt: number
       readonly isCancelled: boolean
-      readonly message: Position
+      readonly message: Place
     }
   | { readonly kind: 'lapsed'; readonly deadline: number }
   | { readonly kind: 'held'; readonly forMs: number }

@@ -3,7 +3,7 @@ import { tailEntries } from './feed-limits.ts'
 import { type FeedRun, hasWhole, newTape, pendingRun } from './feed-run.ts'
 import { FeedTape } from './feed-tape.ts'
 import { LogTail } from './log-tail.ts'
-import type { LogEntry, LogPosition, OpenReply, RunningTurn, SessionLog } from './session-log.ts'
+import type { LogEntry, LogPlace, OpenReply, RunningTurn, SessionLog } from './session-log.ts'
 
 /**
  * What a feed has of its session: the log's tail, the tapes of the running turn, and the text of the one that ended
@@ -17,7 +17,7 @@ export class FeedView {
   readonly #tail = new LogTail()
 
   /** The last record's place; -1 before the first answer of the store. */
-  get head(): LogPosition {
+  get head(): LogPlace {
     return this.#tail.head
   }
 
@@ -27,7 +27,7 @@ export class FeedView {
   }
 
   /** Whether `position` is a place in this history, as far as the tail tells. */
-  knows(position: LogPosition): boolean {
+  knows(position: LogPlace): boolean {
     return this.#tail.knows(position)
   }
 

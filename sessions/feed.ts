@@ -7,7 +7,7 @@ import type {
   Fence,
   LogEntry,
   LogListener,
-  LogPosition,
+  LogPlace,
   OpenReply,
   SessionInfo,
   SessionLog,
@@ -63,7 +63,7 @@ export class Feed {
   }
 
   /** The last record's place; -1 before the first read. */
-  get head(): LogPosition {
+  get head(): LogPlace {
     return this.#view.head
   }
 
@@ -106,7 +106,7 @@ export class Feed {
   }
 
   /** Whether `position` is a place in this feed's history, as far as the tail tells. */
-  knows(position: LogPosition): boolean {
+  knows(position: LogPlace): boolean {
     return this.#view.knows(position)
   }
 
@@ -141,7 +141,7 @@ export class Feed {
   }
 
   /** Somebody read the store and found this: a feed that is behind it missed something, and reads. */
-  heardOf(reply: { readonly kind: 'gone' } | { readonly kind: 'ok'; readonly head: LogPosition }): void {
+  heardOf(reply: { readonly kind: 'gone' } | { readonly kind: 'ok'; readonly head: LogPlace }): void {
     if (this.#state !== 'live') return
     if (reply.kind === 'ok' && (reply.head.seq < this.head.seq || this.knows(reply.head))) return
     this.#read()
@@ -186,7 +186,7 @@ export class Feed {
     this.#next(resubscribeMs, () => this.#subscribe())
   }
 
-  #record(previous: LogPosition, entry: LogEntry): void {
+  #record(previous: LogPlace, entry: LogEntry): void {
     if (this.#state === 'reading') {
       this.#meanwhile.record(entry.record)
       return

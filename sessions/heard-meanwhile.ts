@@ -1,13 +1,13 @@
 import { isOf } from './feed-run.ts'
 import type { FeedView } from './feed-view.ts'
-import type { Fence, LogPosition } from './session-log.ts'
+import type { Fence, LogPlace } from './session-log.ts'
 
 /**
  * What was published while a feed read the store: the answer must hold it, or the store is read again. The last record
  * and the last delta tell all: a state of the store that has them has everything that was published before them.
  */
 export class HeardMeanwhile {
-  #record: LogPosition | undefined
+  #record: LogPlace | undefined
   #delta: { readonly fence: Fence; readonly part: number; readonly end: number } | undefined
   #isDoubted = false
 
@@ -17,7 +17,7 @@ export class HeardMeanwhile {
     this.#isDoubted = false
   }
 
-  record(record: LogPosition): void {
+  record(record: LogPlace): void {
     this.#record = record
     this.#delta = undefined
   }

@@ -1,12 +1,12 @@
 import { tailEntries } from './feed-limits.ts'
-import type { LogEntry, LogPosition } from './session-log.ts'
+import type { LogEntry, LogPlace } from './session-log.ts'
 
 /**
  * The last entries of a session's log up to its head, without gaps, and without texts. Bounded: older entries are in
  * the store. Before anything was read the head is at -1.
  */
 export class LogTail {
-  head: LogPosition = { seq: -1, mark: 0 }
+  head: LogPlace = { seq: -1, mark: 0 }
   #entries: LogEntry[] = []
 
   /** The entry after `seq`; `undefined` if the tail does not reach back to it. */
@@ -15,7 +15,7 @@ export class LogTail {
   }
 
   /** Whether `position` is a place in this history, as far as the tail tells. */
-  knows({ seq, mark }: LogPosition): boolean {
+  knows({ seq, mark }: LogPlace): boolean {
     if (seq === this.head.seq) return mark === this.head.mark
     // Every history begins there; the tail of a new session has nothing to prove it by.
     if (seq === 0) return mark === 0
@@ -30,7 +30,7 @@ export class LogTail {
   }
 
   /** Another history takes the place of this one: its latest entries, up to its head. */
-  replace(entries: readonly LogEntry[], head: LogPosition): void {
+  replace(entries: readonly LogEntry[], head: LogPlace): void {
     this.#entries = []
     for (const entry of entries) this.add(entry)
     this.head = head

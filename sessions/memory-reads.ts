@@ -8,7 +8,7 @@ import type {
   ListReply,
   ListRequest,
   LogEntry,
-  LogPosition,
+  LogPlace,
   OpenReply,
   OpenRequest,
   PageReply,
@@ -36,7 +36,7 @@ export function openSession(shelves: MemoryShelves, session: MemorySession, requ
   return run === undefined ? reply : { ...reply, run }
 }
 
-function isPlaceIn(entries: readonly LogEntry[], { seq, mark }: LogPosition): boolean {
+function isPlaceIn(entries: readonly LogEntry[], { seq, mark }: LogPlace): boolean {
   return seq === 0 ? mark === 0 : entries[seq - 1]?.record.mark === mark
 }
 

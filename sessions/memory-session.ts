@@ -3,7 +3,7 @@ import type { OwnerShelf } from './owner-shelf.ts'
 import {
   type Fence,
   type LogEntry,
-  type LogPosition,
+  type LogPlace,
   logStart,
   type SessionAttributes,
   type SessionInfo,
@@ -14,7 +14,7 @@ import type { Watch } from './watch.ts'
 /** A turn whose terminal record is not written yet. */
 export interface RunningInMemory {
   readonly turn: string
-  readonly message: LogPosition
+  readonly message: LogPlace
   /** The claim's: whose the turn is. */
   token: string
   deadlineMs: number
@@ -28,7 +28,7 @@ export interface RememberedMessage {
   readonly messageId: string
   readonly hash: string
   readonly turn: string
-  readonly entry: LogPosition
+  readonly entry: LogPlace
 }
 
 const noEntries: LogEntry[] = []
@@ -54,7 +54,7 @@ export class MemorySession {
   head = logStart
   entries = noEntries
   run: RunningInMemory | undefined = undefined
-  ended: { readonly turn: string; readonly entry: LogPosition } | undefined = undefined
+  ended: { readonly turn: string; readonly entry: LogPlace } | undefined = undefined
   /** A ring, once it is full: the next one goes to `messageCount` modulo its size. */
   messages = noMessages
   messageCount = 0

@@ -3,7 +3,7 @@ import { isTerminal, type NewRecord } from '../protocol/record.ts'
 import { entryOverheadBytes } from './memory-limits.ts'
 import type { MemorySession, RunningInMemory } from './memory-session.ts'
 import type { MemoryShelves } from './memory-shelves.ts'
-import { decodePayload, encodePayload, placeRecord, positionAfter } from './record-payload.ts'
+import { decodePayload, encodePayload, placeAfter, placeRecord } from './record-payload.ts'
 import type {
   AcceptReply,
   AcceptRequest,
@@ -15,7 +15,7 @@ import type {
   FeedbackReply,
   FeedbackRequest,
   LogEntry,
-  LogPosition,
+  LogPlace,
   NewOpeningRecord,
   TakeOverReply,
   TakeOverRequest,
@@ -57,7 +57,7 @@ export function acceptMessage(
 function acceptAgain(
   session: MemorySession,
   request: AcceptRequest,
-  { hash, turn, entry }: { hash: string; turn: string; entry: LogPosition },
+  { hash, turn, entry }: { hash: string; turn: string; entry: LogPlace },
 ): AcceptReply {
   if (hash !== request.hash) return { kind: 'conflict', turn, entry }
   const isYours = session.run?.turn === turn && session.run.token === request.token
@@ -229,7 +229,7 @@ function addPayload(
   const decoded = decodePayload(payload)
   if (decoded.kind === 'unknown') throw new Error('unable to add a record: its payload does not decode')
   const previous = session.head
-  const record = placeRecord(decoded.record, positionAfter(previous, payload))
+  const record = placeRecord(decoded.record, placeAfter(previous, payload))
   const published: LogEntry = decoded.openedBy === undefined ? { record } : { record, openedBy: decoded.openedBy }
   session.addEntry(texts !== undefined && isTerminal(record) ? { ...published, texts } : published)
   const textBytes = texts?.reduce((sum, text) => sum + text.length, 0) ?? 0

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { LogRecord, NewRecord } from '../protocol/record.ts'
-import type { LogPosition } from './session-log.ts'
+import type { LogPlace } from './session-log.ts'
 
 /**
  * A record as every store writes it, and the mark that chains it to all records before it.
@@ -46,12 +46,12 @@ export function decodePayload(payload: string): DecodedPayload {
 }
 
 /** The place of the record that follows `previous`. */
-export function positionAfter(previous: LogPosition, payload: string): LogPosition {
+export function placeAfter(previous: LogPlace, payload: string): LogPlace {
   const digest = hash('sha1', `${previous.seq}-${previous.mark}|${payload}`)
   return { seq: previous.seq + 1, mark: Number.parseInt(digest.slice(0, markHexDigits), 16) }
 }
 
-export function placeRecord(record: NewRecord, { seq, mark }: LogPosition): LogRecord {
+export function placeRecord(record: NewRecord, { seq, mark }: LogPlace): LogRecord {
   return { ...record, seq, mark }
 }
 

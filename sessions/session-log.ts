@@ -75,12 +75,12 @@ export interface SessionInfo extends SessionAttributes {
 }
 
 /** A place in a log: the record `seq` with exactly this `mark`. `{seq: 0, mark: 0}` is the place before the first. */
-export interface LogPosition {
+export interface LogPlace {
   readonly seq: number
   readonly mark: number
 }
 
-export const logStart: LogPosition = { seq: 0, mark: 0 }
+export const logStart: LogPlace = { seq: 0, mark: 0 }
 
 /** A record in its place. */
 export interface LogEntry {
@@ -137,10 +137,10 @@ export interface AcceptRequest {
 }
 export type AcceptReply =
   /** This caller holds the turn, however often it asks: run it unless already running here. */
-  | { readonly kind: 'yours'; readonly turn: string; readonly entry: LogPosition }
+  | { readonly kind: 'yours'; readonly turn: string; readonly entry: LogPlace }
   /** Somebody else's claim of the same message: acknowledge only. */
-  | { readonly kind: 'repeat'; readonly turn: string; readonly entry: LogPosition }
-  | { readonly kind: 'conflict'; readonly turn: string; readonly entry: LogPosition }
+  | { readonly kind: 'repeat'; readonly turn: string; readonly entry: LogPlace }
+  | { readonly kind: 'conflict'; readonly turn: string; readonly entry: LogPlace }
   /** Another turn is running. `lapsed`: its producer seems dead, a take-over is due. */
   | { readonly kind: 'busy'; readonly turn: string; readonly lease: 'held' | 'lapsed' }
   /** `replaces` does not name the last turn. */
@@ -195,7 +195,7 @@ export interface EndRequest {
   readonly parts: readonly { readonly bytes: number; readonly sha1: string }[]
 }
 export type EndReply =
-  | { readonly kind: 'ok' | 'ended'; readonly entry: LogPosition }
+  | { readonly kind: 'ok' | 'ended'; readonly entry: LogPlace }
   /** The tapes are not what the caller says, or the attempt is another: append again, then end again. */
   | { readonly kind: 'behind'; readonly attempt: number }
   | { readonly kind: 'cancel'; readonly attempt: number; readonly length: number }
@@ -217,7 +217,7 @@ export type TakeOverReply =
       readonly attempt: number
       readonly parts: number
       readonly isCancelled: boolean
-      readonly message: LogPosition
+      readonly message: LogPlace
     }
   /** Lapsed at this deadline (the store's clock, milliseconds): a suspicion; ask again with `seen` after the grace. */
   | { readonly kind: 'lapsed'; readonly deadline: number }
@@ -228,7 +228,7 @@ export type TakeOverReply =
 export interface OpenRequest {
   readonly session: string
   /** Absent: the latest page. */
-  readonly cursor?: LogPosition
+  readonly cursor?: LogPlace
   /** The most records. */
   readonly limit: number
   /** The tapes the reader already has parts of. `ends` count only if turn and attempt are the running ones. */
@@ -251,7 +251,7 @@ export type OpenReply =
   | {
       readonly kind: 'ok'
       readonly info: SessionInfo
-      readonly head: LogPosition
+      readonly head: LogPlace
       /** `after`: records that follow the cursor. `reset`: no such cursor, these are the latest. */
       readonly from: 'after' | 'reset'
       readonly entries: readonly LogEntry[]
@@ -287,7 +287,7 @@ export interface FeedbackRequest {
   readonly session: string
   readonly record: Omit<RecordOf<'feedback.added'>, 'seq' | 'mark'>
 }
-export type FeedbackReply = { readonly kind: 'ok'; readonly entry: LogPosition } | { readonly kind: 'unknown' } | Gone
+export type FeedbackReply = { readonly kind: 'ok'; readonly entry: LogPlace } | { readonly kind: 'unknown' } | Gone
 
 export interface ListRequest {
   readonly owner: Owner
@@ -313,7 +313,7 @@ export interface LogListener {
   confirmed(): void
   lost(): void
   /** A record was added; `previous` is the head before it. A terminal comes without text. */
-  record(previous: LogPosition, entry: LogEntry): void
+  record(previous: LogPlace, entry: LogEntry): void
   /** Text was appended. Without `text` when it is too long to be published: read it. */
   delta(fence: Fence, part: number, at: number, end: number, text: Uint8Array | undefined): void
   /** `renew`: the lease is suspected. `taken`: another producer claimed the turn. `cancel`: it is cancelled. */

@@ -1,5 +1,5 @@
 import { refusal } from '../../protocol/error.ts'
-import type { LogPosition } from '../../sessions/session-log.ts'
+import type { LogPlace } from '../../sessions/session-log.ts'
 import type { Identity } from '../auth/identity.ts'
 import { decodeEventId, type StreamPlace } from './event-id.ts'
 import { tooManyStreams } from './message-routes.ts'
@@ -64,7 +64,7 @@ async function beginning(
   session: string,
   turn: string,
 ): Promise<StreamPlace | 'unavailable' | undefined> {
-  let position: LogPosition | undefined
+  let position: LogPlace | undefined
   try {
     position = await placeBeforeTurn(log, session, turn)
   } catch {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { NewRecord } from '../../protocol/record.ts'
-import { decodePayload, encodePayload, placeRecord, positionAfter } from '../../sessions/record-payload.ts'
+import { decodePayload, encodePayload, placeAfter, placeRecord } from '../../sessions/record-payload.ts'
 import { asking, ending, started } from './contract/bench.ts'
 
 const message: NewRecord = {
@@ -34,10 +34,10 @@ test('[STORE-91] what is of another version, of an unknown type, or no payload i
 
 test('[STORE-92] a mark is the first 52 bits of SHA-1 over the place before and the payload', () => {
   const payload = encodePayload(message)
-  const first = positionAfter({ seq: 0, mark: 0 }, payload)
+  const first = placeAfter({ seq: 0, mark: 0 }, payload)
   const digest = createHash('sha1').update(`0-0|${payload}`).digest('hex')
   expect(first).toEqual({ seq: 1, mark: Number(`0x${digest.slice(0, 13)}`) })
   const second = createHash('sha1').update(`1-${first.mark}|${payload}`).digest('hex')
-  expect(positionAfter(first, payload)).toEqual({ seq: 2, mark: Number(`0x${second.slice(0, 13)}`) })
+  expect(placeAfter(first, payload)).toEqual({ seq: 2, mark: Number(`0x${second.slice(0, 13)}`) })
   expect(placeRecord(message, first)).toEqual({ ...message, ...first })
 })

@@ -3,7 +3,7 @@ import type {
   Fence,
   LogEntry,
   LogListener,
-  LogPosition,
+  LogPlace,
   OpenReply,
   OpenRequest,
   SessionLog,
@@ -172,7 +172,7 @@ class Line implements Subscription {
     this.#listener.confirmed()
   }
 
-  #record(previous: LogPosition, entry: LogEntry): void {
+  #record(previous: LogPlace, entry: LogEntry): void {
     this.#publish('record', () => this.#listener.record(previous, entry))
   }
 

@@ -45,7 +45,7 @@ function splitInSteps(text: string, steps: readonly number[]): readonly Finished
 function meaning(tokens: readonly Token[]): readonly string[] {
   return tokens.flatMap((token) => {
     if (token.type === 'space') return []
-    if (token.type === 'list') return token['items'].map((item: Token) => `item ${item.raw.trim()}`)
+    if (token.type === 'list') return token.items.map((item: Token) => `item ${item.raw.trim()}`)
     return [`${token.type} ${token.raw.trim()}`]
   })
 }

@@ -6,7 +6,7 @@ import type {
   Fence,
   LogEntry,
   LogListener,
-  LogPosition,
+  LogPlace,
   NewOpeningRecord,
   NewTerminalRecord,
   SessionLog,
@@ -137,13 +137,13 @@ export async function tapeText(log: SessionLog, turn: string, part = 0): Promise
   return text.toString()
 }
 
-export function placeOf({ record }: LogEntry): LogPosition {
+export function placeOf({ record }: LogEntry): LogPlace {
   return { seq: record.seq, mark: record.mark }
 }
 
 export type Heard =
   | { readonly kind: 'confirmed' | 'lost' }
-  | { readonly kind: 'record'; readonly previous: LogPosition; readonly entry: LogEntry }
+  | { readonly kind: 'record'; readonly previous: LogPlace; readonly entry: LogEntry }
   | { readonly kind: 'delta'; readonly fence: Fence; part: number; at: number; end: number; text: string | undefined }
   | { readonly kind: 'nudge'; readonly nudge: string }
   | { readonly kind: 'updated'; readonly metadata: object }

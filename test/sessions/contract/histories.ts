@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { LogPosition, SessionLog } from '../../../sessions/session-log.ts'
+import type { LogPlace, SessionLog } from '../../../sessions/session-log.ts'
 import {
   answerTurn,
   appending,
@@ -82,7 +82,7 @@ export function describeHistories(makeLog: MakeLog): void {
   test('[STORE-53] a cursor is valid if and only if exactly its entry exists', async () => {
     const { log } = await makeWithTurns(2)
     const places = (await history(log)).map(placeOf)
-    const from = async (cursor: LogPosition) => expectKind(await log.open({ session, cursor, limit: 50 }), 'ok')
+    const from = async (cursor: LogPlace) => expectKind(await log.open({ session, cursor, limit: 50 }), 'ok')
     for (const cursor of [{ seq: 0, mark: 0 }, ...places]) {
       const { from: kind, entries, head, hasMore } = await from(cursor)
       expect([kind, hasMore]).toEqual(['after', false])
@@ -130,7 +130,7 @@ export function describeHistories(makeLog: MakeLog): void {
   test('[STORE-55] pages go back through the log, each in ascending order, terminals with their texts', async () => {
     const { log } = await makeWithTurns(3)
     const places = (await history(log)).map(placeOf)
-    const found: LogPosition[] = []
+    const found: LogPlace[] = []
     let before: number | undefined
     for (let more = true; more; ) {
       const page = expectKind(await log.page({ session, limit: 4, ...(before === undefined ? {} : { before }) }), 'ok')
