@@ -252,7 +252,8 @@ describe.each(testedTransports)('the page over %s', (transport) => {
       if (scroller !== null) scroller.scrollTop = 0
       return document.querySelectorAll('[data-testid=turn]').length === 24
     })
-    await tab.page.getByText('Number 1.').waitFor()
+    // The title of the conversation has the same words.
+    await tab.page.getByTestId('question').getByText('Number 1.').waitFor()
   })
 
   it('[WEB-13] follows the answer only from its end', async () => {
