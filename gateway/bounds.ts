@@ -61,3 +61,9 @@ export const drainGraceMs = 3_000
 
 /** How long a drained node waits for the last close frames, in milliseconds. */
 export const lastFramesMs = 500
+
+/** How long a start waits for the store's first answer, in milliseconds; then it fails. */
+export const firstConnectionMs = 10_000
+
+/** How often the store is asked whether its settings endanger sessions, in milliseconds. */
+export const warningsEveryMs = 60_000

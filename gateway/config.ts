@@ -6,7 +6,15 @@
  * The variables themselves are in config/variables.ts, the rules between them in config/rules.ts.
  */
 import { findPresenceProblems, findValueProblems } from './config/rules.ts'
-import type { AuthConfig, Config, LimitsConfig, ProviderConfig, TelemetryConfig, TlsConfig } from './config/shape.ts'
+import type {
+  AuthConfig,
+  Config,
+  LimitsConfig,
+  ProviderConfig,
+  StoreConfig,
+  TelemetryConfig,
+  TlsConfig,
+} from './config/shape.ts'
 import { findUnknownVariables } from './config/unknown-variable.ts'
 import { descriptions, type VariableDescription } from './config/variable.ts'
 import { type Settings, variables } from './config/variables.ts'
@@ -113,6 +121,20 @@ const readTelemetry = (settings: Settings): TelemetryConfig => {
   }
 }
 
+const readStore = (settings: Settings): StoreConfig => {
+  const url = settings.REDIS_URL
+  const common = {
+    maxSessionsPerSubject: settings.SLUICE_SESSIONS_PER_SUBJECT,
+    sessionTtlMs: settings.SLUICE_SESSION_TTL_HOURS * HOUR_MS,
+  }
+  if (url === undefined) {
+    const { SLUICE_MEMORY_MAX_SESSIONS: maxSessionCount, SLUICE_MEMORY_MAX_BYTES: maxBytes } = settings
+    return { kind: 'memory', maxSessionCount, maxBytes, ...common }
+  }
+  const { SLUICE_REDIS_CA_FILE: caFile, SLUICE_REDIS_PREFIX: prefix } = settings
+  return { kind: 'redis', url, caFile, prefix, waitReplicas: settings.SLUICE_REDIS_WAIT_REPLICAS, ...common }
+}
+
 const nest = (settings: Settings): Config => ({
   listen: {
     host: settings.HOST,
@@ -123,13 +145,8 @@ const nest = (settings: Settings): Config => ({
   },
   tls: readTls(settings),
   limits: readLimits(settings),
-  store: {
-    kind: 'memory',
-    maxSessionCount: settings.SLUICE_MEMORY_MAX_SESSIONS,
-    maxSessionsPerSubject: settings.SLUICE_SESSIONS_PER_SUBJECT,
-    maxBytes: settings.SLUICE_MEMORY_MAX_BYTES,
-    sessionTtlMs: settings.SLUICE_SESSION_TTL_HOURS * HOUR_MS,
-  },
+  store: readStore(settings),
+  turns: { takeOver: settings.SLUICE_TAKE_OVER, whenBusy: settings.SLUICE_WHEN_BUSY },
   auth: readAuth(settings),
   provider: readProvider(settings),
   web: { allowedOrigins: settings.SLUICE_ALLOWED_ORIGINS ?? 'own', tokenUrl: settings.SLUICE_WEB_TOKEN_URL },

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { leaseMs, renewMs, runningTurnsMax } from '../orchestrator/limits.ts'
+import { leaseMs, renewMs, runningTurnsMax, settleGraceMs } from '../orchestrator/limits.ts'
 import { loadPrompts } from '../orchestrator/prompts.ts'
 import { createOpenAiProvider, type OpenAiProvider } from '../orchestrator/providers/openai.ts'
 import { createTurns, type Turns } from '../orchestrator/turns.ts'
@@ -8,7 +8,6 @@ import { closeCodes } from '../protocol/close-code.ts'
 import { tapeBytes } from '../protocol/limits.ts'
 import { protocolVersion, socketPath } from '../protocol/version.ts'
 import { Feeds } from '../sessions/feeds.ts'
-import { createMemoryLog } from '../sessions/memory-log.ts'
 import type { SessionLog } from '../sessions/session-log.ts'
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts'
 import { readUpgradeToken } from './auth/token-source.ts'
@@ -22,6 +21,7 @@ import { Connections } from './connections.ts'
 import { createHttpApp } from './http/app.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { type ConnectionDeps, ServedConnection } from './serve-connection.ts'
+import { givenStore, openStore, type Store } from './store.ts'
 import type { Telemetry } from './telemetry/ports.ts'
 import { chooseTransport } from './transport/choose-transport.ts'
 import type { HttpHandler, Socket, SocketHandlers, Transport, Upgrade } from './transport/transport.ts'
@@ -62,17 +62,20 @@ export interface NodeState {
 /** Resolves when the gateway accepts connections. Rejects with a message for the operator. */
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { config, telemetry } = parts
-  const log = parts.log ?? memoryLog(config)
-  const feeds = new Feeds(log)
+  const store = parts.log === undefined ? await openStore(config.store, telemetry) : givenStore(parts.log)
+  const { log } = store
+  const feeds = new Feeds(log, { checksSilence: store.isShared, onRepair: () => telemetry.store.repaired() })
+  const developmentSecret = config.auth.mode === 'development' ? await store.developmentSecret() : undefined
   const authenticator = createAuthenticator(config.auth, {
     nowMs: Date.now,
     reportKeyTrouble: (problem) => telemetry.log.warn({ problem }, 'unable to fetch keys for tokens'),
+    ...(developmentSecret && { developmentSecret }),
   })
   const provider = openProvider(parts)
-  const turns = openTurns(parts, log, feeds, provider)
+  const turns = openTurns(parts, store, feeds, provider)
   const chat = new Chat(log, turns, Date.now, (error) => telemetry.log.error({ err: error }, 'the store failed'))
   const connections = new Connections(connectionLimits(config))
-  const node = new Node({ config, telemetry, log, feeds, authenticator, provider, turns, chat, connections })
+  const node = new Node({ config, telemetry, store, log, feeds, authenticator, provider, turns, chat, connections })
   const createTransport = await chooseTransport(config.listen.transport, config.listen.uwsPath, telemetry.log)
   const transport = createTransport({
     host: config.listen.host,
@@ -91,6 +94,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 interface NodeParts {
   readonly config: Config
   readonly telemetry: Telemetry
+  readonly store: Store
   readonly log: SessionLog
   readonly feeds: Feeds
   readonly authenticator: Authenticator
@@ -118,6 +122,7 @@ class Node {
     const { config, connections, authenticator } = this.#parts
     const { host, port } = await transport.listen()
     connections.start()
+    this.#parts.turns.seek()
     return {
       host,
       port,
@@ -128,7 +133,7 @@ class Node {
     }
   }
 
-  #httpApp({ config, telemetry, log, feeds, authenticator, chat }: NodeParts): HttpHandler {
+  #httpApp({ config, telemetry, store, log, feeds, authenticator, chat }: NodeParts): HttpHandler {
     return createHttpApp({
       chat,
       feeds,
@@ -138,8 +143,10 @@ class Node {
       trustedProxies: config.listen.trustedProxies,
       streamsPerSubject: config.limits.socketsPerSubject,
       pageDir: resolve(import.meta.dirname, '..', 'web', 'dist'),
-      readiness: () =>
-        this.#isDraining ? { ready: false, reasons: ['this node is leaving'] } : { ready: true, reasons: [] },
+      readiness: () => {
+        const reasons = this.#isDraining ? ['this node is leaving'] : store.troubles()
+        return { ready: reasons.length === 0, reasons }
+      },
       isDraining: () => this.#isDraining,
       nodeState: () => this.state(),
       logger: telemetry.log,
@@ -192,22 +199,13 @@ class Node {
   }
 
   async #close(transport: Transport): Promise<void> {
-    const { connections, provider, log } = this.#parts
+    const { connections, provider, store, turns } = this.#parts
+    turns.close()
     connections.stop()
     await transport.close()
     provider.close()
-    await log.close()
+    await store.close()
   }
-}
-
-function memoryLog(config: Config): SessionLog {
-  const { maxSessionCount, maxSessionsPerSubject, maxBytes, sessionTtlMs } = config.store
-  return createMemoryLog({
-    maxSessions: maxSessionCount,
-    maxSessionsPerOwner: maxSessionsPerSubject,
-    maxBytes,
-    ttlMs: sessionTtlMs,
-  })
 }
 
 function openProvider({ config, bundledProviderUrl, telemetry }: GatewayParts): OpenAiProvider {
@@ -224,7 +222,7 @@ function openProvider({ config, bundledProviderUrl, telemetry }: GatewayParts): 
 
 function openTurns(
   { config, telemetry }: GatewayParts,
-  log: SessionLog,
+  { log, isShared }: Store,
   feeds: Feeds,
   provider: OpenAiProvider,
 ): Turns {
@@ -258,6 +256,10 @@ function openTurns(
       firstTokenMs: options.firstTokenTimeoutMs,
       idleMs: options.idleTimeoutMs,
       totalMs: options.turnTimeoutMs,
+      graceMs: isShared ? settleGraceMs : 0,
+      takeOver: config.turns.takeOver,
+      whenBusy: config.turns.whenBusy,
+      handsOver: isShared,
     },
   })
 }

@@ -53,3 +53,15 @@ export const drainEndMs = 3_000
 /** When to send again after `busy` and `unavailable`. */
 export const busyRetryMs = 1_000
 export const unavailableRetryMs = 1_000
+
+/** A shared store may lose an end that it acknowledged, in a failover: a producer keeps it so long and says it again. */
+export const settleGraceMs = 30_000
+/** Ended turns that are kept so; above, the oldest is let go at once. */
+export const settlingMax = 1_000
+
+/** How often lapsed leases are looked for, in milliseconds; spread, since other nodes look too. */
+export const seekMs = 400
+
+/** In `wait` mode: how long a message waits for the answer before it, and how many may wait on one node. */
+export const busyWaitMs = 30_000
+export const busyWaitersMax = 1_000

@@ -29,6 +29,7 @@ export interface HistoryEntry {
     | 'turn.cancelled'
     | 'turn.failed'
     | 'feedback.added'
+    | 'record.skipped'
   >
   /** A terminal's parts' whole texts, in UTF-8. */
   readonly texts?: readonly Buffer[]
@@ -154,6 +155,8 @@ export interface TurnLog {
     readonly at: number
     readonly maxBytes: number
   }): Promise<ReadReply>
+  /** Turns whose lease seems to have lapsed, some of them: a hint. */
+  lapsed(): Promise<readonly { readonly session: string; readonly turn: string }[]>
   subscribe(session: string, listener: TurnListener): { hearDeltas(wanted: boolean): void; close(): void }
 }
 
@@ -211,8 +214,10 @@ export interface Provider {
 }
 
 export type TurnEnd = 'completed' | 'cancelled' | 'failed'
-/** Why a producer stopped: its turn ended, another one holds it, the session or the store is gone, or a bug. */
-export type StopReason = 'ended' | 'fenced' | 'gone' | 'store-away' | 'bug'
+/** Why a producer stopped: its turn ended, is another's or left to others, session or store are gone, or a bug. */
+export type StopReason = 'ended' | 'fenced' | 'handed-over' | 'left' | 'gone' | 'store-away' | 'bug'
+/** What became of a dead producer's turn: as configured, or ended since it was cancelled. */
+export type TakeOverKind = 'restart' | 'continue' | 'fail' | 'cancelled'
 
 /** Figures only, never text. Methods are cheap and must not throw; `tokenGap` is called for every piece of text. */
 export interface TurnTelemetry {
@@ -232,6 +237,7 @@ export interface TurnTelemetry {
   /** An operation of the store was rejected and is asked again. */
   operationRepeated(): void
   attemptOpened(attempt: number): void
+  takenOver(how: TakeOverKind): void
   stopped(reason: StopReason): void
 }
 

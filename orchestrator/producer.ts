@@ -40,12 +40,16 @@ import { wellFormed } from './well-formed.ts'
 import { readWholeTape } from './whole-tape.ts'
 import { type WrittenRecords, writtenRecords } from './written-records.ts'
 
+type ClaimStart = TurnStart extends infer Start ? (Start extends unknown ? Omit<Start, 'nowMs'> : never) : never
+
 /** One claim of a turn: what made this node its producer, and how to ask for it again. */
 export interface Claim {
   readonly session: string
   readonly turn: string
   readonly token: string
-  readonly start: Omit<TurnStart, 'nowMs'>
+  readonly start: ClaimStart
+  /** What the attempt that is there has, and ours begins with. */
+  readonly kept?: Buffer
   /** The very same operation with the same arguments; rejects when the outcome is unknown. */
   repeat(): Promise<ClaimReply>
 }
@@ -81,7 +85,16 @@ export interface Producer {
   fail(error: Refusal): void
   /** A bug elsewhere in this turn. */
   broke(error: unknown): void
+  /** Leaves the turn, unless its end is known, to whoever takes it over, who need not wait for the lease to lapse. */
+  handOver(): Promise<void>
+  /** What is kept of a turn that has ended is kept no longer. */
+  letGo(): void
+  /** Ends it all without a word to the store, as the process' end would. */
+  leave(): void
+  /** Resolves when the turn has ended, or was left. */
   readonly stopped: Promise<Stopped>
+  /** Resolves when nothing of it is kept any more. */
+  readonly gone: Promise<void>
 }
 
 export function startProducer(
@@ -100,6 +113,8 @@ class TurnProducer implements Producer {
   readonly #text: AnswerText
   readonly #filter = wellFormed()
   readonly #end = Promise.withResolvers<Stopped>()
+  readonly #gone = Promise.withResolvers<void>()
+  #isSettled = false
   readonly #meter: TurnMeter
   readonly #delivery: Delivery
   readonly #records: WrittenRecords
@@ -131,6 +146,7 @@ class TurnProducer implements Producer {
     this.#options = options
     this.#ports = ports
     this.#text = new AnswerText(options.tapeBytes)
+    if (claim.kept !== undefined) this.#text.replace(claim.kept)
     this.#records = writtenRecords(claim.turn, options.model, ports.clock.nowMs)
     this.#delivery = new Delivery(claim.session, this.#text, ports.audience)
     const nowMs = ports.clock.monotonicMs()
@@ -153,6 +169,10 @@ class TurnProducer implements Producer {
 
   get stopped(): Promise<Stopped> {
     return this.#end.promise
+  }
+
+  get gone(): Promise<void> {
+    return this.#gone.promise
   }
 
   called(call: ProviderCall, promptTokens: number): void {
@@ -223,9 +243,36 @@ class TurnProducer implements Producer {
     } as const
     const internal = failed(refusal('internal', 'the gateway failed to produce this answer'))
     const foreignAttempt = Math.max(1, store.foreignAttempt)
-    this.#state = { phase: 'ending', store: { ...store, foreignAttempt }, outcome: internal, text: 'own' }
+    this.#state = {
+      phase: 'ending',
+      store: { ...store, foreignAttempt },
+      outcome: internal,
+      text: 'own',
+      untilMs: Number.POSITIVE_INFINITY,
+    }
     this.#guard(() => this.#call?.close())
     this.#step({ type: 'ticked', nowMs: this.#ports.clock.monotonicMs() })
+  }
+
+  async handOver(): Promise<void> {
+    if (!this.isOpen || !('store' in this.#state)) return
+    const { attempt, ackedBytes } = this.#state.store
+    const request = { session: this.#claim.session, fence: this.#fence(attempt), part: 0, at: ackedBytes }
+    // What is in flight was sent before, and is executed before.
+    this.#flight++
+    this.#stop('handed-over')
+    const last = { ...request, text: new Uint8Array(0), leaseMs: 1, maxBytes: this.#options.tapeBytes }
+    await this.#ports.log.append(last).catch(() => undefined)
+  }
+
+  leave(): void {
+    if (this.#state.phase === 'done') return
+    this.#flight++
+    this.#stop('left')
+  }
+
+  letGo(): void {
+    this.#step({ type: 'let-go', nowMs: this.#ports.clock.monotonicMs() })
   }
 
   /** One event at a time: what an effect brings synchronously waits for its turn. */
@@ -272,6 +319,8 @@ class TurnProducer implements Producer {
         return this.#call?.resume()
       case 'close':
         return this.#call?.close()
+      case 'settle':
+        return this.#settle('ended', effect.outcome)
       case 'stop':
         return this.#stop(effect.reason, effect.outcome)
     }
@@ -290,7 +339,7 @@ class TurnProducer implements Producer {
       leaseMs: effect.renews ? this.#options.leaseMs : 0,
       maxBytes: this.#options.tapeBytes,
     }
-    const opened = effect.opens ? { ...request, open: this.#records.opening(effect.attempt) } : request
+    const opened = effect.opens ? { ...request, open: this.#records.opening(effect.attempt, effect.keep) } : request
     this.#fly(this.#ports.log.append(opened), (reply, nowMs) => {
       if (reply.kind === 'ok' && effect.opens && !this.#isBroken) this.#ports.telemetry.attemptOpened(effect.attempt)
       return { type: 'appended', nowMs, reply }
@@ -360,8 +409,16 @@ class TurnProducer implements Producer {
   #stop(reason: StopReason, outcome?: Outcome): void {
     this.#state = { phase: 'done', reason }
     this.#cancelTimer()
-    this.#guard(() => this.#call?.close())
     this.#guard(() => this.#nudges.close())
+    this.#settle(reason, outcome)
+    this.#gone.resolve()
+  }
+
+  /** For everybody else it is over, whatever is kept of it. */
+  #settle(reason: StopReason, outcome?: Outcome): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    this.#guard(() => this.#call?.close())
     this.#guard(() => this.#ports.audience.stopped(this.#claim.session))
     this.#guard(() => this.#ports.telemetry.stopped(reason))
     const stopped = { reason, usage: this.#meter.usage(this.#text.sizeBytes) }

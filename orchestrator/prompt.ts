@@ -39,6 +39,16 @@ export async function buildPrompt(log: Pick<TurnLog, 'page'>, request: PromptReq
   }
 }
 
+/**
+ * Asks for the rest of an answer whose beginning is there: as the assistant's own last message, which a model goes on
+ * from. A request to go on in words would be part of what it answers.
+ */
+export function continued(prompt: Prompt, kept: Buffer): Prompt {
+  if (prompt.kind === 'refused') return prompt
+  const beginning: ProviderMessage = { role: 'assistant', content: kept.toString() }
+  return { kind: 'ok', messages: [...prompt.messages, beginning], tokens: prompt.tokens + costOf(beginning.content) }
+}
+
 export function costOf(content: string): number {
   return estimateTokens(content) + tokensPerMessage
 }

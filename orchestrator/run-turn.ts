@@ -23,7 +23,7 @@ import type {
   TurnTelemetry,
 } from './ports.ts'
 import { type Claim, type Producer, type Stopped, startProducer } from './producer.ts'
-import { buildPrompt, historyUnavailable, type Prompt } from './prompt.ts'
+import { buildPrompt, continued, historyUnavailable, type Prompt } from './prompt.ts'
 import { defaultPrompt, type Prompts } from './prompts.ts'
 import { startSpans, type TurnSpans } from './spans.ts'
 import { tokensOf } from './token-estimate.ts'
@@ -39,6 +39,8 @@ export interface RunOptions extends TurnBounds {
   readonly promptTokens: number
   /** The longest answer, in UTF-8 bytes. */
   readonly tapeBytes: number
+  /** What becomes of a dead producer's turn. */
+  readonly takeOver: 'restart' | 'continue' | 'fail'
 }
 
 export interface RunPorts {
@@ -79,11 +81,14 @@ export interface Work {
 export type Acceptance =
   | { readonly kind: 'mine'; readonly turn: string; readonly seq: number; readonly work: Work }
   | { readonly kind: 'repeat'; readonly turn: string; readonly seq: number }
-  | { readonly kind: 'lapsed'; readonly turn: string; readonly refusal: Refusal }
+  /** Another turn is running; `lapsed`: its producer seems dead. */
+  | { readonly kind: 'busy' | 'lapsed'; readonly turn: string; readonly refusal: Refusal }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 export async function acceptMessage(
   request: SendRequest,
+  /** It was admitted before, and had to wait. */
+  isAdmitted: boolean,
   runningCount: number,
   admission: Admission,
   options: RunOptions,
@@ -92,7 +97,8 @@ export async function acceptMessage(
   const system = systemPrompt(request.attributes.prompt, options, ports)
   if (system === undefined) return refused('invalid', 'there is no prompt of that name')
   if (!isModelAllowed(request.model, options)) return refused('invalid', 'this model is not offered here')
-  const notAdmitted = admission.admit({ owner: request.owner, content: request.content, system }, runningCount)
+  const applicant = { owner: request.owner, content: request.content, system }
+  const notAdmitted = isAdmitted ? undefined : admission.admit(applicant, runningCount)
   if (notAdmitted !== undefined) return { kind: 'refused', refusal: notAdmitted }
   const content = redact(request.content)
   const accept = acceptRequest(request, content, options, ports)
@@ -145,7 +151,8 @@ async function promptFor(work: Work, options: RunOptions, { log }: RunPorts): Pr
   const { claim, system, content, messageSeq, replaces } = work
   const request = { session: claim.session, system, content, beforeSeq: messageSeq, limitTokens: options.promptTokens }
   try {
-    return await buildPrompt(log, replaces === undefined ? request : { ...request, replaces })
+    const prompt = await buildPrompt(log, replaces === undefined ? request : { ...request, replaces })
+    return claim.kept === undefined ? prompt : continued(prompt, claim.kept)
   } catch {
     return { kind: 'refused', refusal: historyUnavailable() }
   }
@@ -276,9 +283,7 @@ function notMine(reply: Exclude<AcceptReply, { kind: 'yours' }>): Acceptance {
       return refused('conflict', 'only the last turn can be replaced')
     case 'busy': {
       const busy = refusal('busy', 'another answer is under way in this session; wait for it or cancel it', busyRetryMs)
-      return reply.lease === 'lapsed'
-        ? { kind: 'lapsed', turn: reply.turn, refusal: busy }
-        : { kind: 'refused', refusal: busy }
+      return { kind: reply.lease === 'lapsed' ? 'lapsed' : 'busy', turn: reply.turn, refusal: busy }
     }
     case 'store-full':
       return refused('unavailable', 'the store is full; send the message again', reply.retryAfterMs)

@@ -19,6 +19,8 @@ export interface TurnBounds {
   readonly idleMs: number
   /** … and from the acceptance to the end of the answer. */
   readonly totalMs: number
+  /** How long an acknowledged end is kept and said again, since the store may lose it; 0: it does not. */
+  readonly graceMs: number
 }
 
 export interface Outcome {
@@ -40,6 +42,12 @@ export interface Store {
   readonly isOpen: boolean
   /** The attempt that is there, opened by another; 0: none. */
   readonly foreignAttempt: number
+  /** How much of which attempt the one that is to be opened begins with. */
+  readonly keep: Keep | undefined
+  /** The store has said once that our attempt is open. */
+  readonly hasOpened: boolean
+  /** The store has said that the turn ended; nothing is asked until something makes it doubtful. */
+  readonly isEnded: boolean
   readonly ackedBytes: number
   /** The text's length here. */
   readonly sizeBytes: number
@@ -51,6 +59,11 @@ export interface Store {
   readonly failedCount: number
   readonly awaySinceMs: number
   readonly behindCount: number
+}
+
+export interface Keep {
+  readonly attempt: number
+  readonly end: number
 }
 
 export type TurnState =
@@ -65,12 +78,16 @@ export type TurnState =
       readonly hasText: boolean
       readonly isPaused: boolean
     }
-  /** How it ends is known; the store is not told yet. `read`: with another producer's text, which has to be fetched. */
+  /**
+   * How it ends is known. `read`: with another producer's text, which has to be fetched. `untilMs`: the store was told,
+   * and will be again until then; Infinity: it was not yet.
+   */
   | {
       readonly phase: 'ending'
       readonly store: Store
       readonly outcome: Outcome
       readonly text: 'own' | 'to-read' | 'read'
+      readonly untilMs: number
     }
   | { readonly phase: 'done'; readonly reason: StopReason }
 
@@ -90,6 +107,8 @@ export type TurnEvent =
   /** The operation in flight was rejected. */
   | { readonly type: 'unknown'; readonly nowMs: number; readonly jitterMs: number }
   | { readonly type: 'nudged'; readonly nowMs: number }
+  /** An ended turn is kept no longer. */
+  | { readonly type: 'let-go'; readonly nowMs: number }
   | { readonly type: 'ticked'; readonly nowMs: number }
 
 export type TurnEffect =
@@ -100,6 +119,7 @@ export type TurnEffect =
       readonly at: number
       readonly opens: boolean
       readonly renews: boolean
+      readonly keep: Keep | undefined
     }
   | { readonly type: 'end'; readonly attempt: number; readonly outcome: Outcome }
   | { readonly type: 'read'; readonly attempt: number }
@@ -107,6 +127,8 @@ export type TurnEffect =
   | { readonly type: 'deliver'; readonly attempt: number; readonly to: number }
   | { readonly type: 'cut'; readonly to: number }
   | { readonly type: 'pause' | 'resume' | 'close' }
+  /** The turn ended, as far as anybody else is concerned. */
+  | { readonly type: 'settle'; readonly outcome: Outcome }
   | { readonly type: 'stop'; readonly reason: StopReason; readonly outcome?: Outcome }
 
 export interface Step {
@@ -114,13 +136,18 @@ export interface Step {
   readonly effects: readonly TurnEffect[]
 }
 
-export interface TurnStart {
-  /** What is known of the turn when it was claimed: an accepted message, or another producer's turn. */
-  readonly from: 'accepted' | 'taken' | 'taken-cancelled'
+/** What is known of the turn when it was claimed: an accepted message, or another producer's turn. */
+export type TurnStart = {
   /** The attempt that is there; 0 for a new turn. */
   readonly foreignAttempt: number
   readonly nowMs: number
-}
+} & (
+  | { readonly from: 'accepted' }
+  /** To be answered anew, or on from the first `keptBytes` of the attempt that is there. */
+  | { readonly from: 'taken'; readonly keptBytes: number }
+  /** To be ended with the text that is there. */
+  | { readonly from: 'taken-to-end'; readonly outcome: Outcome }
+)
 
 export const cancelled: Outcome = { kind: 'cancelled', finishReason: 'cancelled' }
 

@@ -37,22 +37,27 @@ import {
 } from './turn-state.ts'
 
 export function startTurn(start: TurnStart, bounds: TurnBounds): Step {
+  const keptBytes = start.from === 'taken' ? start.keptBytes : 0
   const store: Store = {
     flight: 'none',
     isClaimed: true,
     attempt: start.foreignAttempt + 1,
     isOpen: false,
     foreignAttempt: start.foreignAttempt,
+    keep: keptBytes > 0 ? { attempt: start.foreignAttempt, end: keptBytes } : undefined,
+    hasOpened: false,
+    isEnded: false,
     ackedBytes: 0,
-    sizeBytes: 0,
+    sizeBytes: keptBytes,
     renewAtMs: start.nowMs + bounds.renewMs,
-    waitingSinceMs: Number.POSITIVE_INFINITY,
+    waitingSinceMs: keptBytes > 0 ? start.nowMs : Number.POSITIVE_INFINITY,
     repeatAtMs: 0,
     failedCount: 0,
     awaySinceMs: Number.POSITIVE_INFINITY,
     behindCount: 0,
   }
-  if (start.from === 'taken-cancelled') return pump(endingAsRead(store, start.foreignAttempt), start.nowMs, bounds, [])
+  if (start.from === 'taken-to-end')
+    return pump(endingAsRead(store, start.foreignAttempt, start.outcome), start.nowMs, bounds, [])
   return { state: { phase: 'pending', store, endAtMs: start.nowMs + bounds.totalMs }, effects: [] }
 }
 
@@ -81,7 +86,9 @@ export function stepTurn(state: TurnState, event: TurnEvent, bounds: TurnBounds)
     case 'unknown':
       return unknownOutcome(state, event.nowMs, event.jitterMs, bounds)
     case 'nudged':
-      return pump(withStore(state, { renewAtMs: 0 }), event.nowMs, bounds, [])
+      return pump(withStore(state, { renewAtMs: 0, isEnded: false }), event.nowMs, bounds, [])
+    case 'let-go':
+      return state.phase === 'ending' ? letGo(state, event.nowMs, bounds) : { state, effects: [] }
     case 'ticked':
       return ticked(state, event.nowMs, bounds)
     default:
@@ -99,7 +106,7 @@ export function wakeAtMs(state: TurnState): number {
     case 'streaming':
       return Math.min(state.endAtMs, state.quietAtMs, storeWakeAtMs(state.store), backlogWakeAtMs(state))
     case 'ending':
-      return storeWakeAtMs(state.store)
+      return state.store.isEnded ? state.untilMs : storeWakeAtMs(state.store)
     default:
       return assertNever(state)
   }
@@ -143,10 +150,16 @@ function outcomeKnown(
 ): Step {
   if (state.phase === 'ending') return { state, effects: [] }
   const store = grow(state.store, event.sizeBytes, event.nowMs)
-  return pump({ phase: 'ending', store, outcome, text: 'own' }, event.nowMs, bounds, effects)
+  return pump({ phase: 'ending', store, outcome, text: 'own', untilMs: never }, event.nowMs, bounds, effects)
+}
+
+/** It is said once more, and that was all. */
+function letGo(state: Ending, nowMs: number, bounds: TurnBounds): Step {
+  return pump({ ...state, untilMs: nowMs, store: { ...state.store, isEnded: false } }, nowMs, bounds, [])
 }
 
 function ticked(state: Running, nowMs: number, bounds: TurnBounds): Step {
+  if (state.phase === 'ending' && nowMs >= state.untilMs) return letGo(state, state.untilMs, bounds)
   const late = tooLate(state, nowMs, bounds)
   if (late === undefined) return pump(state, nowMs, bounds, [])
   return outcomeKnown(state, failed(late), { nowMs, sizeBytes: 0 }, bounds, [{ type: 'close' }])
@@ -181,7 +194,8 @@ function appended(state: Running, reply: AppendReply, nowMs: number, bounds: Tur
       return acknowledged(state, reply.length, nowMs, bounds)
     case 'attempt': {
       const attempt = Math.max(store.attempt, reply.attempt + 1)
-      return pump(reopening(state, { attempt, foreignAttempt: reply.attempt }, nowMs), nowMs, bounds, [])
+      const change = { attempt, foreignAttempt: reply.attempt, keep: undefined }
+      return pump(reopening(state, change, nowMs), nowMs, bounds, [])
     }
     case 'cancel':
       return cancelSeen(state, reply.attempt, reply.length, nowMs, bounds)
@@ -190,7 +204,8 @@ function appended(state: Running, reply: AppendReply, nowMs: number, bounds: Tur
     case 'full': {
       const full = cutTo(state, reply.length)
       const outcome: Outcome = { kind: 'completed', finishReason: 'length' }
-      const next: Ending = full.phase === 'ending' ? full : { phase: 'ending', store: full.store, outcome, text: 'own' }
+      const next: Ending =
+        full.phase === 'ending' ? full : { phase: 'ending', store: full.store, outcome, text: 'own', untilMs: never }
       return pump(next, nowMs, bounds, [{ type: 'close' }, { type: 'cut', to: reply.length }])
     }
     case 'gone':
@@ -208,6 +223,7 @@ function acknowledged(state: Running, length: number, nowMs: number, bounds: Tur
   const waitingSinceMs = isWaiting && !isProgress ? Math.min(store.waitingSinceMs, nowMs) : nowMs
   const next = withStore(state, {
     isOpen: true,
+    hasOpened: true,
     ackedBytes: length,
     waitingSinceMs: isWaiting ? waitingSinceMs : Number.POSITIVE_INFINITY,
   })
@@ -223,9 +239,9 @@ function reopening(state: Running, change: Partial<Store>, nowMs: number): Runni
 function cancelSeen(state: Running, attempt: number, length: number, nowMs: number, bounds: TurnBounds): Step {
   const close: TurnEffect = { type: 'close' }
   if (attempt !== 0 && attempt !== state.store.attempt)
-    return pump(endingAsRead(state.store, attempt), nowMs, bounds, [close])
+    return pump(endingAsRead(state.store, attempt, cancelled), nowMs, bounds, [close])
   const store = { ...cutTo(state, length).store, isOpen: attempt !== 0 }
-  const next: Ending = { phase: 'ending', store, outcome: cancelled, text: 'own' }
+  const next: Ending = { phase: 'ending', store, outcome: cancelled, text: 'own', untilMs: never }
   return pump(next, nowMs, bounds, [close, { type: 'cut', to: length }])
 }
 
@@ -236,15 +252,16 @@ function cutTo(state: Running, length: number): Running {
   return withStore(state, { sizeBytes: length, ackedBytes: length, waitingSinceMs, foreignAttempt: 0 })
 }
 
-function endingAsRead(store: Store, attempt: number): Ending {
+function endingAsRead(store: Store, attempt: number, outcome: Outcome): Ending {
   // Without an attempt there is no text to fetch, and the end names attempt 0.
   const text = attempt === 0 ? 'own' : 'to-read'
   const emptied = { ...store, isOpen: false, sizeBytes: 0, ackedBytes: 0, foreignAttempt: attempt }
   return {
     phase: 'ending',
     store: { ...emptied, waitingSinceMs: Number.POSITIVE_INFINITY },
-    outcome: cancelled,
+    outcome,
     text,
+    untilMs: never,
   }
 }
 
@@ -252,12 +269,12 @@ function ended(state: Running, reply: EndReply, nowMs: number, bounds: TurnBound
   switch (reply.kind) {
     case 'ok':
     case 'ended':
-      return stop('ended', state.phase === 'ending' ? state.outcome : undefined)
+      return settled(state, nowMs, bounds)
     case 'behind': {
       const behindCount = state.store.behindCount + 1
       if (behindCount > behindMax) throw new Error(`the store was behind ${behindCount} times`)
       if (state.phase === 'ending' && state.text === 'read')
-        return pump(endingAsRead({ ...state.store, behindCount }, reply.attempt), nowMs, bounds, [])
+        return pump(endingAsRead({ ...state.store, behindCount }, reply.attempt, state.outcome), nowMs, bounds, [])
       // The append with the opening record finds out what is there: our attempt, or another that calls for a new one.
       const foreignAttempt = Math.max(1, reply.attempt)
       return pump(withStore(state, { isOpen: false, foreignAttempt, behindCount }), nowMs, bounds, [])
@@ -273,12 +290,24 @@ function ended(state: Running, reply: EndReply, nowMs: number, bounds: TurnBound
   }
 }
 
+/** The store has the end. Where it may lose it again, it is told again for a while. */
+function settled(state: Running, nowMs: number, bounds: TurnBounds): Step {
+  if (state.phase !== 'ending') return stop('ended')
+  if (bounds.graceMs === 0 || nowMs >= state.untilMs) return stop('ended', state.outcome)
+  const untilMs = Math.min(state.untilMs, nowMs + bounds.graceMs)
+  const effects: TurnEffect[] = state.untilMs === never ? [{ type: 'settle', outcome: state.outcome }] : []
+  return { state: { ...state, untilMs, store: { ...state.store, isEnded: true, behindCount: 0 } }, effects }
+}
+
 function claimed(state: Running, reply: ClaimReply, nowMs: number, bounds: TurnBounds): Step {
   switch (reply) {
     case 'yours':
     // A cancel that the claim tells of is told again by the append, with the attempt and the length that it needs.
-    case 'cancelled':
-      return pump(withStore(state, { isClaimed: true, isOpen: false, renewAtMs: 0 }), nowMs, bounds, [])
+    case 'cancelled': {
+      // What was kept of the attempt before was as it was when the turn was first claimed; it may be another by now.
+      const keep = state.store.hasOpened ? state.store.keep : undefined
+      return pump(withStore(state, { isClaimed: true, isOpen: false, renewAtMs: 0, keep }), nowMs, bounds, [])
+    }
     case 'others':
       return stop('fenced')
     case 'gone':
@@ -326,6 +355,7 @@ function pump(state: Running, nowMs: number, bounds: TurnBounds, before: readonl
 
 function nextOperation(state: Running, nowMs: number): OperationEffect | undefined {
   const { store } = state
+  if (store.isEnded) return undefined
   if (!store.isClaimed) return { type: 'claim' }
   if (state.phase === 'ending') {
     if (state.text === 'to-read') return { type: 'read', attempt: store.foreignAttempt }
@@ -341,6 +371,7 @@ function nextOperation(state: Running, nowMs: number): OperationEffect | undefin
       at: store.ackedBytes,
       opens: !store.isOpen,
       renews: isDue || !store.isOpen,
+      keep: store.keep,
     }
   return undefined
 }
@@ -365,6 +396,7 @@ function flow(state: Running, nowMs: number, bounds: TurnBounds): { state: Runni
 }
 
 const none: readonly TurnEffect[] = []
+const never = Number.POSITIVE_INFINITY
 
 function withStore<S extends Running>(state: S, change: Partial<Store>): S {
   return { ...state, store: { ...state.store, ...change } }

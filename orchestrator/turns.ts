@@ -6,22 +6,29 @@
 import type { Refusal } from '../protocol/error.ts'
 import { refusal } from '../protocol/error.ts'
 import { type AdmissionLimits, createAdmission } from './admission.ts'
-import { busyRetryMs, drainEndMs, unavailableRetryMs } from './limits.ts'
+import { awaitEnd } from './await-end.ts'
+import { busyRetryMs, busyWaitersMax, busyWaitMs, drainEndMs, settlingMax, unavailableRetryMs } from './limits.ts'
 import type { Clock } from './ports.ts'
 import type { Producer } from './producer.ts'
 import {
+  type Acceptance,
   acceptMessage,
   type RunOptions,
   type RunPorts,
   runTurn,
   type SendRequest,
-  systemPrompt,
   type Work,
 } from './run-turn.ts'
-import { createSuspicions, type Taken, takeOver } from './take-over.ts'
-import type { ClaimReply } from './turn-state.ts'
+import { seekOrphans } from './seek-orphans.ts'
+import { createSuspicions } from './take-over.ts'
+import { takeTurn } from './taken-turn.ts'
 
-export interface TurnOptions extends RunOptions, AdmissionLimits {}
+export interface TurnOptions extends RunOptions, AdmissionLimits {
+  /** What becomes of a message while another one of its session is answered. */
+  readonly whenBusy: 'refuse' | 'wait'
+  /** Others take over what runs here when the node leaves; else it is ended. */
+  readonly handsOver: boolean
+}
 
 export type TurnsPorts = Omit<RunPorts, 'clock'> & { readonly options: TurnOptions; readonly clock?: Clock }
 
@@ -38,8 +45,15 @@ export interface Turns {
   suspect(session: string, turn: string): void
   /** How many turns are produced here. */
   running(): number
-  /** Admits nothing more, lets running turns end for `forMs` milliseconds, then ends them as failed, their text kept. */
+  /** Looks for turns whose producer died, on whatever node, until it drains or closes. */
+  seek(): void
+  /**
+   * Admits nothing more, lets running turns end for `forMs` milliseconds, then leaves them to others or ends them as
+   * failed, their text kept.
+   */
   drain(forMs: number): Promise<void>
+  /** Ends at once, and leaves what runs as it is. */
+  close(): void
 }
 
 const systemClock: Clock = {
@@ -56,8 +70,10 @@ export function createTurns(given: TurnsPorts): Turns {
   const ports: RunPorts = { ...given, clock: given.clock ?? systemClock }
   const { clock, telemetry, logger } = ports
   const admission = createAdmission(options, clock)
-  const running = createRunning(clock)
+  const running = createRunning(clock, options.handsOver)
   let isDraining = false
+  let seeking: { stop(): void } | undefined
+  let waitingCount = 0
 
   const start = (work: Work) => {
     const { turn } = work.claim
@@ -84,12 +100,27 @@ export function createTurns(given: TurnsPorts): Turns {
     return { kind: 'refused', refusal: error }
   }
 
+  /** In `wait` mode a message that is busy is asked again when the answer before it has ended, for a bounded time. */
+  const acceptOrWait = async (request: SendRequest): Promise<Acceptance> => {
+    const untilMs = clock.monotonicMs() + busyWaitMs
+    for (let isAgain = false; ; isAgain = true) {
+      const acceptance = await acceptMessage(request, isAgain, running.count(), admission, options, ports)
+      const isBusy = acceptance.kind === 'busy' || acceptance.kind === 'lapsed'
+      const leftMs = untilMs - clock.monotonicMs()
+      if (!isBusy || options.whenBusy === 'refuse' || leftMs <= 0 || isDraining) return acceptance
+      if (waitingCount >= busyWaitersMax) return acceptance
+      waitingCount++
+      await awaitEnd(request.session, leftMs, ports)
+      waitingCount--
+    }
+  }
+
   const accept = async (request: SendRequest): Promise<SendReply> => {
     const receivedMs = clock.monotonicMs()
     if (isDraining) return refuse(refusal('unavailable', 'this gateway is going away; send again', unavailableRetryMs))
-    const acceptance = await acceptMessage(request, running.count(), admission, options, ports)
+    const acceptance = await acceptOrWait(request)
     if (acceptance.kind === 'lapsed') suspicions.raise(request.session, acceptance.turn)
-    if (acceptance.kind === 'lapsed' || acceptance.kind === 'refused') return refuse(acceptance.refusal)
+    if ('refusal' in acceptance) return refuse(acceptance.refusal)
     const { turn, seq } = acceptance
     telemetry.turnAccepted(clock.monotonicMs() - receivedMs)
     if (acceptance.kind === 'mine') start(acceptance.work)
@@ -109,9 +140,18 @@ export function createTurns(given: TurnsPorts): Turns {
     offersPrompt: (name) => ports.prompts.has(name),
     suspect: (session, turn) => suspicions.raise(session, turn),
     running: running.count,
+    seek() {
+      seeking ??= seekOrphans(ports.log, clock, suspicions.raise)
+    },
     drain(forMs) {
       isDraining = true
+      seeking?.stop()
       return running.drain(forMs)
+    },
+    close() {
+      isDraining = true
+      seeking?.stop()
+      running.close()
     },
   }
 }
@@ -121,88 +161,65 @@ interface Running {
   count(): number
   add(turn: string, producer: Producer): void
   remove(turn: string): void
-  /** Waits `forMs` milliseconds for the last turn, then ends the rest as failed, and waits for those. */
+  /** Waits `forMs` milliseconds for the last turn, then has the rest handed over or ended as failed, and waits for those. */
   drain(forMs: number): Promise<void>
+  close(): void
 }
 
-function createRunning(clock: Clock): Running {
+function createRunning(clock: Clock, handsOver: boolean): Running {
   const producers = new Map<string, Producer>()
+  /** Ended, and kept for a while. */
+  const settling = new Set<Producer>()
   const whenIdle: (() => void)[] = []
   let isLeaving = false
+  const end = (producer: Producer) => (handsOver ? void producer.handOver() : producer.fail(leaving))
+  const keep = (producer: Producer) => {
+    const [oldest] = settling
+    if (settling.size >= settlingMax) oldest?.letGo()
+    settling.add(producer)
+    void producer.gone.then(() => settling.delete(producer))
+    if (isLeaving) producer.letGo()
+  }
   return {
     has: (turn) => producers.has(turn),
     count: () => producers.size,
     add(turn, producer) {
       producers.set(turn, producer)
       // Accepted while the drain ran out: it is ended like the others.
-      if (isLeaving) producer.fail(leaving)
+      if (isLeaving) end(producer)
     },
     remove(turn) {
+      const producer = producers.get(turn)
       producers.delete(turn)
+      if (producer !== undefined) keep(producer)
       if (producers.size === 0) for (const tell of whenIdle.splice(0)) tell()
     },
     async drain(forMs) {
-      if (producers.size === 0) {
+      if (producers.size > 0) {
+        const idle = new Promise<void>((resolve) => whenIdle.push(resolve))
+        await within(idle, forMs, clock)
         isLeaving = true
-        return
+        for (const producer of producers.values()) end(producer)
+        if (producers.size > 0) await within(idle, drainEndMs, clock)
       }
-      const idle = new Promise<void>((resolve) => whenIdle.push(resolve))
-      await within(idle, forMs, clock)
       isLeaving = true
-      for (const producer of producers.values()) producer.fail(leaving)
-      if (producers.size > 0) await within(idle, drainEndMs, clock)
+      for (const producer of settling) producer.letGo()
+      await within(Promise.all([...settling].map((producer) => producer.gone)), drainEndMs, clock)
+    },
+    close() {
+      isLeaving = true
+      for (const producer of [...producers.values(), ...settling]) producer.leave()
     },
   }
 }
 
 const leaving = refusal('unavailable', 'the gateway is going away; send the message again', unavailableRetryMs)
 
-async function within(done: Promise<void>, forMs: number, clock: Clock): Promise<void> {
+async function within(done: Promise<unknown>, forMs: number, clock: Clock): Promise<void> {
   let cancel: () => void = () => undefined
   const late = new Promise<void>((resolve) => {
     cancel = clock.after(forMs, resolve)
   })
   await Promise.race([done, late])
   cancel()
-}
-
-/** A dead producer's turn, claimed: it is answered again from its message, or ended if it was cancelled. */
-async function takeTurn(
-  session: string,
-  turn: string,
-  options: RunOptions,
-  ports: RunPorts,
-): Promise<Work | undefined> {
-  const claim = { session, turn, token: ports.randomId(), leaseMs: options.leaseMs }
-  const taken = await takeOver(claim, ports)
-  if (taken === 'others' || taken === 'gone') return undefined
-  const message = await messageOf(session, taken, ports)
-  if (message === undefined) return undefined
-  const repeat = async (): Promise<ClaimReply> => {
-    const again = await takeOver(claim, ports)
-    if (again === 'others' || again === 'gone') return again
-    return again.isCancelled ? 'cancelled' : 'yours'
-  }
-  const from = taken.isCancelled ? 'taken-cancelled' : 'taken'
-  const { record, prompt } = message
-  return {
-    claim: { session, turn, token: claim.token, start: { from, foreignAttempt: taken.attempt }, repeat },
-    // A session outlives a prompt that the operator took away; the default one is always there.
-    system: systemPrompt(prompt, options, ports) ?? systemPrompt(undefined, options, ports) ?? '',
-    content: record.message.content,
-    messageSeq: taken.message.seq,
-    ...(record.replaces !== undefined && { replaces: record.replaces }),
-    ...(record.model !== undefined && { model: record.model }),
-  }
-}
-
-async function messageOf(session: string, taken: Taken, { log, logger }: RunPorts) {
-  const page = await log.page({ session, before: taken.message.seq + 1, limit: 1 }).catch(() => undefined)
-  const described = await log.describe(session).catch(() => undefined)
-  const record = page?.kind === 'ok' ? page.entries.at(-1)?.record : undefined
-  if (record?.type === 'message.added' && record.turn === taken.turn && described?.kind === 'ok')
-    return { record, prompt: described.info.prompt }
-  // Its lease lapses again, and whoever meets it next tries again.
-  logger.warn({ session, turn: taken.turn }, 'took over a turn whose message could not be read')
-  return undefined
 }

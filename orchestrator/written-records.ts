@@ -6,10 +6,13 @@ import { refusal } from '../protocol/error.ts'
 import type { Usage } from '../protocol/shapes.ts'
 import type { Sums } from './answer-text.ts'
 import type { OpeningRecord, TerminalRecord } from './ports.ts'
-import type { Outcome } from './turn-state.ts'
+import type { Keep, Outcome } from './turn-state.ts'
+
+const reason = 'the producer before was lost'
 
 export interface WrittenRecords {
-  opening(attempt: number): OpeningRecord
+  /** `keep`: how much of which attempt it begins with. */
+  opening(attempt: number, keep: Keep | undefined): OpeningRecord
   terminal(attempt: number, outcome: Outcome, sums: Sums, usage: Usage): TerminalRecord
 }
 
@@ -22,10 +25,11 @@ export function writtenRecords(turn: string, model: string, nowMs: () => number)
     return timeMs
   }
   return {
-    opening(attempt) {
+    opening(attempt, keep) {
       const timeMs = timeOf(`opening ${attempt}`)
       if (attempt === 1) return { type: 'turn.started', timeMs, turn, attempt, model }
-      return { type: 'turn.restarted', timeMs, turn, attempt, model, reason: 'the producer before was lost' }
+      const restarted = { type: 'turn.restarted', timeMs, turn, attempt, model, reason } as const
+      return keep === undefined ? restarted : { ...restarted, keep }
     },
     terminal(attempt, outcome, { bytes, sha256 }, usage) {
       const { finishReason } = outcome

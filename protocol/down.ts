@@ -5,6 +5,7 @@ import { historyPage } from './down/history-page.ts'
 import {
   liveFeedbackAdded,
   liveMessageAdded,
+  liveRecordSkipped,
   liveTurnCancelled,
   liveTurnCompleted,
   liveTurnFailed,
@@ -47,6 +48,7 @@ export const down = z.discriminatedUnion('type', [
   turnText,
   historyPage,
   liveFeedbackAdded,
+  liveRecordSkipped,
   pong,
   goingAway,
   error,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { feedbackAdded } from './records/feedback-added.ts'
 import { messageAdded } from './records/message-added.ts'
+import { recordSkipped } from './records/record-skipped.ts'
 import { turnCancelled, turnCompleted, turnFailed } from './records/terminal.ts'
 import { turnRestarted } from './records/turn-restarted.ts'
 import { turnStarted } from './records/turn-started.ts'
@@ -17,6 +18,7 @@ export const recordSchema = z.discriminatedUnion('type', [
   turnCancelled,
   turnFailed,
   feedbackAdded,
+  recordSkipped,
 ])
 
 export type LogRecord = z.infer<typeof recordSchema>

@@ -4,6 +4,7 @@
  * | version   | since | what changed |
  * |-----------|-------|--------------|
  * | sluice.v1 | 0.1.0 | first: sessions, turns as tapes, positions, records with a chained `mark` |
+ * |           | 0.2.0 | `record.skipped` in place of a record that the gateway is too old to read |
  */
 export const protocolVersion = 'sluice.v1'
 

@@ -15,3 +15,14 @@ export const readRounds = 64
 
 /** The most entries that a feed keeps; a reader further behind is served from the store. */
 export const tailEntries = 64
+
+/** Feeds of a node that read the store at once; the others wait, those with a running turn least. */
+export const readsAtOnce = 64
+
+/** A feed of a shared store looks at it after so much silence, in milliseconds: while a turn runs, … */
+export const checkRunningMs = 1_000
+/** … and while none does, between these, at random. */
+export const checkIdleMinMs = 30_000
+export const checkIdleMaxMs = 60_000
+/** However often it finds something that way, it does not look more often than this, in milliseconds. */
+export const checkAgainMinMs = 100

@@ -86,6 +86,12 @@ export class FeedView {
     return (reply.run?.tapes ?? []).every((tape, part) => (this.run?.tapes[part]?.length ?? 0) >= tape.length)
   }
 
+  /** Changes whenever there is more, or something else. */
+  extent(): string {
+    const lengths = this.run?.tapes.map((tape) => tape.length).join() ?? ''
+    return `${this.head.seq}-${this.head.mark} ${this.run?.turn} ${this.run?.attempt} ${lengths}`
+  }
+
   #openAttempt(entry: LogEntry): void {
     const { record } = entry
     if (record.type !== 'turn.started' && record.type !== 'turn.restarted') return

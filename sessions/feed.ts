@@ -3,6 +3,7 @@ import { readAgainMaxMs, readAgainMinMs, readRounds, resubscribeMs, settleWithin
 import { type FeedRun, isOf } from './feed-run.ts'
 import { FeedView } from './feed-view.ts'
 import { HeardMeanwhile } from './heard-meanwhile.ts'
+import type { ReadGate } from './read-gate.ts'
 import type {
   Fence,
   LogEntry,
@@ -13,6 +14,7 @@ import type {
   SessionLog,
   Subscription,
 } from './session-log.ts'
+import { SilenceCheck } from './silence-check.ts'
 
 /**
  * One node's live view of one watched session: the tail of its log and the tapes of its running turn, shared by all
@@ -33,8 +35,8 @@ export class Feed {
   info: SessionInfo
   readonly watchers = new Set<Watcher>()
 
+  readonly #parts: FeedParts
   readonly #log: SessionLog
-  readonly #onGone: (feed: Feed, reason: GoneReason) => void
   readonly #view = new FeedView()
   #state: 'subscribing' | 'reading' | 'live' | 'gone' = 'subscribing'
   #subscription: Subscription | undefined
@@ -43,23 +45,20 @@ export class Feed {
   #waiting: (() => void)[] = []
   #ownToken: string | undefined
   readonly #after: After
+  readonly #silence: SilenceCheck | undefined
+  #isChecking = false
   #failedReads = 0
   #cancelNext: () => void = nothing
   #cancelWaiting: () => void = nothing
   #isStarted = false
 
-  constructor(
-    session: string,
-    info: SessionInfo,
-    log: SessionLog,
-    after: After,
-    onGone: (feed: Feed, reason: GoneReason) => void,
-  ) {
+  constructor(session: string, info: SessionInfo, parts: FeedParts) {
     this.session = session
     this.info = info
-    this.#log = log
-    this.#after = after
-    this.#onGone = onGone
+    this.#parts = parts
+    this.#log = parts.log
+    this.#after = parts.after
+    this.#silence = parts.checksSilence ? new SilenceCheck(parts.after, () => this.#check()) : undefined
   }
 
   /** The last record's place; -1 before the first read. */
@@ -97,6 +96,7 @@ export class Feed {
     this.#subscription?.close()
     this.#subscription = undefined
     this.#cancelNext()
+    this.#silence?.stop()
     this.#enter('gone')
   }
 
@@ -123,6 +123,7 @@ export class Feed {
       this.#ownToken = fence.token
       this.#subscription?.hearDeltas(false)
     }
+    this.#heard()
     this.#delta(part, at, at + text.length, text)
   }
 
@@ -173,6 +174,7 @@ export class Feed {
   #confirmed(): void {
     if (this.#state === 'gone') return
     this.#subscriptionNumber++
+    this.#isChecking = false
     this.#state = 'reading'
     void this.#readOnce()
   }
@@ -183,7 +185,9 @@ export class Feed {
     this.#subscriptionNumber++
     this.#state = 'subscribing'
     this.#ownToken = undefined
-    this.#next(resubscribeMs, () => this.#subscribe())
+    this.#silence?.stop()
+    // Spread, since all feeds lose a broken connection at once.
+    this.#next(resubscribeMs * (1 + Math.random()), () => this.#subscribe())
   }
 
   #record(previous: LogPlace, entry: LogEntry): void {
@@ -192,10 +196,14 @@ export class Feed {
       return
     }
     if (this.#state !== 'live' || this.knows(entry.record)) return
+    this.#heard()
+    // What it did to the turn, this node is too old to know.
+    if (entry.record.type === 'record.skipped') return this.#read()
     if (previous.seq !== this.head.seq || previous.mark !== this.head.mark) return this.#read()
     if (this.#view.lacksTextOf(entry.record)) return this.#read()
     this.#view.apply(entry)
     if (this.run?.openedBy !== this.#ownToken) this.#hearOthers()
+    this.#silence?.watch(this.run !== undefined)
     this.#wake()
   }
 
@@ -205,8 +213,20 @@ export class Feed {
       return
     }
     if (this.#state !== 'live') return
+    this.#heard()
     if (!isOf(this.run, fence)) return this.#read()
     this.#delta(part, at, end, text)
+  }
+
+  #heard(): void {
+    if (this.#silence !== undefined) this.#silence.wasHeard = true
+  }
+
+  /** Nothing was heard for a while. */
+  #check(): void {
+    if (this.#state !== 'live') return
+    this.#isChecking = true
+    this.#read()
   }
 
   #delta(part: number, at: number, end: number, text: Uint8Array | undefined): void {
@@ -234,7 +254,7 @@ export class Feed {
   #erased(reason: GoneReason): void {
     if (this.#state === 'gone') return
     this.stop()
-    this.#onGone(this, reason)
+    this.#parts.onGone(this, reason)
   }
 
   #read(): void {
@@ -250,17 +270,34 @@ export class Feed {
   async #readOnce(): Promise<void> {
     this.#cancelNext()
     const number = this.#subscriptionNumber
+    const before = this.#view.extent()
     for (let round = 0; round < readRounds; round++) {
       this.#meanwhile.clear()
       const asked = this.head
-      const reply = await this.#log.open(this.#view.question(this.session)).catch(() => undefined)
+      const reply = await this.#open()
       if (number !== this.#subscriptionNumber || this.#state !== 'reading') return
       if (reply === undefined) return this.#readLater()
       if (reply.kind === 'gone') return this.#erased('lost')
       if (asked === this.head) this.#merge(reply)
-      if (this.#view.has(reply) && this.#meanwhile.isIn(this.#view)) return this.#live()
+      if (!this.#view.has(reply) || !this.#meanwhile.isIn(this.#view)) continue
+      const foundNews = this.#isChecking && before !== this.#view.extent() && !this.#meanwhile.hasHeard
+      return this.#live(foundNews)
     }
     this.#readLater()
+  }
+
+  /** `undefined`: the store is away. */
+  async #open(): Promise<OpenReply | undefined> {
+    const { gate } = this.#parts
+    const waiting = gate.enter(this.run !== undefined)
+    if (waiting !== undefined) await waiting
+    try {
+      return await this.#log.open(this.#view.question(this.session))
+    } catch {
+      return undefined
+    } finally {
+      gate.leave()
+    }
   }
 
   /**
@@ -286,9 +323,17 @@ export class Feed {
     if (this.run?.openedBy !== this.#ownToken) this.#hearOthers()
   }
 
-  #live(): void {
+  /** `foundNews`: in silence it found what no message told of, so the subscription may be dead and look healthy. */
+  #live(foundNews: boolean): void {
     this.#failedReads = 0
     this.#enter('live')
+    this.#silence?.watch(this.run !== undefined)
+    if (this.#isChecking) this.#silence?.looked(foundNews)
+    this.#isChecking = false
+    if (foundNews) {
+      this.#parts.onRepair()
+      this.#subscribe()
+    }
     this.#wake()
   }
 
@@ -301,6 +346,18 @@ export class Feed {
     this.#cancelWaiting()
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
+}
+
+/** What a node's feeds have in common. */
+export interface FeedParts {
+  readonly log: SessionLog
+  readonly after: After
+  readonly gate: ReadGate
+  /** What the store publishes may be lost without a word. */
+  readonly checksSilence: boolean
+  onGone(feed: Feed, reason: GoneReason): void
+  /** A feed found in silence what no message had told of. */
+  onRepair(): void
 }
 
 export type GoneReason = 'erased' | 'expired' | 'lost'

@@ -1,16 +1,16 @@
-import { type After, Feed, type GoneReason, type Watcher } from './feed.ts'
+import { type After, Feed, type FeedParts, type GoneReason, type Watcher } from './feed.ts'
+import { readsAtOnce } from './feed-limits.ts'
+import { ReadGate } from './read-gate.ts'
 import type { Fence, SessionInfo, SessionLog } from './session-log.ts'
 
 /** The feeds of a node: one for each session that somebody watches here, made with the first watcher, gone with the last. */
 export class Feeds {
-  readonly #log: SessionLog
+  readonly #parts: FeedParts
   readonly #feeds = new Map<string, Feed>()
 
-  readonly #after: After
-
-  constructor(log: SessionLog, after: After = afterMs) {
-    this.#log = log
-    this.#after = after
+  constructor(log: SessionLog, { after = afterMs, checksSilence = false, onRepair = nothing }: FeedsOptions = {}) {
+    const onGone = (gone: Feed, reason: GoneReason) => this.#dropped(gone, reason)
+    this.#parts = { log, after, checksSilence, onRepair, onGone, gate: new ReadGate(readsAtOnce) }
   }
 
   get size(): number {
@@ -47,7 +47,7 @@ export class Feeds {
   }
 
   #make(session: string, info: SessionInfo): Feed {
-    const feed = new Feed(session, info, this.#log, this.#after, (gone, reason) => this.#dropped(gone, reason))
+    const feed = new Feed(session, info, this.#parts)
     this.#feeds.set(session, feed)
     return feed
   }
@@ -57,6 +57,19 @@ export class Feeds {
     for (const watcher of feed.watchers) watcher.gone(reason)
     feed.watchers.clear()
   }
+}
+
+export interface FeedsOptions {
+  /** Default: timers of the system. */
+  readonly after?: After
+  /** What the store publishes may be lost: feeds look at it when they hear nothing. Default false. */
+  readonly checksSilence?: boolean
+  /** A feed found in silence what no message had told of. */
+  onRepair?(): void
+}
+
+function nothing(): void {
+  // Nobody counts.
 }
 
 function afterMs(ms: number, run: () => void): () => void {

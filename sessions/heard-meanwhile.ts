@@ -11,6 +11,10 @@ export class HeardMeanwhile {
   #delta: { readonly fence: Fence; readonly part: number; readonly end: number } | undefined
   #isDoubted = false
 
+  get hasHeard(): boolean {
+    return this.#record !== undefined || this.#delta !== undefined
+  }
+
   clear(): void {
     this.#record = undefined
     this.#delta = undefined

@@ -11,6 +11,9 @@ export const sessionTtlMs = 30 * 24 * 60 * 60 * 1000
 /** Message ids remembered for a session; an older one is taken for a new message. */
 export const rememberedMessages = 256
 
+/** The most turns with a lapsed lease that are named at once. */
+export const lapsedMax = 64
+
 /** How often the expired are looked for, and how many are looked at without a pause. */
 export const sweepEveryMs = 1_000
 export const sweepBatch = 500

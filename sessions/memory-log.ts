@@ -1,5 +1,5 @@
 import * as limits from './memory-limits.ts'
-import { listSessions, openSession, pageOf, readText } from './memory-reads.ts'
+import { lapsedTurns, listSessions, openSession, pageOf, readText } from './memory-reads.ts'
 import type { MemorySession } from './memory-session.ts'
 import { MemoryShelves, sizeOf } from './memory-shelves.ts'
 import { acceptMessage, appendText, cancelTurn, endTurn, takeOverTurn, writeFeedback } from './memory-turn.ts'
@@ -64,6 +64,7 @@ export function createMemoryLog(options: MemoryLogOptions = {}): SessionLog {
     update: ({ session: id, metadata }) => at(id, (session) => replaceMetadata(shelves, session, metadata)),
     erase: (id) => at(id, (session) => eraseSession(shelves, session)),
     list: async (request) => listSessions(shelves, request),
+    lapsed: async () => lapsedTurns(shelves),
     subscribe: (id, listener) => shelves.subscribe(id, listener),
     close: async () => {
       stopSweeping()

@@ -1,5 +1,6 @@
 import { deltaTextBytes } from '../protocol/limits.ts'
 import { isTerminal } from '../protocol/record.ts'
+import { lapsedMax } from './memory-limits.ts'
 import type { MemorySession } from './memory-session.ts'
 import type { MemoryShelves } from './memory-shelves.ts'
 import { leaseOf } from './memory-turn.ts'
@@ -88,6 +89,16 @@ export function readText(session: MemorySession, { turn, part, at, maxBytes }: R
 /** A turn without an attempt has an empty part 0, and no other. */
 function sliceOfNone(part: number, at: number): ReadReply {
   return part === 0 ? { kind: 'ok', ...sliceText(noText, at, 0) } : unknown
+}
+
+/** Turns whose lease has lapsed, at most `lapsedMax`. */
+export function lapsedTurns(shelves: MemoryShelves): { readonly session: string; readonly turn: string }[] {
+  const found: { readonly session: string; readonly turn: string }[] = []
+  for (const { id, run } of shelves.running()) {
+    if (found.length >= lapsedMax) break
+    if (run !== undefined && leaseOf(shelves, run) === 'lapsed') found.push({ session: id, turn: run.turn })
+  }
+  return found
 }
 
 /** A place in the order of use: what is used between two pages moves to the front, where the first page finds it. */

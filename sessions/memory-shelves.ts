@@ -30,6 +30,8 @@ export class MemoryShelves {
   readonly #sessions = new Map<string, MemorySession>()
   readonly #shelves = new Map<string, OwnerShelf<MemorySession>>()
   readonly #watches = new Map<string, Watch>()
+  /** Those whose turn runs. */
+  readonly #running = new Set<MemorySession>()
   #oldest: MemorySession | undefined
   #newest: MemorySession | undefined
   #bytes = 0
@@ -101,6 +103,11 @@ export class MemoryShelves {
     return session.run === undefined && this.now() >= session.usedMs + this.#limits.ttlMs
   }
 
+  *running(): Generator<MemorySession> {
+    this.assertOpen()
+    yield* this.#running
+  }
+
   /** Whether there is no room for one more session. */
   fullForSession(): Full | undefined {
     const isFull = () => this.#sessions.size >= this.#limits.maxSessions || this.#bytes >= this.#limits.maxBytes
@@ -137,6 +144,7 @@ export class MemoryShelves {
     this.#sessions.clear()
     this.#shelves.clear()
     this.#watches.clear()
+    this.#running.clear()
     this.#oldest = undefined
     this.#newest = undefined
   }
@@ -178,9 +186,11 @@ export class MemoryShelves {
     session.shelf.put(session)
     // While a turn runs nothing expires; its end is the next use.
     if (session.run === undefined) this.#link(session)
+    else this.#running.add(session)
   }
 
   #detach(session: MemorySession): void {
+    this.#running.delete(session)
     session.shelf.take(session)
     const isLinked = session.older !== undefined || session === this.#oldest
     if (isLinked) this.#unlink(session)

@@ -48,9 +48,12 @@ export interface SessionLog {
   erase(session: string): Promise<{ kind: 'ok' } | Gone>
   /** An owner's sessions, the latest used first. */
   list(request: ListRequest): Promise<ListReply>
+  /** Turns whose lease seems to have lapsed, some of them: a hint for who takes over. */
+  lapsed(): Promise<readonly { readonly session: string; readonly turn: string }[]>
   /**
    * Listens to a session. `confirmed` is called once it is certain that whatever is published from now on arrives (a
-   * read made earlier may miss something); `lost` when that ended: subscribe again. In order, at most once.
+   * read made earlier may miss something), and again when that had not been so for a while, as after deltas were not
+   * wanted; `lost` when that ended for good: subscribe again. In order, at most once.
    */
   subscribe(session: string, listener: LogListener): Subscription
   close(): Promise<void>

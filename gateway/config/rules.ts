@@ -22,6 +22,8 @@ const jwtVariables = [
   'SLUICE_JWT_ALGORITHMS',
 ] as const satisfies readonly VariableName[]
 
+const HOUR_MS = 3_600_000
+
 /** What a message has beside its content: its metadata, three bytes for a character of it at most, names and ids. */
 const ENVELOPE_BYTES = 3 * metadataBytes + 4096
 
@@ -47,8 +49,8 @@ const tlsProblems = (texts: Texts): string[] => {
 }
 
 const redisProblems = (texts: Texts): string[] =>
-  texts.has('REDIS_URL')
-    ? ['REDIS_URL is set, but the Redis store comes in the next release; unset it to keep sessions in memory']
+  texts.has('SLUICE_REDIS_CA_FILE') && !texts.has('REDIS_URL')
+    ? ['SLUICE_REDIS_CA_FILE is set, but no Redis; set REDIS_URL, or unset it']
     : []
 
 const developmentProblems = (texts: Texts): string[] => {
@@ -124,6 +126,17 @@ const sizeProblems = (settings: Settings): string[] =>
       ]
     : []
 
+const replicaProblems = (settings: Settings): string[] =>
+  settings.SLUICE_REDIS_WAIT_REPLICAS > 0 && settings.REDIS_URL === undefined
+    ? ['SLUICE_REDIS_WAIT_REPLICAS is set, but no Redis; set REDIS_URL, or unset it']
+    : []
+
+/** In Redis a session's keys go at one instant, which must not come while a turn runs. */
+const lifetimeProblems = (settings: Settings): string[] =>
+  settings.REDIS_URL !== undefined && settings.SLUICE_SESSION_TTL_HOURS * HOUR_MS <= settings.SLUICE_TURN_TIMEOUT_MS
+    ? ['SLUICE_SESSION_TTL_HOURS is not longer than SLUICE_TURN_TIMEOUT_MS, so an answer could outlive its session']
+    : []
+
 /** Problems that can be seen from the values. */
 export const findValueProblems = (settings: Settings): string[] => [
   ...starProblems(settings),
@@ -131,4 +144,6 @@ export const findValueProblems = (settings: Settings): string[] => [
   ...algorithmProblems(settings),
   ...portProblems(settings),
   ...sizeProblems(settings),
+  ...replicaProblems(settings),
+  ...lifetimeProblems(settings),
 ]

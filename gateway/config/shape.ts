@@ -31,12 +31,21 @@ export type LimitsConfig = {
   readonly drainDeadlineMs: number
 }
 
-export type StoreConfig = {
-  readonly kind: 'memory'
-  readonly maxSessionCount: number
-  readonly maxSessionsPerSubject: number
-  readonly maxBytes: number
-  readonly sessionTtlMs: number
+export type StoreConfig = (
+  | { readonly kind: 'memory'; readonly maxSessionCount: number; readonly maxBytes: number }
+  | {
+      readonly kind: 'redis'
+      readonly url: Secret
+      readonly caFile: string | undefined
+      readonly prefix: string
+      readonly waitReplicas: number
+    }
+) & { readonly maxSessionsPerSubject: number; readonly sessionTtlMs: number }
+
+export type TurnsConfig = {
+  /** What becomes of a dead producer's turn. */
+  readonly takeOver: 'restart' | 'continue' | 'fail'
+  readonly whenBusy: 'refuse' | 'wait'
 }
 
 /** Tokens signed by somebody else, by any of these keys. At least one kind of key is there. */
@@ -85,6 +94,7 @@ export type Config = {
   readonly tls: TlsConfig
   readonly limits: LimitsConfig
   readonly store: StoreConfig
+  readonly turns: TurnsConfig
   readonly auth: AuthConfig
   readonly provider: ProviderConfig
   readonly web: WebConfig

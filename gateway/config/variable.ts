@@ -113,7 +113,10 @@ export const text = (standard: string, options: TextOptions) =>
 
 /** A secret that may be absent; see `Secret`. */
 export const optionalSecret = (options: TextOptions) =>
-  parsedBy((value) => ok(new Secret(value)))
+  parsedBy((value) => {
+    const parsed = parseText(value, options)
+    return parsed.kind === 'ok' ? ok(new Secret(parsed.value)) : parsed
+  })
     .optional()
     .register(descriptions, describeText(options, options.absent ?? 'none'))
 

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { encodedContentBytes } from '../../orchestrator/limits.ts'
 import { ownedSessionsMax, sessionsMax, sessionTtlMs, storeBytesMax } from '../../sessions/memory-limits.ts'
+import { redisTarget, redisUrlForms } from '../../sessions/redis/redis-url.ts'
 import { isHost, isOrigin, readAddressRange, readHttpUrl } from './network.ts'
 import { Secret } from './secret.ts'
 import { choice, optionalList, optionalSecret, optionalText, text, wholeNumber, wholeNumberOr } from './variable.ts'
@@ -173,11 +174,41 @@ const store = {
     min: 1,
     max: 87_600,
   }),
-  REDIS_URL: optionalText({
-    meaning: 'reserved for the Redis store of the next release; refused in this one',
+  REDIS_URL: optionalSecret({
+    meaning: 'the store that many nodes share, Redis 7 or later; without it sessions are in this process alone',
     unit: 'URL',
-    range: 'nothing yet',
+    range: redisUrlForms,
+    absent: 'none (the memory store)',
+    accepts: (value) => redisTarget(value) !== undefined,
   }),
+  SLUICE_REDIS_PREFIX: text('sluice:', {
+    meaning: 'in front of every key and channel in Redis',
+    unit: 'text',
+    range: 'letters, digits and `.:_-`, at most 64',
+    accepts: (value) => /^[\w.:-]{1,64}$/.test(value),
+  }),
+  SLUICE_REDIS_CA_FILE: optionalText({
+    meaning: 'certificates of the authorities that Redis is trusted by, with a rediss:// URL',
+    unit: 'path',
+    range: 'a PEM file',
+    absent: 'those that Node brings',
+  }),
+  SLUICE_REDIS_WAIT_REPLICAS: wholeNumber(0, {
+    meaning: 'replicas that have a message or an end before it is acknowledged',
+    unit: 'replicas',
+    min: 0,
+    max: 5,
+  }),
+  SLUICE_TAKE_OVER: choice(
+    ['restart', 'continue', 'fail'],
+    'restart',
+    'what a node does with the answer of one that died: begin anew, go on from its text, or end it as failed',
+  ),
+  SLUICE_WHEN_BUSY: choice(
+    ['refuse', 'wait'],
+    'refuse',
+    'what becomes of a message while another one of its session is answered',
+  ),
 }
 
 const auth = {

@@ -126,7 +126,7 @@ export class TurnEvents implements ReaderOwner {
 
   /** Records of other turns (feedback on an older answer) are passed over. */
   #recordEvent(record: LogRecord, frame: Buffer): TurnEvent | 'again' {
-    if (record.turn !== this.#asked.turn) return 'again'
+    if (record.type === 'record.skipped' || record.turn !== this.#asked.turn) return 'again'
     const isLast = isTerminal(record)
     return { type: record.type, data: frame, id: this.placeId(isLast), isLast, record }
   }

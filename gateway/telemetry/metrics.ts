@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { TurnTelemetry } from '../../orchestrator/ports.ts'
 import { FixedHistogram } from './fixed-histogram.ts'
-import type { HttpTelemetry, NodeGauges, SocketTelemetry } from './ports.ts'
+import type { HttpTelemetry, NodeGauges, SocketTelemetry, StoreTelemetry } from './ports.ts'
 
 /**
  * Every metric of a gateway, in a registry of its own. docs/METRICS.md says what each is good for.
@@ -15,6 +15,7 @@ export interface Metrics {
   readonly turns: TurnTelemetry
   readonly sockets: Omit<SocketTelemetry, 'traced'>
   readonly http: HttpTelemetry
+  readonly store: StoreTelemetry
   watch(read: () => NodeGauges): void
   /** Prometheus' text format. Scrapes at one time share one reading. */
   read(): Promise<{ readonly contentType: string; readonly body: string }>
@@ -29,6 +30,7 @@ export function createMetrics(version: string): Metrics {
     turns: turnMetrics(registry),
     sockets: socketMetrics(registry),
     http: httpMetrics(registry),
+    store: storeMetrics(registry),
     watch: nodeGauges(registry),
     async read() {
       reading ??= registry.metrics().finally(() => {
@@ -122,6 +124,12 @@ function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings> {
   const attempts = counter(registry, 'sluice_attempts_total', 'Attempts opened: the first of a turn, or a later one.', [
     'attempt',
   ])
+  const takeOvers = counter(
+    registry,
+    'sluice_take_overs_total',
+    'Turns of dead producers that were taken over here, by what became of them.',
+    ['how'],
+  )
   const stops = counter(registry, 'sluice_producer_stops_total', 'Producers that stopped, by reason.', ['reason'])
   return {
     turnEnded({ kind, error, durationMs, usage }) {
@@ -134,6 +142,7 @@ function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings> {
     },
     operationRepeated: () => repeats.inc(),
     attemptOpened: (attempt) => attempts.inc({ attempt: attempt === 1 ? 'first' : 'later' }),
+    takenOver: (how) => takeOvers.inc({ how }),
     stopped: (reason) => stops.inc({ reason }),
   }
 }
@@ -223,6 +232,32 @@ function socketAnswers(
     failed: () => failures.inc(),
     sessionOpened: (how) => opens.inc({ how }),
     addedLatency: (ms) => added.observe(ms / 1_000),
+  }
+}
+
+function storeMetrics(registry: Registry): StoreTelemetry {
+  let isConnected = true
+  gauge(registry, 'sluice_store_connected', '1 while the store of sessions is connected.', () => (isConnected ? 1 : 0))
+  const lost = counter(registry, 'sluice_store_connections_lost_total', 'Connections to the store that were lost.', [])
+  const unknown = counter(
+    registry,
+    'sluice_store_unknown_versions_total',
+    'Stored or published values of a version that this node does not know.',
+    [],
+  )
+  const repaired = counter(
+    registry,
+    'sluice_feed_repairs_total',
+    'Times that a feed found in the store what no message had told of.',
+    [],
+  )
+  return {
+    connected(is) {
+      if (isConnected && !is) lost.inc()
+      isConnected = is
+    },
+    unknownVersion: () => unknown.inc(),
+    repaired: () => repaired.inc(),
   }
 }
 

@@ -11,6 +11,7 @@ export interface Telemetry {
   readonly turns: TurnTelemetry
   readonly sockets: SocketTelemetry
   readonly http: HttpTelemetry
+  readonly store: StoreTelemetry
   /** Prometheus' text format. */
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>
   /** Flushes what is not yet exported; bounded in time. */
@@ -58,6 +59,15 @@ export interface SocketTelemetry {
     traceparent: string | undefined,
     serve: () => Promise<void>,
   ): Promise<void>
+}
+
+export interface StoreTelemetry {
+  /** The connection that commands go by was made, or lost. */
+  connected(isConnected: boolean): void
+  /** Something stored or published was of a version that this node does not know, and was left out. */
+  unknownVersion(): void
+  /** A feed found something in the store that no message had told of. */
+  repaired(): void
 }
 
 export interface HttpTelemetry {

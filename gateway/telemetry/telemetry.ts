@@ -35,6 +35,7 @@ export async function createTelemetry(config: TelemetryConfig, deps: TelemetryDe
     turns: metrics.turns,
     sockets: { ...loggedSockets(metrics.sockets, log), traced: tracedRequest },
     http: metrics.http,
+    store: metrics.store,
     watch: metrics.watch,
     metrics: metrics.read,
     async close() {

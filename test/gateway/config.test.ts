@@ -40,6 +40,7 @@ describe('defaults', () => {
         maxBytes: 268_435_456,
         sessionTtlMs: 2_592_000_000,
       },
+      turns: { takeOver: 'restart', whenBusy: 'refuse' },
       auth: { mode: 'development' },
       provider: {
         endpoint: { kind: 'bundled' },
@@ -235,10 +236,19 @@ describe('rules between variables', () => {
     expect(tls).toEqual({ kind: 'on', certFile, keyFile })
   })
 
-  it('[CONF-18] REDIS_URL is refused by this release instead of ignored', () => {
-    const problems = problemsOf({ REDIS_URL: 'redis://:word@127.0.0.1:6379' })
-    expect(problems).toHaveLength(1)
-    expect(problems[0]).toMatch(/^REDIS_URL .*next release; unset it/)
+  it('[CONF-18] REDIS_URL switches the store, and what is none of its forms is a problem', () => {
+    const url = 'redis://:word@127.0.0.1:6379'
+    expect(configOf({ REDIS_URL: url }).store).toMatchObject({ kind: 'redis', prefix: 'sluice:', waitReplicas: 0 })
+    expect(configOf({}).store.kind).toBe('memory')
+    for (const wrong of ['http://127.0.0.1', 'redis://', '127.0.0.1:6379', 'redis://a,b', 'redis+sentinel://a'])
+      expect(problemsOf({ REDIS_URL: wrong })[0]).toMatch(/^REDIS_URL is not valid/)
+  })
+
+  it('[CONF-25] settings of Redis want a REDIS_URL, and a session outlives its answers', () => {
+    expect(problemsOf({ SLUICE_REDIS_WAIT_REPLICAS: '1' })[0]).toMatch(/^SLUICE_REDIS_WAIT_REPLICAS .*set REDIS_URL/)
+    const short = { SLUICE_SESSION_TTL_HOURS: '1', SLUICE_TURN_TIMEOUT_MS: '3600000' }
+    expect(problemsOf({ REDIS_URL: 'redis://a', ...short })[0]).toMatch(/^SLUICE_SESSION_TTL_HOURS is not longer/)
+    expect(problemsOf(short)).toEqual([])
   })
 
   it('[CONF-19] the metrics have a port of their own', () => {

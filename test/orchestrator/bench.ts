@@ -25,6 +25,10 @@ const testOptions: TurnOptions = {
   firstTokenMs: 5_000,
   idleMs: 5_000,
   totalMs: 60_000,
+  graceMs: 0,
+  takeOver: 'restart',
+  whenBusy: 'refuse',
+  handsOver: false,
   contentBytes: 128 * 1024,
   messagesPerMinute: 0,
   runningTurnsMax: 10_000,
@@ -153,6 +157,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
       ),
     async [Symbol.asyncDispose]() {
       await turns.drain(0)
+      turns.close()
       provider.close()
       await model.close()
       await log.close()
@@ -169,6 +174,7 @@ const telemetryNames = [
   'turnEnded',
   'operationRepeated',
   'attemptOpened',
+  'takenOver',
   'stopped',
 ] as const
 

@@ -7,10 +7,24 @@ import {
   unacknowledgedPauseMs,
 } from '../../orchestrator/limits.ts'
 import { startTurn, stepTurn, wakeAtMs } from '../../orchestrator/turn.ts'
-import type { Step, TurnBounds, TurnEffect, TurnEvent, TurnState } from '../../orchestrator/turn-state.ts'
+import {
+  cancelled,
+  type Step,
+  type TurnBounds,
+  type TurnEffect,
+  type TurnEvent,
+  type TurnState,
+} from '../../orchestrator/turn-state.ts'
 import { refusal } from '../../protocol/error.ts'
 
-const bounds: TurnBounds = { leaseMs: 5_000, renewMs: 1_500, firstTokenMs: 10_000, idleMs: 20_000, totalMs: 600_000 }
+const bounds: TurnBounds = {
+  leaseMs: 5_000,
+  renewMs: 1_500,
+  firstTokenMs: 10_000,
+  idleMs: 20_000,
+  totalMs: 600_000,
+  graceMs: 0,
+}
 const broken = refusal('provider', 'broken')
 
 function run(
@@ -18,7 +32,13 @@ function run(
   from: 'accepted' | 'taken' | 'taken-cancelled' = 'accepted',
   attempt = 0,
 ): Step {
-  const first = startTurn({ from, foreignAttempt: attempt, nowMs: 0 }, bounds)
+  const known = { foreignAttempt: attempt, nowMs: 0 }
+  const starts = {
+    accepted: { from: 'accepted', ...known },
+    taken: { from: 'taken', keptBytes: 0, ...known },
+    'taken-cancelled': { from: 'taken-to-end', outcome: cancelled, ...known },
+  } as const
+  const first = startTurn(starts[from], bounds)
   return events.reduce<Step>(
     ({ state, effects }, event) => {
       const next = stepTurn(state, event, bounds)

@@ -284,6 +284,7 @@ function faulty(log: SessionLog, seed: number, counts: Map<string, number>): Tur
     takeOver: (request) => log.takeOver(request),
     page: (request) => log.page(request),
     read: (request) => log.read(request),
+    lapsed: () => log.lapsed(),
     subscribe: (session, listener) => log.subscribe(session, listener),
     async accept(request) {
       const reply = await log.accept(request)
@@ -307,8 +308,8 @@ describe('the records of a turn', () => {
     const sums = { bytes: 0, sha1: 'a', sha256: 'b' }
     const usage = { inputTokens: 1, outputTokens: 2, source: 'exact' } as const
     const write = () => [
-      records.opening(1),
-      records.opening(2),
+      records.opening(1, undefined),
+      records.opening(2, { attempt: 1, end: 3 }),
       records.terminal(2, { kind: 'completed', finishReason: 'stop' }, sums, usage),
     ]
     const first = write()

@@ -23,7 +23,7 @@ export class FeedStage {
   /** What outboxes read of, for readers that their feed cannot serve. */
   readonly served = new LossyLog(this.store)
   readonly timers = new ManualTimers()
-  readonly feeds = new Feeds(this.lossy.log, this.timers.after)
+  readonly feeds = new Feeds(this.lossy.log, { after: this.timers.after })
   readonly #chat = new Chat(
     this.store,
     { send: () => Promise.reject(new Error('not used here')), offersPrompt: () => true, suspect: () => undefined },

@@ -22,6 +22,7 @@ export function quietTelemetry(): QuietTelemetry {
       turnEnded: nothing,
       operationRepeated: nothing,
       attemptOpened: nothing,
+      takenOver: nothing,
       stopped: nothing,
     },
     sockets: {
@@ -39,6 +40,7 @@ export function quietTelemetry(): QuietTelemetry {
       traced: (_request, _connection, _traceparent, serve) => serve(),
     },
     http: { answered: nothing },
+    store: { connected: nothing, unknownVersion: nothing, repaired: nothing },
     metrics: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
     close: () => Promise.resolve(),
   }

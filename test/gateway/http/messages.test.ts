@@ -189,7 +189,7 @@ async function runningTurn(station: Station, session: string): Promise<string> {
       const reply = await station.log.open({ session, limit: 1 })
       if (reply.kind === 'ok' && reply.run !== undefined) started.resolve(reply.run.turn)
     },
-    record: (_previous, { record }) => started.resolve(record.turn),
+    record: (_previous, { record }) => record.type !== 'record.skipped' && started.resolve(record.turn),
     lost: nothing,
     delta: nothing,
     nudge: nothing,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { LogRecord } from '../../../protocol/record.ts'
 import type {
   AcceptRequest,
   AppendRequest,
@@ -135,6 +136,10 @@ export async function types(log: SessionLog): Promise<readonly string[]> {
 export async function tapeText(log: SessionLog, turn: string, part = 0): Promise<string> {
   const { text } = expectKind(await log.read({ session, turn, part, at: 0, maxBytes: tapeMaxBytes }), 'ok')
   return text.toString()
+}
+
+export function turnOf(record: LogRecord | undefined): string | undefined {
+  return record === undefined || record.type === 'record.skipped' ? undefined : record.turn
 }
 
 export function placeOf({ record }: LogEntry): LogPlace {

@@ -18,6 +18,7 @@ import {
   session,
   started,
   type TerminalType,
+  turnOf,
 } from './bench.ts'
 
 /**
@@ -222,7 +223,7 @@ class Play {
   #cancel(): () => Promise<void> {
     return this.#fixed(async () => {
       const { run, entries } = expectKind(await this.made.log.open({ session, limit: 1 }), 'ok')
-      const turn = run?.turn ?? entries[0]?.record.turn ?? 'none'
+      const turn = run?.turn ?? turnOf(entries[0]?.record) ?? 'none'
       return async () => {
         const reply = await this.made.log.cancel({ session, turn })
         this.#count(`cancel ${reply.kind}`)

@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto'
+import { createMemoryLog } from '../sessions/memory-log.ts'
+import { createRedisLog } from '../sessions/redis/redis-log.ts'
+import { redisTarget } from '../sessions/redis/redis-url.ts'
+import type { SessionLog } from '../sessions/session-log.ts'
+import { firstConnectionMs, warningsEveryMs } from './bounds.ts'
+import type { StoreConfig } from './config/shape.ts'
+import type { Telemetry } from './telemetry/ports.ts'
+
+/** The store that the configuration asks for, with what the node must know of it. */
+export interface Store {
+  readonly log: SessionLog
+  /** Why new work should not be sent here; empty: it should. */
+  troubles(): readonly string[]
+  /** Other nodes write there too, and what they say may be lost: feeds look for it, and turns are handed over. */
+  readonly isShared: boolean
+  /** The secret of development mode, one for all nodes of this store; `undefined`: each node has its own. */
+  developmentSecret(): Promise<Uint8Array | undefined>
+  close(): Promise<void>
+}
+
+/** Resolves when the store answers for the first time. Rejects, with what to do, when it does not in a bounded time. */
+export async function openStore(config: StoreConfig, telemetry: Telemetry): Promise<Store> {
+  return config.kind === 'redis' ? openRedis(config, telemetry) : givenStore(memoryLog(config))
+}
+
+/** A store of this process alone. */
+export function givenStore(log: SessionLog): Store {
+  return {
+    log,
+    troubles: () => [],
+    isShared: false,
+    developmentSecret: async () => undefined,
+    close: () => log.close(),
+  }
+}
+
+function memoryLog(config: Extract<StoreConfig, { kind: 'memory' }>): SessionLog {
+  const { maxSessionCount, maxSessionsPerSubject, maxBytes, sessionTtlMs } = config
+  return createMemoryLog({
+    maxSessions: maxSessionCount,
+    maxSessionsPerOwner: maxSessionsPerSubject,
+    maxBytes,
+    ttlMs: sessionTtlMs,
+  })
+}
+
+async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, telemetry: Telemetry): Promise<Store> {
+  const { url, caFile, prefix, waitReplicas, maxSessionsPerSubject, sessionTtlMs } = config
+  const target = redisTarget(url.reveal(), caFile)
+  if (target === undefined) throw new Error('unable to start: REDIS_URL is not valid')
+  const first = Promise.withResolvers<void>()
+  const log = createRedisLog({
+    target,
+    prefix,
+    waitReplicas,
+    maxSessionsPerOwner: maxSessionsPerSubject,
+    ttlMs: sessionTtlMs,
+    events: {
+      connected(isConnected) {
+        telemetry.store.connected(isConnected)
+        if (isConnected) first.resolve()
+      },
+      troubled: (code, message) =>
+        telemetry.log.error({ code, problem: message }, 'Redis refuses what the store needs'),
+      unknownVersion: () => telemetry.store.unknownVersion(),
+    },
+  })
+  const deadline = setTimeout(() => first.reject(new Error(unreachable)), firstConnectionMs)
+  try {
+    await first.promise
+  } catch (error) {
+    await log.close()
+    throw error
+  } finally {
+    clearTimeout(deadline)
+  }
+  const warned = watchWarnings(log.warnings, telemetry)
+  return {
+    log,
+    isShared: true,
+    troubles: () => (log.isConnected ? warned.current() : ['the session store does not answer']),
+    developmentSecret: () => log.share('development-secret', () => randomBytes(32)),
+    async close() {
+      warned.stop()
+      await log.close()
+    },
+  }
+}
+
+const unreachable =
+  'unable to start: the session store does not answer; check REDIS_URL and that Redis 7 or later is running there, or unset it to keep sessions in memory'
+
+/** What the operator should change in Redis; asked again from time to time, since settings change while it runs. */
+function watchWarnings(ask: () => Promise<readonly string[]>, { log }: Telemetry) {
+  let current: readonly string[] = []
+  const look = async () => {
+    const found = await ask().catch(() => current)
+    for (const warning of found) if (!current.includes(warning)) log.warn({ warning }, 'Redis is set dangerously')
+    current = found
+  }
+  void look()
+  const timer = setInterval(() => void look(), warningsEveryMs).unref()
+  return { current: () => current, stop: () => clearInterval(timer) }
+}

@@ -1,0 +1,80 @@
+/**
+ * What becomes of a turn that was taken over: it is answered anew, or on from what there is, or ended as it stands.
+ * A cancelled one is ended whatever the configuration says.
+ */
+import { refusal } from '../protocol/error.ts'
+import { unavailableRetryMs } from './limits.ts'
+import type { TakeOverKind } from './ports.ts'
+import type { Claim } from './producer.ts'
+import { type RunOptions, type RunPorts, systemPrompt, type Work } from './run-turn.ts'
+import { type Taken, takeOver } from './take-over.ts'
+import { type ClaimReply, cancelled, failed } from './turn-state.ts'
+import { readWholeTape } from './whole-tape.ts'
+
+/** Claims a dead producer's turn; `undefined` when it is not to be had, or its message cannot be read. */
+export async function takeTurn(
+  session: string,
+  turn: string,
+  options: RunOptions,
+  ports: RunPorts,
+): Promise<Work | undefined> {
+  const claim = { session, turn, token: ports.randomId(), leaseMs: options.leaseMs }
+  const taken = await takeOver(claim, ports)
+  if (taken === 'others' || taken === 'gone') return undefined
+  const message = await messageOf(session, taken, ports)
+  if (message === undefined) return undefined
+  const repeat = async (): Promise<ClaimReply> => {
+    const again = await takeOver(claim, ports)
+    if (again === 'others' || again === 'gone') return again
+    return again.isCancelled ? 'cancelled' : 'yours'
+  }
+  const { how, ...beginning } = await beginningOf(session, taken, options, ports)
+  ports.telemetry.takenOver(how)
+  ports.logger.warn({ session, turn, how, attempt: taken.attempt }, 'turn taken over')
+  const { record, prompt } = message
+  return {
+    claim: { session, turn, token: claim.token, repeat, ...beginning },
+    // A session outlives a prompt that the operator took away; the default one is always there.
+    system: systemPrompt(prompt, options, ports) ?? systemPrompt(undefined, options, ports) ?? '',
+    content: record.message.content,
+    messageSeq: taken.message.seq,
+    ...(record.replaces !== undefined && { replaces: record.replaces }),
+    ...(record.model !== undefined && { model: record.model }),
+  }
+}
+
+type Beginning = Pick<Claim, 'start' | 'kept'> & { readonly how: TakeOverKind }
+
+/** Nothing is appended to the tapes any more: the claim took the fence from whoever might. */
+async function beginningOf(
+  session: string,
+  { turn, attempt: foreignAttempt, isCancelled }: Taken,
+  options: RunOptions,
+  { log }: RunPorts,
+): Promise<Beginning> {
+  if (isCancelled) return { how: 'cancelled', start: { from: 'taken-to-end', foreignAttempt, outcome: cancelled } }
+  if (options.takeOver === 'fail')
+    return { how: 'fail', start: { from: 'taken-to-end', foreignAttempt, outcome: failed(lost) } }
+  const restart = { how: 'restart', start: { from: 'taken', foreignAttempt, keptBytes: 0 } } as const
+  if (options.takeOver === 'restart' || foreignAttempt === 0) return restart
+  const kept = await readWholeTape(log, session, turn).catch(() => undefined)
+  if (kept === undefined || kept.length === 0 || kept.length >= options.tapeBytes) return restart
+  return { how: 'continue', kept, start: { from: 'taken', foreignAttempt, keptBytes: kept.length } }
+}
+
+const lost = refusal(
+  'unavailable',
+  'the gateway that produced this answer was lost; send the message again',
+  unavailableRetryMs,
+)
+
+async function messageOf(session: string, taken: Taken, { log, logger }: RunPorts) {
+  const page = await log.page({ session, before: taken.message.seq + 1, limit: 1 }).catch(() => undefined)
+  const described = await log.describe(session).catch(() => undefined)
+  const record = page?.kind === 'ok' ? page.entries.at(-1)?.record : undefined
+  if (record?.type === 'message.added' && record.turn === taken.turn && described?.kind === 'ok')
+    return { record, prompt: described.info.prompt }
+  // Its lease lapses again, and whoever meets it next tries again.
+  logger.warn({ session, turn: taken.turn }, 'took over a turn whose message could not be read')
+  return undefined
+}

@@ -1,0 +1,39 @@
+/** What bounds the Redis store; each with its unit and what happens at it. */
+
+/** A connection that answers nothing for this long while something was asked is destroyed, in milliseconds. */
+export const silenceMaxMs = 1_000
+/** How often that is looked at, in milliseconds. */
+export const silenceLookMs = 250
+/** A connection that is not made within this time is tried again, in milliseconds. */
+export const connectTimeoutMs = 1_000
+/** The longest wait before a lost connection is made again, in milliseconds. */
+export const reconnectMaxMs = 250
+/** Redirections of one command in a cluster; then the store counts as away for it. */
+export const redirectionsMax = 4
+
+/** A heartbeat is published so often, and after so many unheard ones the subscriptions' connection is destroyed. */
+export const heartbeatMs = 1_000
+export const missedHeartbeatsMax = 2
+
+/** Sessions that are asked to be subscribed to at once on one connection; the rest wait for their answers. */
+export const subscribeBatch = 500
+
+/** Lists of running turns, so that no single key is everybody's: by a hash of the session. */
+export const runningShards = 8
+/** The most that one look at one of these lists brings. */
+export const lapsedMax = 64
+
+/** Message ids remembered for a session; an older one is taken for a new message. */
+export const rememberedMessages = 256
+
+/** Records with more bytes than this in all are not read in one step, but for one: Redis serves nobody meanwhile. */
+export const readRecordBytes = 256 * 1024
+
+/** Rounds of one question whose tapes were others meanwhile; then the store counts as away for it. */
+export const againMax = 5
+
+/** Sessions of one owner that are looked at for having expired, when it has as many as it may. */
+export const pruneBatch = 200
+
+/** `store-full` asks to come back after this time, in milliseconds: what frees memory is not known here. */
+export const fullRetryMs = 5_000

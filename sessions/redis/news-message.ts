@@ -1,0 +1,77 @@
+import type { Metadata } from '../../protocol/shapes.ts'
+import type { LogListener } from '../session-log.ts'
+import { entryOf, placeOf } from './replies.ts'
+
+/**
+ * What the store's scripts publish, each behind the version of its form:
+ *
+ *     1 record <head before> <id> <payload>        1 <token> <turn> <attempt> <part> <at> <end>\n<text>
+ *     1 nudge renew|taken|cancel
+ *     1 updated <metadata>
+ *     1 erased
+ *
+ * Text is absent where it was too long to be published. A message of another version is left out: whoever listens
+ * finds by position that something is missing.
+ */
+const versionHead = Buffer.from('1 ')
+const newline = '\n'.charCodeAt(0)
+
+/** One for all the listeners of a session, so that a message is read once. */
+export type Telling = (listener: LogListener) => void
+
+export function readNews(message: Buffer, unknown: () => void): Telling | undefined {
+  if (!isOurs(message)) {
+    unknown()
+    return undefined
+  }
+  const space = message.indexOf(' ', 2)
+  const kind = message.toString('latin1', 2, space < 0 ? undefined : space)
+  const rest = space < 0 ? '' : message.toString('utf8', space + 1)
+  switch (kind) {
+    case 'record':
+      return readRecord(rest, unknown)
+    case 'nudge':
+      return readNudge(rest, unknown)
+    case 'updated': {
+      // The store writes what it was given, which the port's type vouches for.
+      const metadata = Object.freeze(JSON.parse(rest === '' ? '{}' : rest)) as Metadata
+      return (listener) => listener.updated(metadata)
+    }
+    case 'erased':
+      return (listener) => listener.erased('erased')
+    default:
+      unknown()
+      return undefined
+  }
+}
+
+export function readDelta(message: Buffer, unknown: () => void): Telling | undefined {
+  const end = message.indexOf(newline)
+  const words = message.toString('latin1', 2, Math.max(end, 0)).split(' ')
+  const [token, turn, ...numbers] = words
+  const [attempt = 0, part = 0, at = 0, to = 0] = numbers.map(Number)
+  if (!isOurs(message) || token === undefined || turn === undefined || numbers.length !== 4) {
+    unknown()
+    return undefined
+  }
+  const fence = { token, turn, attempt }
+  const text = end + 1 < message.length ? message.subarray(end + 1) : undefined
+  return (listener) => listener.delta(fence, part, at, to, text)
+}
+
+function isOurs(message: Buffer): boolean {
+  return message[0] === versionHead[0] && message[1] === versionHead[1]
+}
+
+function readRecord(rest: string, unknown: () => void): Telling {
+  const [head = '', id = ''] = rest.split(' ', 2)
+  const entry = entryOf(id, rest.slice(head.length + id.length + 2), unknown)
+  const previous = placeOf(head)
+  return (listener) => listener.record(previous, entry)
+}
+
+function readNudge(name: string, unknown: () => void): Telling | undefined {
+  if (name === 'renew' || name === 'taken' || name === 'cancel') return (listener) => listener.nudge(name)
+  unknown()
+  return undefined
+}

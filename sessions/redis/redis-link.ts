@@ -1,0 +1,208 @@
+import slotOf from 'cluster-key-slot'
+import { Cluster, Redis } from 'ioredis'
+import { redirectionsMax, silenceLookMs, silenceMaxMs } from './limits.ts'
+import type { RedisTarget } from './redis-url.ts'
+import type { Script } from './scripts.ts'
+
+/** The store did not answer: whether the operation took place is not known, and it may be repeated. */
+export class StoreAway extends Error {
+  override readonly name = 'StoreAway'
+  /** What Redis or the system said first, e.g. `READONLY`, `ECONNREFUSED`. */
+  readonly code: string
+
+  constructor(code: string) {
+    super(`the session store does not answer: ${code}`)
+    this.code = code
+  }
+}
+
+/** Redis has no memory left for this. */
+export class StoreFull extends Error {
+  override readonly name = 'StoreFull'
+}
+
+export type Argument = string | number | Buffer
+/** What scripts answer, as the driver gives it: texts are Buffers. */
+export type Reply = readonly Value[]
+export type Value = Buffer | number | null | readonly Value[]
+
+export interface LinkEvents {
+  /** A connection was made, or lost. */
+  connected(isConnected: boolean): void
+  /** A mistake in a script or in Redis' permissions, which no repeating heals; its message has no user's text. */
+  troubled(code: string, message: string): void
+}
+
+interface Asked {
+  readonly sinceMs: number
+}
+
+/**
+ * The connection that commands go by. It holds nothing back and repeats nothing: while there is no connection
+ * everything is rejected at once, and a connection that is silent for too long while something was asked is destroyed,
+ * since a TCP connection to a stopped or cut off Redis looks healthy for minutes.
+ */
+export class RedisLink {
+  readonly #client: Redis | Cluster
+  readonly #events: LinkEvents
+  readonly #asked = new Set<Asked>()
+  readonly #look: NodeJS.Timeout
+  #isClosed = false
+
+  constructor(target: RedisTarget, events: LinkEvents) {
+    this.#events = events
+    this.#client = openClient(target)
+    this.#client.on('ready', () => events.connected(true))
+    this.#client.on('close', () => events.connected(false))
+    // Each is also the rejection of whatever was asked; without a listener the driver writes it to the console.
+    this.#client.on('error', () => undefined)
+    this.#look = setInterval(() => this.#endSilence(), silenceLookMs).unref()
+  }
+
+  get isConnected(): boolean {
+    return this.#client.status === 'ready'
+  }
+
+  /** The cluster's node that holds a key or channel, as `host:port`; where there is no cluster always the same name. */
+  nodeOf(key: string): string | undefined {
+    return this.#client instanceof Cluster ? this.#client.slots[slotOf(key)]?.[0] : onlyNode
+  }
+
+  /** Asks the cluster anew which node holds what. */
+  refresh(): void {
+    if (this.#client instanceof Cluster && this.isConnected) this.#client.refreshSlotsCache(() => undefined)
+  }
+
+  run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
+    return this.#asking(evaluate(this.#client, script, keys, args))
+  }
+
+  /** A plain command, for what needs no script. */
+  command(name: string, ...args: readonly Argument[]): Promise<Value> {
+    return this.#asking(this.#client.callBuffer(name, ...args))
+  }
+
+  /**
+   * A script, and the wait until so many replicas have what it wrote, at most `waitMs` milliseconds. Rejects when they
+   * do not: nothing is undone, and the same operation, repeated, waits again (STORE B7).
+   */
+  runDurably(script: Script, keys: readonly string[], args: readonly Argument[], wait: Waiting): Promise<Reply> {
+    const node = this.#nodeFor(keys[0] ?? '')
+    if (node === undefined) return Promise.reject(new StoreAway('CLUSTERDOWN'))
+    return this.#asking(evaluateAndWait(node, script, keys, args, wait))
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearInterval(this.#look)
+    this.#client.disconnect()
+  }
+
+  /** In a cluster the node that holds the key's slot, as far as is known. */
+  #nodeFor(key: string): Redis | undefined {
+    const client = this.#client
+    if (!(client instanceof Cluster)) return client
+    const place = client.slots[slotOf(key)]?.[0]
+    return client.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === place)
+  }
+
+  async #asking<Answer>(answer: Promise<unknown>): Promise<Answer> {
+    const asked = { sinceMs: performance.now() }
+    this.#asked.add(asked)
+    try {
+      // As above.
+      return (await answer) as Answer
+    } catch (error) {
+      throw this.#asAway(error)
+    } finally {
+      this.#asked.delete(asked)
+    }
+  }
+
+  #asAway(error: unknown): Error {
+    if (error instanceof StoreAway) return error
+    const message = error instanceof Error ? error.message : String(error)
+    const code = codeOf(error, message)
+    if (code === 'OOM') return new StoreFull('Redis has no memory left')
+    if (permanentCodes.has(code)) this.#events.troubled(code, message.slice(0, 200))
+    return new StoreAway(code)
+  }
+
+  #endSilence(): void {
+    const [oldest] = this.#asked
+    if (oldest === undefined || performance.now() - oldest.sinceMs < silenceMaxMs || this.#isClosed) return
+    const clients = this.#client instanceof Cluster ? this.#client.nodes() : [this.#client]
+    for (const client of clients) if (client.commandQueue.length > 0) client.stream?.destroy()
+  }
+}
+
+/** The name of a store's one node. */
+const onlyNode = 'redis'
+
+export interface Waiting {
+  readonly replicas: number
+  readonly waitMs: number
+}
+
+/** What a script answers is known to its caller alone, hence the types. */
+async function evaluate(
+  client: Redis | Cluster,
+  script: Script,
+  keys: readonly string[],
+  args: readonly Argument[],
+): Promise<Reply> {
+  try {
+    return (await client.callBuffer('EVALSHA', script.sha1, keys.length, ...keys, ...args)) as Reply
+  } catch (error) {
+    if (!isUnknownScript(error)) throw error
+    return (await client.callBuffer('EVAL', script.source, keys.length, ...keys, ...args)) as Reply
+  }
+}
+
+/** Both go out at once; WAIT is about everything before it on its connection. */
+async function evaluateAndWait(
+  client: Redis,
+  script: Script,
+  keys: readonly string[],
+  args: readonly Argument[],
+  { replicas, waitMs }: Waiting,
+): Promise<Reply> {
+  const ask = async (name: string, code: string) => {
+    const replied = client.callBuffer(name, code, keys.length, ...keys, ...args)
+    const reached = client.call('WAIT', replicas, waitMs)
+    const [reply, reachedCount] = await Promise.all([replied, reached])
+    if (Number(reachedCount) < replicas) throw new StoreAway('NOREPLICAS')
+    return reply as Reply
+  }
+  try {
+    return await ask('EVALSHA', script.sha1)
+  } catch (error) {
+    if (!isUnknownScript(error)) throw error
+    return ask('EVAL', script.source)
+  }
+}
+
+function openClient(target: RedisTarget): Redis | Cluster {
+  if (target.kind !== 'cluster') return new Redis(target.options)
+  return new Cluster([...target.nodes], {
+    redisOptions: target.options,
+    enableOfflineQueue: false,
+    enableReadyCheck: true,
+    maxRedirections: redirectionsMax,
+    slotsRefreshTimeout: 1_000,
+    slotsRefreshInterval: 2_000,
+    clusterRetryStrategy: () => 100 + Math.random() * 100,
+  })
+}
+
+/** What no waiting heals. */
+const permanentCodes = new Set(['ERR', 'NOPERM', 'NOAUTH', 'WRONGPASS', 'WRONGTYPE', 'NOSCRIPT', 'CROSSSLOT'])
+
+function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT')
+}
+
+function codeOf(error: unknown, message: string): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return /^[A-Z]{3,}\b/.exec(message)?.[0] ?? 'CLOSED'
+}

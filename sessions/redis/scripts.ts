@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * The store's operations as Redis runs them: each is one script, and so one atomic step. `lua/shared.lua` stands behind
+ * each one's first line, which says for Redis what it is (`#!lua`): such a script is refused on a replica, and when the
+ * memory is full, before its first write instead of in the middle (STORE B6).
+ */
+export interface Script {
+  readonly name: ScriptName
+  readonly source: string
+  /** As `EVALSHA` names it. */
+  readonly sha1: string
+}
+
+const scriptNames = [
+  'accept',
+  'append',
+  'cancel',
+  'create',
+  'describe',
+  'end',
+  'erase',
+  'feedback',
+  'open',
+  'owner-touch',
+  'page',
+  'read',
+  'running-add',
+  'running-lapsed',
+  'summary',
+  'take-over',
+  'update',
+] as const
+
+export type ScriptName = (typeof scriptNames)[number]
+export type Scripts = ReadonlyMap<ScriptName, Script>
+
+/** Changes a script's source: tests step the store's clock by it, and plant the faults that a checker must find. */
+export type PatchScript = (name: ScriptName, source: string) => string
+
+const folder = join(import.meta.dirname, 'lua')
+
+export function loadScripts(patch: PatchScript = (_name, source) => source): Scripts {
+  const shared = readFileSync(join(folder, 'shared.lua'), 'utf8')
+  return new Map(
+    scriptNames.map((name) => {
+      const [first = '', ...rest] = readFileSync(join(folder, `${name}.lua`), 'utf8').split('\n')
+      const source = patch(name, [first, shared, ...rest].join('\n'))
+      return [name, { name, source, sha1: createHash('sha1').update(source).digest('hex') }]
+    }),
+  )
+}
+
+/** Files of the folder that no operation uses; for a test. */
+export function unusedScripts(): readonly string[] {
+  const used = new Set<string>(['shared.lua', ...scriptNames.map((name) => `${name}.lua`)])
+  return readdirSync(folder).filter((file) => !used.has(file))
+}

@@ -1,0 +1,231 @@
+import { createHash } from 'node:crypto'
+import { encodePayload } from '../record-payload.ts'
+import type {
+  AcceptReply,
+  AcceptRequest,
+  AppendReply,
+  AppendRequest,
+  CancelReply,
+  EndReply,
+  EndRequest,
+  FeedbackReply,
+  FeedbackRequest,
+  TakeOverReply,
+  TakeOverRequest,
+} from '../session-log.ts'
+import { previewOf } from '../session-preview.ts'
+import { enterRunning, leaveRunning, touchOwned } from './hints.ts'
+import { fullRetryMs, rememberedMessages } from './limits.ts'
+import { type Reply, StoreFull } from './redis-link.ts'
+import { kindOf, type RedisStore } from './redis-store.ts'
+import { count, placeOf, text } from './replies.ts'
+
+/** What is written to a session's turn in Redis: each function is one script, the lists around it, and its reply. */
+
+const gone = { kind: 'gone' } as const
+const stale = { kind: 'stale' } as const
+const unknown = { kind: 'unknown' } as const
+const sha1OfNothing = 'da39a3ee5e6b4b0d3255bfef95601890afd80709'
+/** Enough of a hash to tell two messages apart; it is kept for each message that is remembered. */
+const hashLength = 32
+
+export async function acceptMessage(store: RedisStore, request: AcceptRequest): Promise<AcceptReply> {
+  const { session, messageId, hash, turn, token, leaseMs, record } = request
+  // Sent first, and on a store of one node it is there first; who dies in between leaves a hint too many.
+  const entered = enterRunning(store, session, turn, leaseMs)
+  const accepted = store.runDurably(
+    'accept',
+    store.of(session),
+    messageId,
+    hash.slice(0, hashLength),
+    turn,
+    token,
+    leaseMs,
+    encodePayload(record),
+    rememberedMessages,
+    record.replaces ?? '',
+    previewOf(record.message.content),
+    store.ttlMs,
+  )
+  try {
+    const [reply] = await Promise.all([accepted, entered])
+    return readAccepted(store, request, reply)
+  } catch (error) {
+    if (error instanceof StoreFull) return { kind: 'store-full', retryAfterMs: fullRetryMs }
+    throw error
+  }
+}
+
+function readAccepted(store: RedisStore, { session, turn }: AcceptRequest, reply: Reply): AcceptReply {
+  const kind = kindOf(reply)
+  if (kind !== 'yours') leaveRunning(store, session, turn)
+  switch (kind) {
+    case 'yours':
+      touchOwned(store, text(reply[3]), session)
+      return { kind, turn: text(reply[1]), entry: placeOf(text(reply[2])) }
+    case 'repeat':
+    case 'conflict':
+      return { kind, turn: text(reply[1]), entry: placeOf(text(reply[2])) }
+    case 'busy':
+      return { kind, turn: text(reply[1]), lease: text(reply[2]) === 'lapsed' ? 'lapsed' : 'held' }
+    case 'not-last': {
+      const last = text(reply[1])
+      return last === '' ? { kind } : { kind, last }
+    }
+    case 'gone':
+      return gone
+    default:
+      throw unexpected('accept', kind)
+  }
+}
+
+/** The token path: one promise of the driver's and this function's own. */
+export async function appendText(store: RedisStore, request: AppendRequest): Promise<AppendReply> {
+  const { session, fence, part, open, leaseMs } = request
+  const { turn, attempt } = fence
+  if (leaseMs > 0) enterRunning(store, session, turn, leaseMs).catch(() => undefined)
+  const tape = store.keys.tape(session, turn, attempt, part)
+  const opening = open === undefined ? '' : encodePayload(open, fence.token)
+  let reply = await runAppend(store, request, tape, opening, '', [])
+  // A new attempt takes the tapes of the one before away: it says which these are.
+  while (kindOf(reply) === 'again') {
+    const before = count(reply[1])
+    const tapes = store.keys.tapes(session, turn, before, count(reply[2]))
+    reply = await runAppend(store, request, tape, opening, String(before), tapes)
+  }
+  return readAppended(store, request, reply)
+}
+
+function runAppend(
+  store: RedisStore,
+  { session, fence, part, at, text: added, leaseMs, maxBytes }: AppendRequest,
+  tape: string,
+  opening: string,
+  before: string,
+  tapesBefore: readonly string[],
+): Promise<Reply> {
+  const bytes = Buffer.from(added.buffer, added.byteOffset, added.byteLength)
+  const fenced = `${fence.token} ${fence.turn} ${fence.attempt}`
+  const keys = store.of(session, tape, ...tapesBefore)
+  return store.run('append', keys, fenced, at, bytes, part, opening, leaseMs, maxBytes, before, store.ttlMs)
+}
+
+async function readAppended(store: RedisStore, request: AppendRequest, reply: Reply): Promise<AppendReply> {
+  const kind = kindOf(reply)
+  switch (kind) {
+    case 'ok':
+    case 'full':
+      return { kind, length: count(reply[1]) }
+    case 'attempt':
+      return { kind, attempt: count(reply[1]) }
+    case 'cancel':
+      return cancelReply(store, request.session, request.fence.turn, reply)
+    case 'stale':
+      return stale
+    case 'gone':
+      return gone
+    default:
+      throw unexpected('append', kind)
+  }
+}
+
+/** Of another attempt than the caller's the script has not the tape; nothing is appended to it any more. */
+async function cancelReply(store: RedisStore, session: string, turn: string, reply: Reply) {
+  const attempt = count(reply[1])
+  const told = count(reply[2])
+  if (told >= 0) return { kind: 'cancel', attempt, length: told } as const
+  const length = await store.command('STRLEN', store.keys.tape(session, turn, attempt, 0))
+  return { kind: 'cancel', attempt, length: Number(length) } as const
+}
+
+export async function endTurn(store: RedisStore, request: EndRequest): Promise<EndReply> {
+  const { session, token, turn, attempt, record } = request
+  const parts = attempt === 0 ? [] : withPartZero(request.parts)
+  const reply = await store.runDurably(
+    'end',
+    store.of(session, ...store.keys.tapes(session, turn, attempt, parts.length)),
+    token,
+    turn,
+    attempt,
+    record.type,
+    encodePayload(record),
+    store.ttlMs,
+    ...parts.flatMap(({ bytes, sha1 }) => [bytes, sha1]),
+  )
+  const kind = kindOf(reply)
+  switch (kind) {
+    case 'ok':
+      touchOwned(store, text(reply[2]), session)
+      leaveRunning(store, session, turn)
+      return { kind, entry: placeOf(text(reply[1])) }
+    case 'ended':
+      leaveRunning(store, session, turn)
+      return { kind, entry: placeOf(text(reply[1])) }
+    case 'behind':
+      return { kind, attempt: count(reply[1]) }
+    case 'cancel':
+      return cancelReply(store, session, turn, reply)
+    case 'stale':
+      return stale
+    case 'gone':
+      return gone
+    default:
+      throw unexpected('end', kind)
+  }
+}
+
+/** An attempt has part 0, be it empty; further parts that are empty are none. */
+function withPartZero(parts: EndRequest['parts']): EndRequest['parts'] {
+  const last = parts.findLastIndex(({ bytes }) => bytes > 0)
+  return last < 0 ? [{ bytes: 0, sha1: parts[0]?.sha1 ?? sha1OfNothing }] : parts.slice(0, last + 1)
+}
+
+export async function takeOverTurn(store: RedisStore, request: TakeOverRequest): Promise<TakeOverReply> {
+  const { session, token, leaseMs, seen, turn } = request
+  // Ahead of the claim: who dies behind it is found.
+  if (seen !== undefined && turn !== undefined) await enterRunning(store, session, turn, leaseMs)
+  const reply = await store.run('take-over', store.of(session), token, leaseMs, seen ?? '', turn ?? '')
+  const kind = kindOf(reply)
+  switch (kind) {
+    case 'yours':
+      return {
+        kind,
+        turn: text(reply[1]),
+        attempt: count(reply[2]),
+        parts: count(reply[3]),
+        isCancelled: text(reply[4]) === '1',
+        message: placeOf(text(reply[5])),
+      }
+    case 'lapsed':
+      return { kind, deadline: count(reply[1]) }
+    case 'held':
+      return { kind, forMs: count(reply[1]) }
+    case 'idle':
+    case 'gone':
+      if (turn !== undefined) leaveRunning(store, session, turn)
+      return { kind }
+    default:
+      throw unexpected('take-over', kind)
+  }
+}
+
+export async function cancelTurn(store: RedisStore, session: string, turn: string): Promise<CancelReply> {
+  const kind = kindOf(await store.runDurably('cancel', store.of(session), turn))
+  if (kind === 'cancelling' || kind === 'ended' || kind === 'unknown' || kind === 'gone') return { kind }
+  throw unexpected('cancel', kind)
+}
+
+export async function writeFeedback(store: RedisStore, { session, record }: FeedbackRequest): Promise<FeedbackReply> {
+  const payload = encodePayload(record)
+  const sha1 = createHash('sha1').update(payload).digest('hex').slice(0, hashLength)
+  const reply = await store.run('feedback', store.of(session), record.turn, payload, sha1, store.ttlMs)
+  const kind = kindOf(reply)
+  if (kind === 'unknown') return unknown
+  if (kind === 'gone') return gone
+  touchOwned(store, text(reply[2]), session)
+  return { kind: 'ok', entry: placeOf(text(reply[1])) }
+}
+
+function unexpected(operation: string, kind: string): Error {
+  return new Error(`unable to read the reply of ${operation}: it is ${kind}`)
+}
