@@ -146,7 +146,11 @@ const nest = (settings: Settings): Config => ({
   tls: readTls(settings),
   limits: readLimits(settings),
   store: readStore(settings),
-  turns: { takeOver: settings.SLUICE_TAKE_OVER, whenBusy: settings.SLUICE_WHEN_BUSY },
+  turns: {
+    leaseMs: settings.SLUICE_LEASE_MS,
+    takeOver: settings.SLUICE_TAKE_OVER,
+    whenBusy: settings.SLUICE_WHEN_BUSY,
+  },
   auth: readAuth(settings),
   provider: readProvider(settings),
   web: { allowedOrigins: settings.SLUICE_ALLOWED_ORIGINS ?? 'own', tokenUrl: settings.SLUICE_WEB_TOKEN_URL },

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { leaseMs, renewMs, runningTurnsMax, settleGraceMs } from '../orchestrator/limits.ts'
+import { renewalShare, runningTurnsMax, settleGraceMs } from '../orchestrator/limits.ts'
 import { loadPrompts } from '../orchestrator/prompts.ts'
 import { createOpenAiProvider, type OpenAiProvider } from '../orchestrator/providers/openai.ts'
 import { createTurns, type Turns } from '../orchestrator/turns.ts'
@@ -251,8 +251,8 @@ function openTurns(
       tapeBytes,
       messagesPerMinute: limits.messagesPerMinute === 'unlimited' ? 0 : limits.messagesPerMinute,
       runningTurnsMax,
-      leaseMs,
-      renewMs,
+      leaseMs: config.turns.leaseMs,
+      renewMs: Math.floor(config.turns.leaseMs * renewalShare),
       firstTokenMs: options.firstTokenTimeoutMs,
       idleMs: options.idleTimeoutMs,
       totalMs: options.turnTimeoutMs,

@@ -6,9 +6,9 @@ export const encodedContentBytes = 192 * 1024
 /** Turns that run on one node; one more message is refused as busy. */
 export const runningTurnsMax = 10_000
 
-/** A producer's lease, and how often it is renewed, in milliseconds; a lapsed one may be taken over. */
+/** A producer's lease, in milliseconds, and after which share of it it is renewed; a lapsed one may be taken over. */
 export const leaseMs = 5_000
-export const renewMs = 1_500
+export const renewalShare = 0.3
 
 /** Text that the store has not acknowledged: above, the provider's body is paused, in bytes … */
 export const unacknowledgedBytes = 1024 * 1024

@@ -43,6 +43,7 @@ export type StoreConfig = (
 ) & { readonly maxSessionsPerSubject: number; readonly sessionTtlMs: number }
 
 export type TurnsConfig = {
+  readonly leaseMs: number
   /** What becomes of a dead producer's turn. */
   readonly takeOver: 'restart' | 'continue' | 'fail'
   readonly whenBusy: 'refuse' | 'wait'

@@ -1,6 +1,6 @@
 /** Every environment variable the gateway reads: one schema, each entry with its meaning, unit, default and range. */
 import { z } from 'zod'
-import { encodedContentBytes } from '../../orchestrator/limits.ts'
+import { encodedContentBytes, leaseMs } from '../../orchestrator/limits.ts'
 import { ownedSessionsMax, sessionsMax, sessionTtlMs, storeBytesMax } from '../../sessions/memory-limits.ts'
 import { redisTarget, redisUrlForms } from '../../sessions/redis/redis-url.ts'
 import { isHost, isOrigin, readAddressRange, readHttpUrl } from './network.ts'
@@ -204,6 +204,12 @@ const store = {
     'restart',
     'what a node does with the answer of one that died: begin anew, go on from its text, or end it as failed',
   ),
+  SLUICE_LEASE_MS: wholeNumber(leaseMs, {
+    meaning: 'time without a sign of life after which a node may take the answers of another over',
+    unit: 'ms',
+    min: 500,
+    max: 60_000,
+  }),
   SLUICE_WHEN_BUSY: choice(
     ['refuse', 'wait'],
     'refuse',

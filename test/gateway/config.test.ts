@@ -40,7 +40,7 @@ describe('defaults', () => {
         maxBytes: 268_435_456,
         sessionTtlMs: 2_592_000_000,
       },
-      turns: { takeOver: 'restart', whenBusy: 'refuse' },
+      turns: { leaseMs: 5_000, takeOver: 'restart', whenBusy: 'refuse' },
       auth: { mode: 'development' },
       provider: {
         endpoint: { kind: 'bundled' },

@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { answerFor } from '../../load/model-server/answer.ts'
-import type { DownOf } from '../../protocol/down.ts'
-import type { WireClient } from '../support/wire.ts'
+import { TurnReading } from './turn-reading.ts'
 import { socketAt, startTwoNodes } from './two-nodes.ts'
 
 /** Long enough to be found in the middle. */
-const slow = 'Tell me.\n[[answer=demo tokens=400 tps=400]]'
+const slow = 'Tell me.\n[[answer=demo tokens=600 tps=150]]'
 
 test('[NODES-1] an answer begun on one node is resumed on the other in mid-stream, watched from both, byte for byte', async () => {
   await using nodes = await startTwoNodes()
@@ -24,12 +22,12 @@ test('[NODES-1] an answer begun on one node is resumed on the other in mid-strea
   const opened = await again.ask({ type: 'session.open', session, cursor }, 'session.opened')
   expect(opened).toMatchObject({ reset: false, turn: { turn, attempt: 1, ends: [delta.end] } })
   const expected = answerText(slow)
-  const rest = await textUntilEnd(again, turn, delta.end)
-  expect(rest.text).toBe(Buffer.from(expected).subarray(delta.end).toString())
-  const whole = await textUntilEnd(watching, turn, 0)
-  expect(whole.text).toBe(expected)
-  expect(whole.end).toMatchObject({ type: 'turn.completed', bytes: Buffer.byteLength(expected) })
-  expect(whole.end.sha256).toBe(createHash('sha256').update(expected).digest('hex'))
+  const resumed = new TurnReading(again, turn, Buffer.from(expected).subarray(0, delta.end), 1)
+  const watched = new TurnReading(watching, turn, Buffer.alloc(0), 1)
+  for (const reading of [resumed, watched]) {
+    expect((await reading.end()).type).toBe('turn.completed')
+    expect(reading.text).toBe(expected)
+  }
 })
 
 test('[NODES-2] a cancel from another node closes the provider’s connection, and every watcher has the same end', async () => {
@@ -40,12 +38,12 @@ test('[NODES-2] a cancel from another node closes the provider’s connection, a
     { type: 'message.send', session, messageId: 'm', content: 'Go on.\n[[tokens=100000 tps=100]]' },
     'message.accepted',
   )
-  await asking.next('turn.delta')
   const elsewhere = await socketAt(nodes.other)
   await elsewhere.ask({ type: 'session.open', session }, 'session.opened')
+  await elsewhere.next('turn.delta')
   await elsewhere.ask({ type: 'turn.cancel', session, turn }, 'turn.cancelling')
-  const [one, other] = await Promise.all([textUntilEnd(asking, turn, undefined), elsewhere.next('turn.cancelled')])
-  expect(one.end).toMatchObject({ type: 'turn.cancelled', bytes: other.bytes, sha256: other.sha256 })
+  const [one, other] = await Promise.all([new TurnReading(asking, turn).end(), elsewhere.next('turn.cancelled')])
+  expect(one).toMatchObject({ type: 'turn.cancelled', bytes: other.bytes, sha256: other.sha256 })
   await nodes.one.model.waitFor(({ status }) => status === 'closed-by-client')
 })
 
@@ -60,8 +58,8 @@ test('[NODES-3] a message sent to two nodes at once is one turn, and a second on
   expect(a).toMatchObject({ turn: b.turn, seq: b.seq })
   for (const client of [one, other])
     expect(await client.ask({ ...send, messageId: 'n' }, 'error')).toMatchObject({ kind: 'busy', retryable: true })
-  const ends = await Promise.all([textUntilEnd(one, a.turn, undefined), textUntilEnd(other, a.turn, undefined)])
-  expect(ends.map(({ end }) => end.type)).toEqual(['turn.completed', 'turn.completed'])
+  const ends = await Promise.all([one, other].map((client) => new TurnReading(client, a.turn).end()))
+  expect(ends.map(({ type }) => type)).toEqual(['turn.completed', 'turn.completed'])
   const page = await other.ask({ type: 'history.get', session }, 'history.page')
   expect(page.records.map(({ type }) => type)).toEqual(['message.added', 'turn.started', 'turn.completed'])
 })
@@ -116,33 +114,4 @@ test('[NODES-6] development mode has one secret for all nodes of a store', async
 function answerText(content: string): string {
   const request = { model: 'sluice-demo', messages: [{ role: 'user', content }] }
   return answerFor(request).text
-}
-
-type Terminal = DownOf<'turn.completed'> | DownOf<'turn.cancelled'> | DownOf<'turn.failed'>
-
-/** The deltas of a turn joined, each beginning where the one before ended, and its end. */
-async function textUntilEnd(
-  client: WireClient,
-  turn: string,
-  from: number | undefined,
-): Promise<{ readonly text: string; readonly end: Terminal }> {
-  let at = from
-  let text = ''
-  for (;;) {
-    const frame = await client.find(
-      (one) =>
-        (one.type === 'turn.delta' ||
-          one.type === 'turn.completed' ||
-          one.type === 'turn.cancelled' ||
-          one.type === 'turn.failed') &&
-        one.turn === turn,
-      'the rest of the answer',
-    )
-    if (frame.type === 'turn.completed' || frame.type === 'turn.cancelled' || frame.type === 'turn.failed')
-      return { text, end: frame }
-    if (frame.type !== 'turn.delta') continue
-    if (at !== undefined) expect(frame.at).toBe(at)
-    at = frame.end
-    text += frame.text
-  }
 }
