@@ -4,7 +4,7 @@
 // It is plain CommonJS because it runs on whatever Node the machine has (18 to 26), before anything is installed.
 //
 //   start        the gateway, with the page built; tests' needs are never downloaded
-//   test         vitest, with Redis, Chromium and uWebSockets.js where the machine allows
+//   test         vitest, with Redis, Chromium, nginx, helm and uWebSockets.js where the machine allows
 //   check        types, lint, dead code, then test
 //   bench        cli/main.ts bench …, with uWebSockets.js
 //   image-check  cli/image-check.ts
@@ -13,8 +13,9 @@ const path = require('node:path')
 const { cacheDir, Failure, inProject, run, say } = require('./bootstrap/project.cjs')
 const { prepareDependencies } = require('./bootstrap/dependencies.cjs')
 const { preparePage } = require('./bootstrap/page.cjs')
-const { findChromium, findPython, prepareMachine } = require('./bootstrap/machine.cjs')
+const { findChromium, findNginx, findPython, prepareMachine } = require('./bootstrap/machine.cjs')
 const { prepareUws } = require('./bootstrap/uws.cjs')
+const { prepareHelm } = require('./bootstrap/helm.cjs')
 const { runCheck, runTests } = require('./bootstrap/check.cjs')
 
 const followParent = inProject('cli', 'bootstrap', 'follow-parent.cjs')
@@ -40,6 +41,8 @@ async function testEnvironment(node, uwsEntry) {
   if (chromium !== undefined) env.SLUICE_TEST_CHROMIUM = chromium
   const python = await findPython()
   if (python !== undefined) env.SLUICE_TEST_PYTHON = python
+  const nginx = findNginx()
+  if (nginx !== undefined) env.SLUICE_TEST_NGINX = nginx
   if (uwsEntry !== undefined) env.SLUICE_UWS_PATH = uwsEntry
   return env
 }
@@ -48,8 +51,11 @@ async function prepareTests() {
   const projectNode = await prepareDependencies()
   const machineLines = await prepareMachine()
   const { node, entry, lines } = await prepareUws(projectNode)
+  const { helm, lines: helmLines } = await prepareHelm(projectNode)
   await preparePage(projectNode)
-  return { node, env: await testEnvironment(node, entry), lines: [...machineLines, ...lines] }
+  const env = await testEnvironment(node, entry)
+  if (helm !== undefined) env.SLUICE_TEST_HELM = helm
+  return { node, env, lines: [...machineLines, ...lines, ...helmLines] }
 }
 
 async function test(args) {

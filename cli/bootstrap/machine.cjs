@@ -10,8 +10,13 @@ const APT_TIMEOUT_MS = 10 * 60_000
 const ASK_TIMEOUT_MS = 30_000
 const POLICY_FILE = '/usr/sbin/policy-rc.d'
 const MAC_CHROME = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
+/** Packages that bring a service of their own name. */
+const SERVICES = ['redis-server', 'nginx']
 /** The uWebSockets.js binaries for Node 22 and up need this C library. */
 const UWS_GLIBC = [2, 38]
+
+// Debian puts it where only root's path leads.
+const findNginx = () => findProgram('nginx', '/usr/sbin/nginx')
 
 const findChromium = () => {
   const given = process.env.SLUICE_TEST_CHROMIUM
@@ -48,6 +53,7 @@ const PARTS = [
     brew: 'redis',
     isThere: () => findProgram('redis-server') !== undefined,
   },
+  { name: 'nginx', apt: 'nginx', brew: 'nginx', isThere: () => findNginx() !== undefined },
   { name: 'Chromium', apt: 'chromium', brew: '--cask google-chrome', isThere: () => findChromium() !== undefined },
   { name: 'Python with websockets', apt: 'python3-websockets', brew: undefined, isThere: hasPythonWebsockets },
   {
@@ -80,14 +86,17 @@ async function findMissing() {
 
 // Debian starts and enables a daemon as soon as it is installed. Tests start their own servers; this machine's owner
 // did not ask for one on the default port.
-async function withoutServices(install) {
+async function withoutServices(packages, install) {
   const isOurs = !fs.existsSync(POLICY_FILE)
   if (isOurs) fs.writeFileSync(POLICY_FILE, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
   try {
     return await install()
   } finally {
     if (isOurs) fs.rmSync(POLICY_FILE, { force: true })
-    if (findProgram('systemctl')) await run('systemctl', ['disable', 'redis-server'], { timeoutMs: ASK_TIMEOUT_MS })
+    const services = SERVICES.filter((name) => packages.includes(name))
+    if (services.length > 0 && findProgram('systemctl')) {
+      await run('systemctl', ['disable', ...services], { timeoutMs: ASK_TIMEOUT_MS })
+    }
   }
 }
 
@@ -101,7 +110,7 @@ async function installByApt(packages) {
   const startedMs = Date.now()
   say(`Installing ${packages.join(', ')} with apt …`)
   const install = () => apt('install', '-y', '--no-install-recommends', ...packages)
-  const { code, output } = await withoutServices(async () => {
+  const { code, output } = await withoutServices(packages, async () => {
     const first = await install()
     if (first.code === 0) return first
     // Most often the package lists are old or, in a container, were never fetched.
@@ -138,4 +147,4 @@ async function prepareMachine() {
   return [line]
 }
 
-module.exports = { prepareMachine, findChromium, findPython, osRelease }
+module.exports = { prepareMachine, findChromium, findNginx, findPython, osRelease }
