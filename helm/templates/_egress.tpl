@@ -6,16 +6,26 @@
 {{- end -}}
 {{- range list .Values.openai.baseUrl .Values.jwt.jwksUrl .Values.redis.url -}}
 {{- if . -}}
-{{- $ports = append $ports (include "sluice.portOf" . | int) -}}
+{{- range include "sluice.portsOf" . | fromJsonArray -}}
+{{- $ports = append $ports (int .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- uniq $ports | toJson -}}
 {{- end -}}
 
-{{/* A URL's port, or its scheme's. By patterns, since urlParse fails with the whole URL in its message, password and all. */}}
-{{- define "sluice.portOf" -}}
+{{/*
+The ports of a URL's hosts, each its own or its scheme's: several Sentinels or nodes of a cluster are one URL. By
+patterns, since urlParse fails with the whole URL in its message, password and all.
+*/}}
+{{- define "sluice.portsOf" -}}
 {{- $scheme := regexFind "^[a-z+]+" . -}}
-{{- $host := regexFind "//[^/?#]*" . -}}
-{{- $written := regexFind ":[0-9]+$" $host | trimPrefix ":" -}}
-{{- default (get (dict "http" "80" "https" "443") $scheme) $written | default "6379" -}}
+{{- $usual := dict "http" 80 "https" 443 "redis+sentinel" 26379 "rediss+sentinel" 26379 -}}
+{{- $hosts := regexFind "//[^/?#]*" . -}}
+{{- $ports := list -}}
+{{- range splitList "," $hosts -}}
+{{- $written := regexFind ":[0-9]+$" . | trimPrefix ":" -}}
+{{- $ports = append $ports (default (default 6379 (get $usual $scheme)) $written | int) -}}
+{{- end -}}
+{{- toJson $ports -}}
 {{- end -}}

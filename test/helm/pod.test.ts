@@ -155,17 +155,25 @@ describe.runIf(hasHelm)('the pod of the chart', () => {
     expect(again).toEqual(first)
   })
 
-  test('[HELM-14] the network policy lets out to the ports of all addresses that are named', async () => {
-    const policy = ofKind(
-      await manifests('minimal-values.yaml', {
+  const addresses: [string, number[]][] = [
+    ['rediss://redis:6390/1', [6390]],
+    ['redis://redis', [6379]],
+    ['redis+sentinel://a,b:26380/chat', [26_379, 26_380]],
+    ['redis+cluster://chat@a:7000,b:7001', [7000, 7001]],
+  ]
+
+  test.each(addresses)(
+    '[HELM-14] the network policy lets out to the port of %s and every other address',
+    async (url, expected) => {
+      const values = {
         openai: { baseUrl: 'http://vllm:8000/v1' },
         jwt: { jwksUrl: 'https://id.example/keys' },
-        redis: { existingSecret: '', url: 'rediss://redis:6390/1' },
+        redis: { existingSecret: '', url },
         networkPolicy: { egressPorts: [4318] },
-      }),
-      'NetworkPolicy',
-    )
-    const ports = listAt(policy, 'spec', 'egress', 1, 'ports').map((entry) => nodeAt(entry).port)
-    expect(ports).toEqual([4318, 8000, 443, 6390])
-  })
+      }
+      const policy = ofKind(await manifests('minimal-values.yaml', values), 'NetworkPolicy')
+      const ports = listAt(policy, 'spec', 'egress', 1, 'ports').map((entry) => nodeAt(entry).port)
+      expect(ports).toEqual([4318, 8000, 443, ...expected])
+    },
+  )
 })
