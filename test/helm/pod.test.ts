@@ -10,19 +10,12 @@ import { at, examples, hasHelm, listAt, manifests, type Node, nodeAt, ofKind, po
 /** From the signal to the last close frame: what docs/OPERATIONS.md asks for beyond the drain itself. */
 const CLOSING_SECONDS = 4
 
-/** Variables of the Redis store, which the chart sets already. To be removed when the gateway knows them. */
-const comingVariables = [
-  'SLUICE_REDIS_PREFIX',
-  'SLUICE_REDIS_WAIT_REPLICAS',
-  'SLUICE_REDIS_CA_FILE',
-  'SLUICE_TAKE_OVER',
-  'SLUICE_WHEN_BUSY',
-]
-const known: readonly string[] = [...Object.keys(variables.shape), ...comingVariables]
-
 /** The environment as the gateway would find it; what comes from elsewhere is made up. */
 function environmentOf(container: Node): Map<string, string> {
-  const madeUp = new Map([['SLUICE_JWT_SECRET', 'only-for-this-test-0123456789abcdef']])
+  const madeUp = new Map([
+    ['SLUICE_JWT_SECRET', 'only-for-this-test-0123456789abcdef'],
+    ['REDIS_URL', 'redis://:only-for-this-test@redis:6379'],
+  ])
   return new Map(
     listAt(container, 'env').map((entry): [string, string] => {
       const { name, value } = nodeAt(entry)
@@ -95,9 +88,7 @@ describe.runIf(hasHelm)('the pod of the chart', () => {
     const { container } = await pod(example)
     const environment = environmentOf(container)
     expect(environment.size).toBe(listAt(container, 'env').length)
-    expect([...environment.keys()].filter((name) => !known.includes(name))).toEqual([])
-    // Until the gateway takes them, a gateway without Redis is what can be tried.
-    for (const name of [...comingVariables, 'REDIS_URL']) environment.delete(name)
+    expect([...environment.keys()].filter((name) => !(name in variables.shape))).toEqual([])
     expect(readConfig(Object.fromEntries(environment))).toMatchObject({ kind: 'ok' })
   })
 
