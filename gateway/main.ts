@@ -64,7 +64,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { config, telemetry } = parts
   const store = parts.log === undefined ? await openStore(config.store, telemetry) : givenStore(parts.log)
   const { log } = store
-  const feeds = new Feeds(log, { checksSilence: store.isShared, onRepair: () => telemetry.store.repaired() })
+  const feeds = new Feeds(log, {
+    checksSilence: store.isShared,
+    onRepair: () => telemetry.store.repaired(),
+    onLapsed: (session, turn) => turns.suspect(session, turn),
+  })
   const developmentSecret = config.auth.mode === 'development' ? await store.developmentSecret() : undefined
   const authenticator = createAuthenticator(config.auth, {
     nowMs: Date.now,

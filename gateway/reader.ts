@@ -62,8 +62,11 @@ export class Reader implements Watcher {
   next(roomBytes: number): NextFrame {
     const feed = this.feed
     if (feed === undefined || this.isFetching || feed.head.seq < 0) return nothing
-    if (this.seq >= feed.head.seq) {
-      if (this.seq === feed.head.seq && this.mark !== feed.head.mark) return fetch
+    // Ahead of the feed it was shown something that the feed has not heard of yet, or that a roll-back took back: only
+    // the store can say which (STORE A13).
+    if (this.seq > feed.head.seq) return fetch
+    if (this.seq === feed.head.seq) {
+      if (this.mark !== feed.head.mark) return fetch
       return feed.run === undefined ? nothing : this.#nextDelta(feed.run, Number.POSITIVE_INFINITY, roomBytes)
     }
     if (!feed.knows(this)) return fetch

@@ -278,6 +278,8 @@ export class Feed {
       if (number !== this.#subscriptionNumber || this.#state !== 'reading') return
       if (reply === undefined) return this.#readLater()
       if (reply.kind === 'gone') return this.#erased('lost')
+      // Whoever touches a session finds the turn whose producer is gone (STORE B2).
+      if (reply.run?.lease === 'lapsed') this.#parts.onLapsed(this.session, reply.run.turn)
       if (asked === this.head) this.#merge(reply)
       if (!this.#view.has(reply) || !this.#meanwhile.isIn(this.#view)) continue
       const foundNews = this.#isChecking && before !== this.#view.extent() && !this.#meanwhile.hasHeard
@@ -358,6 +360,8 @@ export interface FeedParts {
   onGone(feed: Feed, reason: GoneReason): void
   /** A feed found in silence what no message had told of. */
   onRepair(): void
+  /** A feed met a running turn whose lease has lapsed. */
+  onLapsed(session: string, turn: string): void
 }
 
 export type GoneReason = 'erased' | 'expired' | 'lost'

@@ -8,9 +8,10 @@ export class Feeds {
   readonly #parts: FeedParts
   readonly #feeds = new Map<string, Feed>()
 
-  constructor(log: SessionLog, { after = afterMs, checksSilence = false, onRepair = nothing }: FeedsOptions = {}) {
+  constructor(log: SessionLog, options: FeedsOptions = {}) {
+    const { after = afterMs, checksSilence = false, onRepair = nothing, onLapsed = nothing } = options
     const onGone = (gone: Feed, reason: GoneReason) => this.#dropped(gone, reason)
-    this.#parts = { log, after, checksSilence, onRepair, onGone, gate: new ReadGate(readsAtOnce) }
+    this.#parts = { log, after, checksSilence, onRepair, onLapsed, onGone, gate: new ReadGate(readsAtOnce) }
   }
 
   get size(): number {
@@ -66,6 +67,8 @@ export interface FeedsOptions {
   readonly checksSilence?: boolean
   /** A feed found in silence what no message had told of. */
   onRepair?(): void
+  /** A feed met a running turn whose lease has lapsed. */
+  onLapsed?(session: string, turn: string): void
 }
 
 function nothing(): void {

@@ -4,12 +4,18 @@ import { initialState, step } from '../../client/step.ts'
 import { type SessionView, viewOf } from '../../client/view.ts'
 import type { Down } from '../../protocol/down.ts'
 import type { Up } from '../../protocol/up.ts'
-import { type GatewayModel, ModelSocket } from './gateway-model.ts'
+import { ModelSocket } from './gateway-model.ts'
 
 /** What somebody who follows an answer was told: the text as built from `text` and `cut`, and the results. */
 export interface Followed {
   text: string
   readonly results: string[]
+}
+
+/** What a device dials. */
+export interface DeviceGateway {
+  readonly sockets: Set<ModelSocket>
+  receive(socket: ModelSocket, frame: Up): void
 }
 
 /** A client's core on a wire that moves only when it is told to. */
@@ -20,11 +26,11 @@ export class Device {
   readonly followed = new Map<string, Followed>()
   readonly outcomes: Extract<Effect, { type: 'called' }>[] = []
   readonly sent: Up[] = []
-  readonly #gateway: GatewayModel
+  readonly #gateway: DeviceGateway
   readonly #wires = new Map<number, { readonly socket: ModelSocket; readonly up: Up[] }>()
   readonly #pending: Input[] = []
 
-  constructor(gateway: GatewayModel) {
+  constructor(gateway: DeviceGateway) {
     this.#gateway = gateway
   }
 

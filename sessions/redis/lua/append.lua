@@ -46,7 +46,7 @@ if #text > 0 and length == tonumber(ARGV[2]) then
   if part <= parts then
     if part == parts then redis.call('HSET', M, 'parts', part + 1) end
     length = extend(length)
-    redis.call('PEXPIRE', KEYS[3], redis.call('PTTL', M))
+    redis.call('PEXPIRE', KEYS[3], ARGV[9])
   end
 end
 if tonumber(ARGV[6]) > 0 then redis.call('HSET', M, 'dl', now() + ARGV[6]) end

@@ -27,7 +27,7 @@ local function add(head, payload, ...)
   return id
 end
 
--- All keys of a session go at one instant, written in one step. A tape's is set when its first bytes come; the time is
+-- Meta and log go at one instant, written in one step. A tape's time begins with its bytes, so it outlives them; all are
 -- longer than any turn.
 local function keepFor(ttlMs)
   redis.call('PEXPIRE', M, ttlMs)

@@ -1,0 +1,141 @@
+import type { Identity } from '../../gateway/auth/identity.ts'
+import { Chat } from '../../gateway/chat.ts'
+import { ServedConnection } from '../../gateway/serve-connection.ts'
+import type { Socket } from '../../gateway/transport/transport.ts'
+import type { Fence } from '../../orchestrator/ports.ts'
+import { loadPrompts } from '../../orchestrator/prompts.ts'
+import { createTurns, type Turns } from '../../orchestrator/turns.ts'
+import { Feeds } from '../../sessions/feeds.ts'
+import type { SessionLog } from '../../sessions/session-log.ts'
+import { quietTelemetry } from '../support/telemetry.ts'
+import { type LinkParts, NodeLink } from './node-link.ts'
+import { SimProvider } from './sim-provider.ts'
+
+export const identity: Identity = {
+  tenant: 'acme',
+  subject: 'ann',
+  scopes: new Set(['chat', 'history']),
+  expiresAtMs: Number.MAX_SAFE_INTEGER,
+}
+
+/** Shorter than an answer: with long leases few histories meet a second producer. */
+export const leaseMs = 300
+
+const prompts = loadPrompts(new URL('../../prompts', import.meta.url).pathname)
+
+/** A gateway's parts, put together as `gateway/main.ts` does, but for the listener. */
+export class SimNode {
+  readonly name: string
+  readonly link: NodeLink
+  readonly provider: SimProvider
+  readonly turns: Turns
+  readonly feeds: Feeds
+  readonly chat: Chat
+  readonly connections = new Set<ServedConnection>()
+  readonly troubles: unknown[] = []
+  isAlive = true
+
+  constructor(name: string, store: SessionLog, parts: LinkParts, plants: NodePlants) {
+    this.name = name
+    this.link = new NodeLink(store, parts)
+    const log = plants.between?.(this.link.log) ?? this.link.log
+    this.provider = new SimProvider(parts.chance)
+    this.feeds = new Feeds(log, {
+      checksSilence: parts.plan.repairs,
+      onRepair: () => parts.count('repairs'),
+      onLapsed: (session, turn) => this.turns.suspect(session, turn),
+    })
+    const telemetry = quietTelemetry()
+    const keep = (fields: object, message: string) => void this.troubles.push({ ...fields, message })
+    const audience = {
+      delivered: (session: string, fence: Fence, part: number, at: number, text: Uint8Array) =>
+        plants.delivered === undefined
+          ? this.feeds.delivered(session, fence, part, at, text)
+          : plants.delivered(this.feeds, session, fence, part, at, text),
+      stopped: (session: string) => this.feeds.producerStopped(session),
+    }
+    this.turns = createTurns({
+      log,
+      provider: this.provider,
+      audience,
+      telemetry: {
+        ...telemetry.turns,
+        takenOver: (how) => parts.count(`take-over ${how}`),
+        turnRefused: (kind) => kind === 'unavailable' && parts.acceptanceUnknown(),
+      },
+      logger: { info: () => undefined, warn: () => undefined, error: keep },
+      prompts,
+      randomId: plants.randomId ?? parts.randomId,
+      options: turnOptions(parts.plan.takeOver),
+    })
+    this.turns.seek()
+    this.chat = new Chat(log, this.turns, Date.now, () => undefined)
+  }
+
+  connect(socket: Socket): ServedConnection {
+    const telemetry = quietTelemetry()
+    const connection = new ServedConnection(
+      socket,
+      {
+        chat: this.chat,
+        feeds: this.feeds,
+        log: this.link.log,
+        telemetry: { ...telemetry.sockets, failed: (_connection, error) => void this.troubles.push(error) },
+        nowMs: Date.now,
+        verify: () => Promise.resolve({ kind: 'ok', identity }),
+        hasPlace: () => true,
+        welcomed: () => undefined,
+        closed: (closed) => void this.connections.delete(closed),
+      },
+      {
+        connection: 'c',
+        contentBytes: 100_000,
+        framesPerSecond: 100_000,
+        watchedSessions: 10,
+        helloDeadlineMs: 60_000,
+        heartbeatMs: 1_000_000,
+      },
+      undefined,
+      undefined,
+    )
+    this.connections.add(connection)
+    return connection
+  }
+
+  /** Without a word to anybody. */
+  kill(): void {
+    this.isAlive = false
+    this.link.die()
+    this.turns.close()
+    for (const connection of [...this.connections]) connection.closed(1006)
+  }
+}
+
+/** What a fault that is planted on purpose changes. */
+export interface NodePlants {
+  between?(log: SessionLog): SessionLog
+  randomId?(): string
+  delivered?(feeds: Feeds, session: string, fence: Fence, part: number, at: number, text: Uint8Array): void
+}
+
+function turnOptions(takeOver: 'restart' | 'continue' | 'fail') {
+  return {
+    model: 'm',
+    models: 'any',
+    maxOutputTokens: 1_000,
+    promptTokens: 100_000,
+    tapeBytes: 1024 * 1024,
+    leaseMs,
+    renewMs: leaseMs / 3,
+    firstTokenMs: 1_000_000,
+    idleMs: 1_000_000,
+    totalMs: 10_000_000,
+    graceMs: 30_000,
+    takeOver,
+    whenBusy: 'refuse',
+    handsOver: true,
+    contentBytes: 100_000,
+    messagesPerMinute: 0,
+    runningTurnsMax: 1_000,
+  } as const
+}
