@@ -1,6 +1,7 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
+import { counting } from './counting.ts'
 import { PageDriver } from './page-driver.ts'
 
 /** On a phone, in a theme, before a gateway with keys; a part of page.test.ts, which has the browser. */
@@ -57,6 +58,23 @@ export function describeSurroundings(browser: () => Browser): void {
       await tab.composer.press('Control+Enter')
       await tab.hasCompleted(2)
       expect(tab.troubles).toEqual([])
+      await context.close()
+    })
+
+    it('[WEB-29] scrolls its messages and never itself, whatever is brought into view', async () => {
+      const context = await browser().newContext({ viewport: { width: 390, height: 844 } })
+      const tab = await PageDriver.open(context, gateway.httpUrl)
+      for (const count of [1, 2]) {
+        await tab.ask(counting(2_000, 0))
+        await tab.hasCompleted(count)
+      }
+      const places = await tab.page.evaluate(() => {
+        // As a search in the page does, and a screen reader that goes from heading to heading.
+        for (const heading of document.querySelectorAll('.turn h2')) heading.scrollIntoView()
+        document.querySelector('[data-testid=answer]')?.scrollIntoView()
+        return { page: [scrollX, scrollY], head: document.querySelector('header')?.getBoundingClientRect().top }
+      })
+      expect(places).toEqual({ page: [0, 0], head: 0 })
       await context.close()
     })
 
