@@ -61,6 +61,30 @@ export function describeSurroundings(browser: () => Browser): void {
       await context.close()
     })
 
+    it('[WEB-28] leaves the conversations open when Escape ends a renaming or keeps what was to be deleted', async () => {
+      const context = await browser().newContext({
+        viewport: { width: 390, height: 844 },
+        hasTouch: true,
+        isMobile: true,
+      })
+      const tab = await PageDriver.open(context, gateway.httpUrl)
+      await tab.composer.fill('Keep me')
+      await tab.button('Send').tap()
+      await tab.hasCompleted(1)
+      await tab.page.getByRole('button', { name: 'Conversations', exact: true }).tap()
+      await tab.button(/^Rename/).tap()
+      await tab.page.getByRole('textbox', { name: 'Title' }).fill('Something else')
+      await tab.page.keyboard.press('Escape')
+      await tab.button(/^Delete “Keep me”/).tap()
+      await tab.page.getByText('Delete for good?').waitFor()
+      await tab.page.keyboard.press('Escape')
+      await tab.button(/^Rename “Keep me”/).waitFor()
+      await tab.page.keyboard.press('Escape')
+      await tab.button('New conversation').waitFor({ state: 'hidden' })
+      expect(tab.troubles).toEqual([])
+      await context.close()
+    })
+
     it('[WEB-29] scrolls its messages and never itself, whatever is brought into view', async () => {
       const context = await browser().newContext({ viewport: { width: 390, height: 844 } })
       const tab = await PageDriver.open(context, gateway.httpUrl)

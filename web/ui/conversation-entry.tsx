@@ -73,7 +73,10 @@ function RenameForm({ title, onEnd }: { readonly title: string; readonly onEnd: 
         maxLength={120}
         onBlur={() => onEnd(field.current?.value.trim())}
         onKeyDown={(event) => {
-          if (event.key === 'Escape') onEnd()
+          if (event.key !== 'Escape') return
+          // It ends this, not the list that a phone lays over the page.
+          event.stopPropagation()
+          onEnd()
         }}
       />
     </form>
@@ -88,7 +91,9 @@ function DeleteQuestion({ onYes, onNo }: { readonly onYes: () => void; readonly 
     <div
       class="delete-question"
       onKeyDown={(event) => {
-        if (event.key === 'Escape') onNo()
+        if (event.key !== 'Escape') return
+        event.stopPropagation()
+        onNo()
       }}
     >
       <span>Delete for good?</span>
