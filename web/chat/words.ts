@@ -16,7 +16,7 @@ const titles: Readonly<Record<Refusal['kind'], string>> = {
   'not-found': 'This is not here any more.',
   conflict: 'Something else came first.',
   'too-large': 'This message is too long.',
-  'rate-limited': 'That was too fast.',
+  'rate-limited': 'Too many requests at once.',
   busy: 'The server is busy.',
   'over-budget': 'The budget is used up.',
   unavailable: 'The server could not be reached in time.',
