@@ -6,7 +6,12 @@ import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { testedTransports } from '../support/transports.ts'
 import { WireClient } from '../support/wire.ts'
 
-/** The table of docs/PROTOCOL.md, "Refusals": what each bad input costs, on each transport. */
+const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+
+/**
+ * The table of docs/PROTOCOL.md, "Bad input": what each costs, on each transport. Its rows on bad claims and on addresses are
+ * in access.test.ts, those on strangers' sessions and repeated messages in chat.test.ts.
+ */
 describe.each(testedTransports)('bad input over %s', (transport) => {
   let gateway: TestGateway
 
@@ -39,10 +44,9 @@ describe.each(testedTransports)('bad input over %s', (transport) => {
     ['a number that is none', '{"type":"history.get","id":"a","session":"s","before":1.5}'],
     ['a number above 2^53', '{"type":"turn.read","id":"a","session":"s","turn":"t","part":0,"at":9007199254740993}'],
     ['empty content', '{"type":"message.send","id":"a","session":"s","messageId":"m","content":""}'],
-    [
-      'deep nesting',
-      `{"type":"ping","id":"a","x":${'['.repeat(100_000)}${']'.repeat(100_000)}}`.replace('"ping"', '"pong"'),
-    ],
+    ['deep nesting, alone', deep],
+    ['deep nesting in the type', `{"type":${deep}}`],
+    ['deep nesting in a field', `{"type":"session.update","id":"a","session":"s","metadata":{"x":${deep}}}`],
     [
       '__proto__ as a key of metadata',
       '{"type":"session.update","id":"a","session":"s","metadata":{"__proto__":{"x":1},"1":2}}',
@@ -51,6 +55,20 @@ describe.each(testedTransports)('bad input over %s', (transport) => {
     const client = await connect()
     client.socket.send(text)
     expect(await client.next('error')).toMatchObject({ kind: 'invalid', retryable: false })
+    await works(client)
+  })
+
+  test('[BAD-1] deep nesting in a field that nobody knows is ignored like the field', async () => {
+    const client = await connect()
+    client.socket.send(`{"type":"ping","id":"deep","x":${deep}}`)
+    expect(await client.next('pong')).toMatchObject({ ref: 'deep' })
+    await works(client)
+  })
+
+  test('[BAD-1] a second hello is refused as invalid, and the socket goes on', async () => {
+    const client = await connect()
+    client.send({ type: 'hello', token: await gateway.token('bob') })
+    expect(await client.next('error')).toMatchObject({ kind: 'invalid' })
     await works(client)
   })
 
@@ -84,6 +102,9 @@ describe.each(testedTransports)('bad input over %s', (transport) => {
       { type: 'message.send', session, messageId: 'm', content: 'x'.repeat(128 * 1024) },
       'message.accepted',
     )
+    // 100,000 bytes, of which each takes six in JSON.
+    const controls = { type: 'message.send', session, messageId: 'c', content: '\u0001'.repeat(100_000) }
+    expect(await client.ask(controls, 'error')).toMatchObject({ kind: 'too-large', retryable: false })
     await works(client)
   })
 
@@ -166,6 +187,15 @@ describe.each(testedTransports)('bad input over %s', (transport) => {
     expect((await client.ask({ type: 'session.open', prompt: 'none' }, 'error')).kind).toBe('invalid')
     const notLast = { type: 'message.send', session, messageId: 'm', content: 'hi', replaces: 'none' }
     expect((await client.ask(notLast, 'error')).kind).toBe('conflict')
+    await works(client)
+  })
+
+  test('[BAD-17] another model than the one that is offered is invalid, and the socket goes on', async () => {
+    await using real = await startTestGateway({ transport, env: { OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' } })
+    const client = await WireClient.connect(real.url, await real.token('ada'))
+    const { session } = await client.ask({ type: 'session.open' }, 'session.opened')
+    const message = { type: 'message.send', session, messageId: 'm', content: 'hi', model: 'another' }
+    expect(await client.ask(message, 'error')).toMatchObject({ kind: 'invalid', retryable: false })
     await works(client)
   })
 
