@@ -4,7 +4,7 @@ import { percentile } from './figures.ts'
 import { startGatewayProcess } from './gateway-process.ts'
 
 /**
- * `npm run bench:first-token`: what a user waits for the first words, from `send` to the first text that the client SDK
+ * `npm run bench -- first-token`: what a user waits for the first words, from `send` to the first text that the client SDK
  * yields, when the provider's own first token takes `providerMs`. Sockets ask again and again, each at its own pace.
  */
 export interface FirstTokenOptions {

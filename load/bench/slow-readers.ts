@@ -5,7 +5,7 @@ import { startModelServer } from '../model-server/server.ts'
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts'
 
 /**
- * `npm run bench:slow-readers`: what readers that stop reading cost the gateway. One socket asks, again and again, until
+ * `npm run bench -- slow-readers`: what readers that stop reading cost the gateway. One socket asks, again and again, until
  * `tokenCount` tokens have passed; `readerCount` others watch the same session and do not read from their sockets for
  * as long as that takes (at least `stillMs`); then they read on, and each must end with the last answer's text. The same
  * run without them is the base. A run's memory is the process's resident peak.
