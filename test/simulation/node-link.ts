@@ -44,11 +44,15 @@ export class NodeLink {
     const wrap =
       <Q, R>(operate: (request: Q) => Promise<R>) =>
       (request: Q) =>
-        this.#operate(() => operate(request))
+        this.#operate(
+          () => operate(request),
+          () => undefined,
+        )
     this.log = {
       create: wrap((request: Parameters<SessionLog['create']>[0]) => store.create(request)),
       describe: wrap((session: string) => store.describe(session)),
-      accept: wrap((request: Parameters<SessionLog['accept']>[0]) => store.accept(request)),
+      // One that is executed after it was given up has no producer.
+      accept: (request) => this.#operate(() => store.accept(request), parts.acceptanceUnknown),
       append: wrap((request: Parameters<SessionLog['append']>[0]) => store.append(request)),
       end: wrap((request: Parameters<SessionLog['end']>[0]) => store.end(request)),
       takeOver: wrap((request: Parameters<SessionLog['takeOver']>[0]) => store.takeOver(request)),
@@ -60,7 +64,11 @@ export class NodeLink {
       update: wrap((request: Parameters<SessionLog['update']>[0]) => store.update(request)),
       erase: wrap((session: string) => store.erase(session)),
       list: wrap((request: Parameters<SessionLog['list']>[0]) => store.list(request)),
-      lapsed: () => this.#operate(() => store.lapsed()),
+      lapsed: () =>
+        this.#operate(
+          () => store.lapsed(),
+          () => undefined,
+        ),
       subscribe: (session, listener) => this.#subscribe(session, listener),
       close: () => Promise.resolve(),
     }
@@ -119,7 +127,7 @@ export class NodeLink {
     for (const line of [...this.#lines]) line.close()
   }
 
-  #operate<R>(execute: () => Promise<R>): Promise<R> {
+  #operate<R>(execute: () => Promise<R>, onLate: () => void): Promise<R> {
     const { chance, plan, count } = this.#parts
     if (this.isDead) return new Promise(() => undefined)
     const run = () => this.#execute(execute)
@@ -134,6 +142,7 @@ export class NodeLink {
         }
         if (chance.is(plan.fates.late)) {
           count('late executions')
+          onLate()
           this.#late.push(() => void run().catch(() => undefined))
           return fail()
         }
@@ -171,8 +180,11 @@ export class NodeLink {
       closed: () => this.#lines.delete(line),
     })
     this.#lines.add(line)
-    if (this.#parts.isStoreAway()) queueMicrotask(() => line.lose())
-    else line.listen(this.#store)
+    const go = () => (this.#parts.isStoreAway() ? line.lose() : line.listen(this.#store))
+    // What is published before it is there is missed.
+    if (this.isPaused || this.#parts.chance.is(this.#parts.plan.fates.slow))
+      this.#held.push({ go, fail: () => line.lose() })
+    else queueMicrotask(go)
     return line
   }
 }
@@ -193,6 +205,7 @@ class Line implements Subscription {
   #held: (() => void)[] = []
   #isOpen = true
   #isWaiting = false
+  #hearsDeltas = true
 
   constructor(session: string, listener: LogListener, parts: LineParts) {
     this.#session = session
@@ -201,6 +214,7 @@ class Line implements Subscription {
   }
 
   listen(store: SessionLog): void {
+    if (!this.#isOpen) return
     this.#wait(true)
     this.#inner = store.subscribe(this.#session, {
       confirmed: () => {
@@ -214,9 +228,11 @@ class Line implements Subscription {
       updated: (metadata) => this.#news(() => this.#listener.updated(metadata)),
       erased: (reason) => this.#news(() => this.#listener.erased(reason)),
     })
+    this.#inner.hearDeltas(this.#hearsDeltas)
   }
 
   hearDeltas(wanted: boolean): void {
+    this.#hearsDeltas = wanted
     this.#inner?.hearDeltas(wanted)
   }
 

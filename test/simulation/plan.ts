@@ -31,6 +31,7 @@ export type Act =
   | 'start-node'
   | 'store-away'
   | 'store-back'
+  | 'flap'
   | 'roll-back'
   | 'step-clock'
   | 'deliver-late'
@@ -103,6 +104,16 @@ export const plans = {
     takeOver: 'restart',
     repairs: true,
     never: ['reset', 'take-over', 'lost-message', 'uncancelled'],
+  },
+  /** A store that goes and comes, again and again: what was suspected before it went proves nothing after. */
+  flapping: {
+    name: 'flapping',
+    acts: { ...life, cancel: 0, 'store-away': 4, 'store-back': 4, flap: 12, 'wait-lease': 4 },
+    fates: calm,
+    newsLost: 0,
+    takeOver: 'restart',
+    repairs: true,
+    never: ['reset', 'take-over', 'lost-message'],
   },
   /** Nothing is lost and nothing looks again by itself: who is subscribed has all of it. */
   unrepaired: {

@@ -5,6 +5,7 @@ import type { Socket } from '../../gateway/transport/transport.ts'
 import type { Fence } from '../../orchestrator/ports.ts'
 import { loadPrompts } from '../../orchestrator/prompts.ts'
 import { createTurns, type Turns } from '../../orchestrator/turns.ts'
+import type { Feed } from '../../sessions/feed.ts'
 import { Feeds } from '../../sessions/feeds.ts'
 import type { SessionLog } from '../../sessions/session-log.ts'
 import { quietTelemetry } from '../support/telemetry.ts'
@@ -32,6 +33,8 @@ export class SimNode {
   readonly feeds: Feeds
   readonly chat: Chat
   readonly connections = new Set<ServedConnection>()
+  /** Feeds that somebody watched. */
+  readonly watched = new Set<Feed>()
   readonly troubles: unknown[] = []
   isAlive = true
 
@@ -53,6 +56,12 @@ export class SimNode {
           ? this.feeds.delivered(session, fence, part, at, text)
           : plants.delivered(this.feeds, session, fence, part, at, text),
       stopped: (session: string) => this.feeds.producerStopped(session),
+    }
+    const watch = this.feeds.watch.bind(this.feeds)
+    this.feeds.watch = async (...asked) => {
+      const feed = await watch(...asked)
+      if (feed !== undefined) this.watched.add(feed)
+      return feed
     }
     this.turns = createTurns({
       log,

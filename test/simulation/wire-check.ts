@@ -23,6 +23,9 @@ export class WireCheck {
     if (!('seq' in frame) || !('mark' in frame) || 'ref' in frame) return
     if (frame.seq !== place.seq + 1) throw new Error(`record ${frame.seq} was sent after ${place.seq}`)
     place.seq = frame.seq
+    // Only after its text, which the live frame does not carry.
+    if ('sha256' in frame && frame.attempt > 0 && frame.text === undefined && (place.ends[0] ?? 0) < frame.bytes)
+      throw new Error(`${frame.turn}: its end at ${frame.bytes} was sent after ${place.ends[0] ?? 0}`)
     if (frame.type === 'message.added') Object.assign(place, { attempt: 0, ends: [] })
     if (frame.type === 'turn.started') Object.assign(place, { attempt: frame.attempt, ends: [] })
     if (frame.type === 'turn.restarted') {

@@ -106,6 +106,7 @@ export class World {
       if (!node.isAlive) this.#startNode(index)
       else node.link.resume()
     }
+    await this.#mayBeBehind()
     let quiet = 0
     for (let round = 0; round < 400; round += 1) {
       for (const node of this.nodes) {
@@ -117,6 +118,20 @@ export class World {
       if (quiet >= 3) return
     }
     throw new Error(`it never comes to rest: ${await this.describe()}`)
+  }
+
+  /** Where nothing is lost and nothing looks again, whoever is subscribed has all that the store has. */
+  async #mayBeBehind(): Promise<void> {
+    if (this.plan.repairs) return
+    for (const node of this.nodes) node.link.deliver(true)
+    // Lost subscriptions come back by then, and no client has begun to doubt.
+    await this.pass(600)
+    const opened = await this.#parts.logs[0]?.open({ session: this.session, limit: 1 })
+    if (opened?.kind !== 'ok') return
+    for (const { name, watched } of this.nodes)
+      for (const feed of watched)
+        if (!feed.isGone && feed.watchers.size > 0 && feed.head.seq < opened.head.seq)
+          throw new Error(`${name} is at ${feed.head.seq} of ${opened.head.seq}, and nothing will tell it`)
   }
 
   async isAtRest(): Promise<boolean> {
@@ -246,6 +261,10 @@ export class World {
       case 'store-back':
         this.isStoreAway = false
         return
+      case 'flap':
+        this.isStoreAway = false
+        await this.pass(chance.between(20, 260))
+        return this.#break('store-away', node)
       case 'roll-back':
         return this.#rollBack()
       case 'step-clock':
