@@ -6,6 +6,7 @@
 //   start        the gateway, with the page built; tests' needs are never downloaded
 //   test         vitest, with Redis, Chromium, nginx, helm and uWebSockets.js where the machine allows
 //   check        types, lint, dead code, then test
+//   simulate     the long run of test/simulation
 //   bench        cli/main.ts bench …, with uWebSockets.js
 //   image-check  cli/image-check.ts
 
@@ -63,6 +64,17 @@ async function test(args) {
   return code
 }
 
+/** Many histories of two nodes over one Redis, and every fault that is planted: `--histories N`, `--seed N`. */
+async function simulate(args) {
+  const environment = await prepareTests()
+  const option = (name, standard) => (args.includes(name) ? args[args.indexOf(name) + 1] : standard)
+  const seed = option('--seed', undefined)
+  const env = { ...environment.env, SLUICE_TEST_HISTORIES: option('--histories', '100'), SLUICE_TEST_PLANTED: 'all' }
+  if (seed !== undefined) env.SLUICE_TEST_SEED = seed
+  const { code } = await runTests({ ...environment, env }, ['test/simulation'])
+  return code
+}
+
 const check = async (args) => runCheck(await prepareTests(), args)
 
 async function bench(args) {
@@ -80,6 +92,7 @@ const commands = new Map([
   ['start', start],
   ['test', test],
   ['check', check],
+  ['simulate', simulate],
   ['bench', bench],
   ['image-check', imageCheck],
 ])

@@ -155,6 +155,8 @@ export interface TurnLog {
     readonly at: number
     readonly maxBytes: number
   }): Promise<ReadReply>
+  /** How often the way to the store was seen broken so far. */
+  breaks(): number
   /** Turns whose lease seems to have lapsed, some of them: a hint. */
   lapsed(): Promise<readonly { readonly session: string; readonly turn: string }[]>
   subscribe(session: string, listener: TurnListener): { hearDeltas(wanted: boolean): void; close(): void }

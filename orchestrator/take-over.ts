@@ -3,7 +3,7 @@
  *
  * A lapsed lease is only a suspicion: when the store was away, all leases have lapsed and all producers live. So a turn is
  * claimed only if this very deadline was seen lapsed a grace ago, over a connection unbroken since; the first look calls
- * the producer to renew. A rejected question means a broken connection, and the suspicion begins anew.
+ * the producer to renew. A connection that broke meanwhile, also unnoticed by any question, begins the suspicion anew.
  */
 import { takeOverGraceMs, takeOversMax, takeOverTries } from './limits.ts'
 import type { Clock, TakeOverReply, TurnLog } from './ports.ts'
@@ -18,7 +18,7 @@ export interface TakeOverClaim {
 }
 
 export interface TakeOverPorts {
-  readonly log: Pick<TurnLog, 'takeOver'>
+  readonly log: Pick<TurnLog, 'takeOver' | 'breaks'>
   readonly clock: Pick<Clock, 'after'>
 }
 
@@ -28,7 +28,10 @@ export async function takeOver(
   { log, clock }: TakeOverPorts,
 ): Promise<Taken | 'others' | 'gone'> {
   let seen: number | undefined
+  let breaks = log.breaks()
   for (let tries = 0; tries < takeOverTries; tries++) {
+    if (log.breaks() !== breaks) seen = undefined
+    breaks = log.breaks()
     const reply = await log.takeOver(seen === undefined ? claim : { ...claim, seen }).catch(() => undefined)
     if (reply?.kind === 'yours') return reply
     if (reply?.kind === 'gone') return 'gone'

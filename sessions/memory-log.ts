@@ -64,6 +64,7 @@ export function createMemoryLog(options: MemoryLogOptions = {}): SessionLog {
     update: ({ session: id, metadata }) => at(id, (session) => replaceMetadata(shelves, session, metadata)),
     erase: (id) => at(id, (session) => eraseSession(shelves, session)),
     list: async (request) => listSessions(shelves, request),
+    breaks: () => 0,
     lapsed: async () => lapsedTurns(shelves),
     subscribe: (id, listener) => shelves.subscribe(id, listener),
     close: async () => {

@@ -48,6 +48,11 @@ export interface SessionLog {
   erase(session: string): Promise<{ kind: 'ok' } | Gone>
   /** An owner's sessions, the latest used first. */
   list(request: ListRequest): Promise<ListReply>
+  /**
+   * How often the way to the store was seen broken so far. What was seen of leases before the last time proves nothing:
+   * while the store is away all of them lapse.
+   */
+  breaks(): number
   /** Turns whose lease seems to have lapsed, some of them: a hint for who takes over. */
   lapsed(): Promise<readonly { readonly session: string; readonly turn: string }[]>
   /**

@@ -47,13 +47,18 @@ export class RedisLink {
   readonly #events: LinkEvents
   readonly #asked = new Set<Asked>()
   readonly #look: NodeJS.Timeout
+  /** How often a connection ended or something that was asked failed. */
+  breaks = 0
   #isClosed = false
 
   constructor(target: RedisTarget, events: LinkEvents) {
     this.#events = events
     this.#client = openClient(target)
     this.#client.on('ready', () => events.connected(true))
-    this.#client.on('close', () => events.connected(false))
+    this.#client.on('close', () => {
+      this.breaks += 1
+      events.connected(false)
+    })
     // Each is also the rejection of whatever was asked; without a listener the driver writes it to the console.
     this.#client.on('error', () => undefined)
     this.#look = setInterval(() => this.#endSilence(), silenceLookMs).unref()
@@ -113,6 +118,7 @@ export class RedisLink {
       // As above.
       return (await answer) as Answer
     } catch (error) {
+      this.breaks += 1
       throw this.#asAway(error)
     } finally {
       this.#asked.delete(asked)

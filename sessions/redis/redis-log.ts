@@ -78,6 +78,7 @@ export function createRedisLog(options: RedisLogOptions): RedisLog {
     update: ({ session, metadata }) => updateSession(store, session, writeMetadata(metadata)),
     erase: (session) => eraseSession(store, session),
     list: (request) => listSessions(store, request),
+    breaks: () => link.breaks,
     lapsed: () => lapsedTurns(store),
     subscribe: (session, listener) => news.subscribe(session, listener),
     get isConnected() {

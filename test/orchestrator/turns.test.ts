@@ -285,6 +285,7 @@ function faulty(log: SessionLog, seed: number, counts: Map<string, number>): Tur
     page: (request) => log.page(request),
     read: (request) => log.read(request),
     lapsed: () => log.lapsed(),
+    breaks: () => log.breaks(),
     subscribe: (session, listener) => log.subscribe(session, listener),
     async accept(request) {
       const reply = await log.accept(request)

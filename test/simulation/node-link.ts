@@ -30,6 +30,7 @@ export class NodeLink {
   /** Executions since the world looked last. */
   executed = 0
   unconfirmed = 0
+  breaks = 0
   isPaused = false
   isDead = false
   readonly #store: SessionLog
@@ -64,6 +65,7 @@ export class NodeLink {
       update: wrap((request: Parameters<SessionLog['update']>[0]) => store.update(request)),
       erase: wrap((session: string) => store.erase(session)),
       list: wrap((request: Parameters<SessionLog['list']>[0]) => store.list(request)),
+      breaks: () => this.breaks,
       lapsed: () =>
         this.#operate(
           () => store.lapsed(),
@@ -110,6 +112,7 @@ export class NodeLink {
 
   /** Everything under way is of unknown outcome, and every subscription is lost. */
   break(): void {
+    this.breaks += 1
     this.#parts.count('broken links')
     for (const held of this.#held.splice(0)) held.fail()
     this.loseLines()
@@ -132,7 +135,10 @@ export class NodeLink {
     if (this.isDead) return new Promise(() => undefined)
     const run = () => this.#execute(execute)
     return new Promise<R>((resolve, reject) => {
-      const fail = () => reject(new Error('the store is away'))
+      const fail = () => {
+        this.breaks += 1
+        reject(new Error('the store is away'))
+      }
       const go = () => {
         if (this.isDead) return
         if (this.#parts.isStoreAway()) return fail()

@@ -101,12 +101,12 @@ export class World {
   /** Every fault ends; what runs ends. Answers how long it took, in virtual milliseconds; rejects when it never does. */
   async rest(): Promise<void> {
     this.isStoreAway = false
-    this.#restMode()
     for (const [index, node] of this.nodes.entries()) {
       if (!node.isAlive) this.#startNode(index)
       else node.link.resume()
     }
     await this.#mayBeBehind()
+    this.#restMode()
     let quiet = 0
     for (let round = 0; round < 400; round += 1) {
       for (const node of this.nodes) {
@@ -120,12 +120,35 @@ export class World {
     throw new Error(`it never comes to rest: ${await this.describe()}`)
   }
 
-  /** Where nothing is lost and nothing looks again, whoever is subscribed has all that the store has. */
+  /**
+   * Where nothing is lost and nothing looks again, whoever is subscribed has all that the store has, also what was
+   * written while the subscriptions came back.
+   */
   async #mayBeBehind(): Promise<void> {
     if (this.plan.repairs) return
-    for (const node of this.nodes) node.link.deliver(true)
-    // Lost subscriptions come back by then, and no client has begun to doubt.
-    await this.pass(600)
+    for (let round = 0; round < 3; round += 1) {
+      for (const node of this.nodes) node.link.break()
+      await this.pass(this.chance.between(100, 260))
+      await this.#writeLast(round)
+      for (const node of this.nodes) node.link.deliver(true)
+      // Lost subscriptions come back by then, and no client has begun to doubt.
+      await this.pass(600)
+      await this.#assertAbreast()
+    }
+  }
+
+  async #writeLast(round: number): Promise<void> {
+    const [log] = this.#parts.logs
+    const opened = await log?.open({ session: this.session, limit: 1 })
+    const turn =
+      opened?.kind === 'ok' ? opened.entries.map(({ record }) => 'turn' in record && record.turn).at(-1) : false
+    if (log === undefined || !turn) return
+    const record = { type: 'feedback.added', timeMs: round, turn, rating: 1 } as const
+    await log.addFeedback({ session: this.session, record })
+    await this.#parts.heard()
+  }
+
+  async #assertAbreast(): Promise<void> {
     const opened = await this.#parts.logs[0]?.open({ session: this.session, limit: 1 })
     if (opened?.kind !== 'ok') return
     for (const { name, watched } of this.nodes)
