@@ -1,9 +1,7 @@
 /** What bounds the Redis store; each with its unit and what happens at it. */
 
-/** A connection that answers nothing for this long while something was asked is destroyed, in milliseconds. */
+/** A connection that brings nothing for this long while something was asked on it is destroyed, in milliseconds. */
 export const silenceMaxMs = 1_000
-/** How often that is looked at, in milliseconds. */
-export const silenceLookMs = 250
 /** A connection that is not made within this time is tried again, in milliseconds. */
 export const connectTimeoutMs = 1_000
 /** The longest wait before a lost connection is made again, in milliseconds. */

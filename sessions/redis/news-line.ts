@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import { heartbeatMs, missedHeartbeatsMax, subscribeBatch } from './limits.ts'
 import type { ConnectionOptions, RedisTarget } from './redis-url.ts'
+import { revive } from './revive.ts'
 import type { SessionNews } from './session-news.ts'
 
 export interface NewsLineParts {
@@ -21,6 +22,7 @@ export interface NewsLineParts {
 export class NewsLine {
   readonly #client: Redis
   readonly #parts: NewsLineParts
+  readonly #stopReviving: () => void
   readonly #sessions = new Map<string, SessionNews>()
   /** By channel, of those that Redis was asked for. */
   readonly #asked = new Map<string, SessionNews>()
@@ -36,6 +38,7 @@ export class NewsLine {
     this.#client.on('ready', () => this.#flushSoon())
     this.#client.on('close', () => this.#broke())
     this.#client.on('error', () => undefined)
+    this.#stopReviving = revive(this.#client)
     // Redis took subscriptions back: a slot moved. Which one it does not say.
     this.#client.on('moved', () => this.#client.stream?.destroy())
     this.#client.on('smessageBuffer', (channel: Buffer, message: Buffer) => this.#told(channel.toString(), message))
@@ -66,6 +69,7 @@ export class NewsLine {
 
   close(): void {
     clearInterval(this.#beating)
+    this.#stopReviving()
     this.#client.disconnect()
   }
 

@@ -1,7 +1,8 @@
 import slotOf from 'cluster-key-slot'
 import { Cluster, Redis } from 'ioredis'
-import { redirectionsMax, silenceLookMs, silenceMaxMs } from './limits.ts'
+import { redirectionsMax } from './limits.ts'
 import type { RedisTarget } from './redis-url.ts'
+import { revive } from './revive.ts'
 import type { Script } from './scripts.ts'
 
 /** The store did not answer: whether the operation took place is not known, and it may be repeated. */
@@ -33,21 +34,16 @@ export interface LinkEvents {
   troubled(code: string, message: string): void
 }
 
-interface Asked {
-  readonly sinceMs: number
-}
-
 /**
  * The connection that commands go by. It holds nothing back and repeats nothing: while there is no connection
- * everything is rejected at once, and a connection that is silent for too long while something was asked is destroyed,
- * since a TCP connection to a stopped or cut off Redis looks healthy for minutes.
+ * everything is rejected at once, and one that brings nothing for too long while something was asked on it, be it only
+ * its greeting, is destroyed by the driver (`socketTimeout`), since a TCP connection to a stopped or cut off Redis looks
+ * healthy for minutes. Each connection is judged alone: in a cluster a dead node must not cost the others theirs.
  */
 export class RedisLink {
   readonly #client: Redis | Cluster
   readonly #events: LinkEvents
-  readonly #asked = new Set<Asked>()
-  readonly #look: NodeJS.Timeout
-  #isClosed = false
+  readonly #stopReviving: () => void
 
   constructor(target: RedisTarget, events: LinkEvents) {
     this.#events = events
@@ -56,7 +52,7 @@ export class RedisLink {
     this.#client.on('close', () => events.connected(false))
     // Each is also the rejection of whatever was asked; without a listener the driver writes it to the console.
     this.#client.on('error', () => undefined)
-    this.#look = setInterval(() => this.#endSilence(), silenceLookMs).unref()
+    this.#stopReviving = revive(this.#client)
   }
 
   get isConnected(): boolean {
@@ -93,8 +89,7 @@ export class RedisLink {
   }
 
   close(): void {
-    this.#isClosed = true
-    clearInterval(this.#look)
+    this.#stopReviving()
     this.#client.disconnect()
   }
 
@@ -107,15 +102,11 @@ export class RedisLink {
   }
 
   async #asking<Answer>(answer: Promise<unknown>): Promise<Answer> {
-    const asked = { sinceMs: performance.now() }
-    this.#asked.add(asked)
     try {
-      // As above.
+      // What a command answers is known to its caller alone.
       return (await answer) as Answer
     } catch (error) {
       throw this.#asAway(error)
-    } finally {
-      this.#asked.delete(asked)
     }
   }
 
@@ -126,13 +117,6 @@ export class RedisLink {
     if (code === 'OOM') return new StoreFull('Redis has no memory left')
     if (permanentCodes.has(code)) this.#events.troubled(code, message.slice(0, 200))
     return new StoreAway(code)
-  }
-
-  #endSilence(): void {
-    const [oldest] = this.#asked
-    if (oldest === undefined || performance.now() - oldest.sinceMs < silenceMaxMs || this.#isClosed) return
-    const clients = this.#client instanceof Cluster ? this.#client.nodes() : [this.#client]
-    for (const client of clients) if (client.commandQueue.length > 0) client.stream?.destroy()
   }
 }
 
