@@ -30,6 +30,8 @@ export type Value = Buffer | number | null | readonly Value[]
 export interface LinkEvents {
   /** A connection was made, or lost. */
   connected(isConnected: boolean): void
+  /** A connection could not be made, or broke: what the system, TLS or Redis said. Tried again all the same. */
+  failed(problem: string): void
   /** A mistake in a script or in Redis' permissions, which no repeating heals; its message has no user's text. */
   troubled(code: string, message: string): void
 }
@@ -51,7 +53,7 @@ export class RedisLink {
     this.#client.on('ready', () => events.connected(true))
     this.#client.on('close', () => events.connected(false))
     // Each is also the rejection of whatever was asked; without a listener the driver writes it to the console.
-    this.#client.on('error', () => undefined)
+    this.#client.on('error', (error: Error) => events.failed(reasonOf(error)))
     this.#stopReviving = revive(this.#client)
   }
 
@@ -177,6 +179,11 @@ function openClient(target: RedisTarget): Redis | Cluster {
     slotsRefreshInterval: 2_000,
     clusterRetryStrategy: () => 100 + Math.random() * 100,
   })
+}
+
+/** A cluster's failure is that of the node that was asked last. */
+function reasonOf(error: Error): string {
+  return 'lastNodeError' in error && error.lastNodeError instanceof Error ? error.lastNodeError.message : error.message
 }
 
 /** What no waiting heals. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type RedisCluster, startRedisCluster } from '../support/redis-cluster.ts'
 import type { RedisServer } from '../support/redis-server.ts'
+import { sluiceUserOfCluster } from '../support/sluice-user.ts'
 import { chainOf } from './chain.ts'
 import { endsOf, recordTypes, type Stage, startStage, wholeAnswer } from './stage.ts'
 
@@ -11,6 +12,15 @@ beforeAll(async () => {
   cluster = await startRedisCluster()
 })
 afterAll(() => cluster[Symbol.asyncDispose]())
+
+test('[REDIS-41] the documented user may do all that the store does in a cluster', { timeout: 60_000 }, async () => {
+  const nodes = [...cluster.masters, ...cluster.replicas]
+  for (const { client } of nodes) await client.call('ACL', 'SETUSER', ...sluiceUserOfCluster())
+  const url = cluster.url.replace('//', '//sluice:password@')
+  await using stage = await startStage({ env: { REDIS_URL: url }, content: 'hello\n[[answer=count tokens=100]]' })
+  expect((await endsOf(stage)).map(({ type }) => type)).toEqual(['turn.completed', 'turn.completed'])
+  for (const { client } of nodes) expect(await client.call('ACL', 'LOG')).toEqual([])
+})
 
 describe('a slot that goes elsewhere in mid-answer', { timeout: 60_000 }, () => {
   test('[REDIS-20] moved key by key, it costs time and nothing else', async () => {

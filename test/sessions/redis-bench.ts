@@ -43,6 +43,7 @@ export async function connectedLog(url: string, skewMs: string, options: Partial
     troubled: (code: string, message: string) => {
       throw new Error(`${code}: ${message}`)
     },
+    failed: () => undefined,
     unknownVersion: () => undefined,
     ...options.events,
   }

@@ -1,3 +1,4 @@
+import slotOf from 'cluster-key-slot'
 import { Cluster } from 'ioredis'
 import { vi } from 'vitest'
 import { freePort, type RedisServer, startRedisServer } from './redis-server.ts'
@@ -45,8 +46,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     client,
     url: `redis+cluster://${all.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
     masterOf: async (key) => {
-      const slot = await masters[0]?.client.call('CLUSTER', 'KEYSLOT', key)
-      const port = await holderOf(all, Number(slot))
+      const port = await holderOf(all, slotOf(key))
       const holder = all.find((server) => server.port === port)
       if (holder === undefined) throw new Error(`nobody holds ${key}`)
       return holder
