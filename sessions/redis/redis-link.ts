@@ -2,6 +2,7 @@ import slotOf from 'cluster-key-slot'
 import { Cluster, Redis } from 'ioredis'
 import { redirectionsMax } from './limits.ts'
 import type { RedisTarget } from './redis-url.ts'
+import { ReplicaWait, type Waiting } from './replica-wait.ts'
 import { revive } from './revive.ts'
 import type { Script } from './scripts.ts'
 
@@ -46,6 +47,8 @@ export class RedisLink {
   readonly #client: Redis | Cluster
   readonly #events: LinkEvents
   readonly #stopReviving: () => void
+  /** By the connection: in a cluster there is one for each node. */
+  readonly #waits = new WeakMap<Redis, ReplicaWait>()
 
   constructor(target: RedisTarget, events: LinkEvents) {
     this.#events = events
@@ -87,7 +90,9 @@ export class RedisLink {
   runDurably(script: Script, keys: readonly string[], args: readonly Argument[], wait: Waiting): Promise<Reply> {
     const node = this.#nodeFor(keys[0] ?? '')
     if (node === undefined) return Promise.reject(new StoreAway('CLUSTERDOWN'))
-    return this.#asking(evaluateAndWait(node, script, keys, args, wait))
+    const waits = this.#waits.get(node) ?? new ReplicaWait(node, wait)
+    this.#waits.set(node, waits)
+    return this.#asking(waits.run(() => evaluate(node, script, keys, args)))
   }
 
   close(): void {
@@ -117,6 +122,8 @@ export class RedisLink {
     const message = error instanceof Error ? error.message : String(error)
     const code = codeOf(error, message)
     if (code === 'OOM') return new StoreFull('Redis has no memory left')
+    // What was asked of one node is not sent on by the driver.
+    if (code === 'MOVED') this.refresh()
     if (permanentCodes.has(code)) this.#events.troubled(code, message.slice(0, 200))
     return new StoreAway(code)
   }
@@ -124,11 +131,6 @@ export class RedisLink {
 
 /** The name of a store's one node. */
 const onlyNode = 'redis'
-
-export interface Waiting {
-  readonly replicas: number
-  readonly waitMs: number
-}
 
 /** What a script answers is known to its caller alone, hence the types. */
 async function evaluate(
@@ -142,29 +144,6 @@ async function evaluate(
   } catch (error) {
     if (!isUnknownScript(error)) throw error
     return (await client.callBuffer('EVAL', script.source, keys.length, ...keys, ...args)) as Reply
-  }
-}
-
-/** Both go out at once; WAIT is about everything before it on its connection. */
-async function evaluateAndWait(
-  client: Redis,
-  script: Script,
-  keys: readonly string[],
-  args: readonly Argument[],
-  { replicas, waitMs }: Waiting,
-): Promise<Reply> {
-  const ask = async (name: string, code: string) => {
-    const replied = client.callBuffer(name, code, keys.length, ...keys, ...args)
-    const reached = client.call('WAIT', replicas, waitMs)
-    const [reply, reachedCount] = await Promise.all([replied, reached])
-    if (Number(reachedCount) < replicas) throw new StoreAway('NOREPLICAS')
-    return reply as Reply
-  }
-  try {
-    return await ask('EVALSHA', script.sha1)
-  } catch (error) {
-    if (!isUnknownScript(error)) throw error
-    return ask('EVAL', script.source)
   }
 }
 
