@@ -1,5 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { createRedisLog, type RedisLog, type RedisLogOptions } from '../../sessions/redis/redis-log.ts'
+import {
+  createRedisLog,
+  type RedisLog,
+  type RedisLogEvents,
+  type RedisLogOptions,
+} from '../../sessions/redis/redis-log.ts'
 import { redisTarget } from '../../sessions/redis/redis-url.ts'
 import type { PatchScript } from '../../sessions/redis/scripts.ts'
 import type { RedisServer } from '../support/redis-server.ts'
@@ -10,10 +15,12 @@ export interface RedisUnderTest extends LogUnderTest {
   readonly prefix: string
 }
 
+export type BenchOptions = Omit<Partial<RedisLogOptions>, 'events'> & { readonly events?: Partial<RedisLogEvents> }
+
 /** A fresh store on a real Redis, apart from others by its prefix, whose clock can be moved. */
 export async function openRedisLog(
   server: Pick<RedisServer, 'url' | 'client'>,
-  options: Partial<RedisLogOptions> = {},
+  options: BenchOptions = {},
 ): Promise<RedisUnderTest> {
   const prefix = options.prefix ?? freshPrefix()
   const skewMs = `tonumber(redis.call('GET', '${prefix}skew') or 0)`
@@ -33,19 +40,22 @@ export function freshPrefix(): string {
 }
 
 /** A store that is connected, whose clock is Redis' and as many milliseconds as an expression in Lua says. */
-export async function connectedLog(url: string, skewMs: string, options: Partial<RedisLogOptions>): Promise<RedisLog> {
+export async function connectedLog(url: string, skewMs: string, options: BenchOptions): Promise<RedisLog> {
   const target = options.target ?? redisTarget(url)
   if (target === undefined) throw new Error(`no target: ${url}`)
   const patchScript: PatchScript = (name, source) => (options.patchScript ?? same)(name, steppedClock(source, skewMs))
   const connected = Promise.withResolvers<void>()
   const events = {
-    connected: (isConnected: boolean) => void (isConnected && connected.resolve()),
     troubled: (code: string, message: string) => {
       throw new Error(`${code}: ${message}`)
     },
     failed: () => undefined,
     unknownVersion: () => undefined,
     ...options.events,
+    connected(isConnected: boolean) {
+      options.events?.connected?.(isConnected)
+      if (isConnected) connected.resolve()
+    },
   }
   const log = createRedisLog({ ...options, target, patchScript, events })
   await connected.promise
