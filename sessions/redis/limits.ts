@@ -6,6 +6,8 @@ export const silenceMaxMs = 1_000
 export const connectTimeoutMs = 1_000
 /** The longest wait before a lost connection is made again, in milliseconds. */
 export const reconnectMaxMs = 250
+/** The longest wait before a Sentinel is listened to again that was away, in milliseconds. */
+export const sentinelReconnectMaxMs = 10_000
 /** Redirections of one command in a cluster; then the store counts as away for it. */
 export const redirectionsMax = 4
 

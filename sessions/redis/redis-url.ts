@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { RedisOptions } from 'ioredis'
-import { connectTimeoutMs, reconnectMaxMs, silenceMaxMs } from './limits.ts'
+import { connectTimeoutMs, reconnectMaxMs, sentinelReconnectMaxMs, silenceMaxMs } from './limits.ts'
 
 /** The driver's type leaves `replyMapping` open to `undefined`, which it does not take. */
 export type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>
@@ -98,7 +98,8 @@ function sentinelTarget(
       // Hears of a failover also where the old primary is still there, and looks again soon when no Sentinel answers.
       failoverDetector: true,
       sentinelRetryStrategy: () => reconnectMaxMs,
-      sentinelReconnectStrategy: () => reconnectMaxMs,
+      // The driver writes each failure of these connections to the console, and nobody can listen to them.
+      sentinelReconnectStrategy: (times) => Math.min(sentinelReconnectMaxMs, reconnectMaxMs * 2 ** times),
       sentinelCommandTimeout: connectTimeoutMs,
       // Whether it is the primary that the Sentinel's answer led to.
       enableReadyCheck: true,

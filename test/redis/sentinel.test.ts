@@ -49,6 +49,29 @@ describe('a failover to a replica that lags', { timeout: 60_000 }, () => {
     const again = await asking.ask(sent, 'message.accepted')
     expect(again.turn).toBe(turn)
   })
+
+  test('[REDIS-13] a session that it lacks is told as lost, its provider is closed, and a new one works', async () => {
+    await using redis = await startSentinelSetup()
+    await redis.cutReplication()
+    await using stage = await startStage({
+      env: { REDIS_URL: redis.url },
+      content: 'Go on.\n[[tokens=100000 tps=100]]',
+    })
+    await redis.primary.kill()
+    await redis.failedOver()
+    const { session } = stage
+    for (const client of stage.sockets)
+      expect(await client.find(({ type }) => type === 'session.deleted', 'the loss', 30_000)).toMatchObject({
+        session,
+        reason: 'lost',
+      })
+    await stage.one.model.waitFor(({ status }) => status === 'closed-by-client', 15_000)
+    const [asking] = stage.sockets
+    const fresh = await asking.ask({ type: 'session.open' }, 'session.opened')
+    const sent = { type: 'message.send', session: fresh.session, messageId: 'm', content: 'hello\n[[answer=echo]]' }
+    await asking.ask(sent, 'message.accepted')
+    await asking.next('turn.completed')
+  })
 })
 
 function isEnd(frame: { readonly type: string; readonly turn?: unknown }, turn: string): boolean {
