@@ -1,7 +1,8 @@
 /** What bounds the Redis store; each with its unit and what happens at it. */
 
-/** A connection that brings nothing for this long while something was asked on it is destroyed, in milliseconds. */
-export const silenceMaxMs = 1_000
+/** How often connections are looked at, in milliseconds, and through how many looks one may owe the same answer. */
+export const silenceLookMs = 250
+export const silentLooksMax = 4
 /** A connection that is not made within this time is tried again, in milliseconds. */
 export const connectTimeoutMs = 1_000
 /** The longest wait before a lost connection is made again, in milliseconds. */

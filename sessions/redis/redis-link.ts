@@ -5,6 +5,7 @@ import type { RedisTarget } from './redis-url.ts'
 import { ReplicaWait, type Waiting } from './replica-wait.ts'
 import { revive } from './revive.ts'
 import type { Script } from './scripts.ts'
+import { endSilence } from './silence.ts'
 
 /** The store did not answer: whether the operation took place is not known, and it may be repeated. */
 export class StoreAway extends Error {
@@ -39,14 +40,13 @@ export interface LinkEvents {
 
 /**
  * The connection that commands go by. It holds nothing back and repeats nothing: while there is no connection
- * everything is rejected at once, and one that brings nothing for too long while something was asked on it, be it only
- * its greeting, is destroyed by the driver (`socketTimeout`), since a TCP connection to a stopped or cut off Redis looks
- * healthy for minutes. Each connection is judged alone: in a cluster a dead node must not cost the others theirs.
+ * everything is rejected at once, and one that owes an answer for too long is destroyed.
  */
 export class RedisLink {
   readonly #client: Redis | Cluster
   readonly #events: LinkEvents
   readonly #stopReviving: () => void
+  readonly #stopLooking: () => void
   /** By the connection: in a cluster there is one for each node. */
   readonly #waits = new WeakMap<Redis, ReplicaWait>()
 
@@ -58,6 +58,7 @@ export class RedisLink {
     // Each is also the rejection of whatever was asked; without a listener the driver writes it to the console.
     this.#client.on('error', (error: Error) => events.failed(reasonOf(error)))
     this.#stopReviving = revive(this.#client)
+    this.#stopLooking = endSilence(() => nodesOf(this.#client))
   }
 
   get isConnected(): boolean {
@@ -97,6 +98,7 @@ export class RedisLink {
 
   close(): void {
     this.#stopReviving()
+    this.#stopLooking()
     this.#client.disconnect()
   }
 
@@ -127,6 +129,10 @@ export class RedisLink {
     if (permanentCodes.has(code)) this.#events.troubled(code, message.slice(0, 200))
     return new StoreAway(code)
   }
+}
+
+function nodesOf(client: Redis | Cluster): readonly Redis[] {
+  return client instanceof Cluster ? client.nodes() : [client]
 }
 
 /** The name of a store's one node. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { RedisOptions } from 'ioredis'
-import { connectTimeoutMs, reconnectMaxMs, sentinelReconnectMaxMs, silenceMaxMs } from './limits.ts'
+import { connectTimeoutMs, reconnectMaxMs, sentinelReconnectMaxMs } from './limits.ts'
 
 /** The driver's type leaves `replyMapping` open to `undefined`, which it does not take. */
 export type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>
@@ -69,7 +69,6 @@ const connectionOptions: ConnectionOptions = {
   autoResendUnfulfilledCommands: false,
   enableReadyCheck: false,
   connectTimeout: connectTimeoutMs,
-  socketTimeout: silenceMaxMs,
   disableClientInfo: true,
   retryStrategy: (times) => Math.min(reconnectMaxMs, 10 * 2 ** Math.min(times, 5)) * (0.5 + Math.random() / 2),
   // A primary that became a replica answers like a healthy one: leave it.
