@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createMemoryLog } from '../sessions/memory-log.ts'
 import { createRedisLog } from '../sessions/redis/redis-log.ts'
-import { redisTarget } from '../sessions/redis/redis-url.ts'
+import { type RedisTarget, redisTarget } from '../sessions/redis/redis-url.ts'
 import type { SessionLog } from '../sessions/session-log.ts'
 import { firstConnectionMs, warningsEveryMs } from './bounds.ts'
 import type { StoreConfig } from './config/shape.ts'
@@ -47,8 +47,8 @@ function memoryLog(config: Extract<StoreConfig, { kind: 'memory' }>): SessionLog
 
 async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, telemetry: Telemetry): Promise<Store> {
   const { url, caFile, prefix, waitReplicas, maxSessionsPerSubject, sessionTtlMs } = config
-  const target = redisTarget(url.reveal(), caFile)
-  if (target === undefined) throw new Error('unable to start: REDIS_URL is not valid')
+  const target = readTarget(url.reveal(), caFile)
+  let problem = ''
   const first = Promise.withResolvers<void>()
   const log = createRedisLog({
     target,
@@ -61,12 +61,15 @@ async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, teleme
         telemetry.store.connected(isConnected)
         if (isConnected) first.resolve()
       },
+      failed(message) {
+        problem = message
+      },
       troubled: (code, message) =>
         telemetry.log.error({ code, problem: message }, 'Redis refuses what the store needs'),
       unknownVersion: () => telemetry.store.unknownVersion(),
     },
   })
-  const deadline = setTimeout(() => first.reject(new Error(unreachable)), firstConnectionMs)
+  const deadline = setTimeout(() => first.reject(new Error(unreachable(problem))), firstConnectionMs)
   try {
     await first.promise
   } catch (error) {
@@ -88,8 +91,20 @@ async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, teleme
   }
 }
 
-const unreachable =
-  'unable to start: the session store does not answer; check REDIS_URL and that Redis 7 or later is running there, or unset it to keep sessions in memory'
+function readTarget(url: string, caFile: string | undefined): RedisTarget {
+  try {
+    const target = redisTarget(url, caFile)
+    if (target !== undefined) return target
+  } catch (error) {
+    throw new Error(`unable to start: SLUICE_REDIS_CA_FILE cannot be read: ${String(error)}`)
+  }
+  throw new Error('unable to start: REDIS_URL is not valid')
+}
+
+function unreachable(problem: string): string {
+  const said = problem === '' ? '' : ` (${problem})`
+  return `unable to start: the session store does not answer${said}; check REDIS_URL and that Redis 7 or later is running there, or unset it to keep sessions in memory`
+}
 
 /** What the operator should change in Redis; asked again from time to time, since settings change while it runs. */
 function watchWarnings(ask: () => Promise<readonly string[]>, { log }: Telemetry) {

@@ -1,13 +1,14 @@
 /** What bounds the Redis store; each with its unit and what happens at it. */
 
-/** A connection that answers nothing for this long while something was asked is destroyed, in milliseconds. */
-export const silenceMaxMs = 1_000
-/** How often that is looked at, in milliseconds. */
+/** How often connections are looked at, in milliseconds, and through how many looks one may owe the same answer. */
 export const silenceLookMs = 250
+export const silentLooksMax = 4
 /** A connection that is not made within this time is tried again, in milliseconds. */
 export const connectTimeoutMs = 1_000
 /** The longest wait before a lost connection is made again, in milliseconds. */
 export const reconnectMaxMs = 250
+/** The longest wait before a Sentinel is listened to again that was away, in milliseconds. */
+export const sentinelReconnectMaxMs = 10_000
 /** Redirections of one command in a cluster; then the store counts as away for it. */
 export const redirectionsMax = 4
 

@@ -1,7 +1,9 @@
 import { Redis } from 'ioredis'
 import { heartbeatMs, missedHeartbeatsMax, subscribeBatch } from './limits.ts'
 import type { ConnectionOptions, RedisTarget } from './redis-url.ts'
+import { revive } from './revive.ts'
 import type { SessionNews } from './session-news.ts'
+import { endSilence } from './silence.ts'
 
 export interface NewsLineParts {
   heartbeatChannel(tag: string): string
@@ -21,6 +23,8 @@ export interface NewsLineParts {
 export class NewsLine {
   readonly #client: Redis
   readonly #parts: NewsLineParts
+  readonly #stopReviving: () => void
+  readonly #stopLooking: () => void
   readonly #sessions = new Map<string, SessionNews>()
   /** By channel, of those that Redis was asked for. */
   readonly #asked = new Map<string, SessionNews>()
@@ -36,6 +40,8 @@ export class NewsLine {
     this.#client.on('ready', () => this.#flushSoon())
     this.#client.on('close', () => this.#broke())
     this.#client.on('error', () => undefined)
+    this.#stopReviving = revive(this.#client)
+    this.#stopLooking = endSilence(() => [this.#client])
     // Redis took subscriptions back: a slot moved. Which one it does not say.
     this.#client.on('moved', () => this.#client.stream?.destroy())
     this.#client.on('smessageBuffer', (channel: Buffer, message: Buffer) => this.#told(channel.toString(), message))
@@ -66,6 +72,8 @@ export class NewsLine {
 
   close(): void {
     clearInterval(this.#beating)
+    this.#stopReviving()
+    this.#stopLooking()
     this.#client.disconnect()
   }
 

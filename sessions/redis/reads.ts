@@ -19,7 +19,7 @@ import { sliceText } from '../text-slice.ts'
 import { leaveOwned } from './hints.ts'
 import { ownerHash } from './keys.ts'
 import { readRecordBytes } from './limits.ts'
-import type { Reply, Value } from './redis-link.ts'
+import { type Reply, StoreAway, type Value } from './redis-link.ts'
 import { kindOf, type RedisStore } from './redis-store.ts'
 import { count, entriesOf, idOf, list, placeOf, text } from './replies.ts'
 import { readInfo } from './session-info.ts'
@@ -31,7 +31,14 @@ const invalid = { kind: 'invalid' } as const
 
 export async function describeSession(store: RedisStore, session: string): Promise<DescribeReply> {
   const reply = await store.run('describe', [store.keys.meta(session)])
-  return kindOf(reply) === 'gone' ? gone : { kind: 'ok', info: readInfo(text(reply[1]), text(reply[2])) }
+  return kindOf(reply) === 'gone' ? gone : { kind: 'ok', info: knownInfo(store, reply[1], reply[2]) }
+}
+
+/** A node that is too old for a session has no store for it; a newer one may. */
+function knownInfo(store: RedisStore, written: Value | undefined, metadata: Value | undefined): SessionInfo {
+  const info = readInfo(text(written), text(metadata), store.unknown)
+  if (info === undefined) throw new StoreAway('VERSION')
+  return info
 }
 
 interface Asked {
@@ -81,7 +88,7 @@ function readOpened(store: RedisStore, reply: Reply): OpenReply {
   const found = entriesOf(reply[4], store.unknown)
   const opened = {
     kind: 'ok',
-    info: readInfo(text(reply[5]), text(reply[6])),
+    info: knownInfo(store, reply[5], reply[6]),
     head: reply[1] === undefined ? logStart : placeOf(text(reply[1])),
     from,
     entries: from === 'reset' ? found.reverse() : found,
@@ -148,10 +155,10 @@ export async function listSessions(store: RedisStore, request: ListRequest): Pro
     for (const [index, listed] of found.entries()) {
       const place = places[index]
       if (place === undefined) continue
-      if (listed === undefined) leaveOwned(store, hash, place.session)
-      else if (sessions.length >= limit && from !== undefined)
+      if (listed === 'gone') leaveOwned(store, hash, place.session)
+      else if (listed !== 'skipped' && sessions.length >= limit && from !== undefined)
         return { kind: 'ok', sessions, next: `u${from.usedUs.toString(36)}.${from.session}` }
-      else sessions.push(listed)
+      else if (listed !== 'skipped') sessions.push(listed)
       from = place
     }
     if (places.length === 0) return { kind: 'ok', sessions }
@@ -188,16 +195,17 @@ function pairs(values: readonly Value[]): (readonly [Value | undefined, Value | 
   return Array.from({ length: values.length / 2 }, (_, index) => [values[2 * index], values[2 * index + 1]])
 }
 
-/** `undefined` for one that is gone, or was made again by somebody else. */
+/** `gone`: or made again by somebody else. `skipped`: of a later version. */
 async function listedSession(
   store: RedisStore,
   session: string,
   owner: SessionInfo['owner'],
-): Promise<ListedSession | undefined> {
+): Promise<ListedSession | 'gone' | 'skipped'> {
   const reply = await store.run('summary', [store.keys.meta(session)])
-  if (kindOf(reply) === 'gone') return undefined
-  const info = readInfo(text(reply[1]), text(reply[2]))
-  if (info.owner.tenant !== owner.tenant || info.owner.subject !== owner.subject) return undefined
+  if (kindOf(reply) === 'gone') return 'gone'
+  const info = readInfo(text(reply[1]), text(reply[2]), store.unknown)
+  if (info === undefined) return 'skipped'
+  if (info.owner.tenant !== owner.tenant || info.owner.subject !== owner.subject) return 'gone'
   const listed = {
     session,
     createdMs: info.createdMs,

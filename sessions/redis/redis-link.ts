@@ -1,8 +1,11 @@
 import slotOf from 'cluster-key-slot'
 import { Cluster, Redis } from 'ioredis'
-import { redirectionsMax, silenceLookMs, silenceMaxMs } from './limits.ts'
+import { redirectionsMax } from './limits.ts'
 import type { RedisTarget } from './redis-url.ts'
+import { ReplicaWait, type Waiting } from './replica-wait.ts'
+import { revive } from './revive.ts'
 import type { Script } from './scripts.ts'
+import { endSilence } from './silence.ts'
 
 /** The store did not answer: whether the operation took place is not known, and it may be repeated. */
 export class StoreAway extends Error {
@@ -29,27 +32,25 @@ export type Value = Buffer | number | null | readonly Value[]
 export interface LinkEvents {
   /** A connection was made, or lost. */
   connected(isConnected: boolean): void
+  /** A connection could not be made, or broke: what the system, TLS or Redis said. Tried again all the same. */
+  failed(problem: string): void
   /** A mistake in a script or in Redis' permissions, which no repeating heals; its message has no user's text. */
   troubled(code: string, message: string): void
 }
 
-interface Asked {
-  readonly sinceMs: number
-}
-
 /**
  * The connection that commands go by. It holds nothing back and repeats nothing: while there is no connection
- * everything is rejected at once, and a connection that is silent for too long while something was asked is destroyed,
- * since a TCP connection to a stopped or cut off Redis looks healthy for minutes.
+ * everything is rejected at once, and one that owes an answer for too long is destroyed.
  */
 export class RedisLink {
   readonly #client: Redis | Cluster
   readonly #events: LinkEvents
-  readonly #asked = new Set<Asked>()
-  readonly #look: NodeJS.Timeout
   /** How often a connection ended or something that was asked failed. */
   breaks = 0
-  #isClosed = false
+  readonly #stopReviving: () => void
+  readonly #stopLooking: () => void
+  /** By the connection: in a cluster there is one for each node. */
+  readonly #waits = new WeakMap<Redis, ReplicaWait>()
 
   constructor(target: RedisTarget, events: LinkEvents) {
     this.#events = events
@@ -60,8 +61,9 @@ export class RedisLink {
       events.connected(false)
     })
     // Each is also the rejection of whatever was asked; without a listener the driver writes it to the console.
-    this.#client.on('error', () => undefined)
-    this.#look = setInterval(() => this.#endSilence(), silenceLookMs).unref()
+    this.#client.on('error', (error: Error) => events.failed(reasonOf(error)))
+    this.#stopReviving = revive(this.#client)
+    this.#stopLooking = endSilence(() => nodesOf(this.#client))
   }
 
   get isConnected(): boolean {
@@ -94,12 +96,14 @@ export class RedisLink {
   runDurably(script: Script, keys: readonly string[], args: readonly Argument[], wait: Waiting): Promise<Reply> {
     const node = this.#nodeFor(keys[0] ?? '')
     if (node === undefined) return Promise.reject(new StoreAway('CLUSTERDOWN'))
-    return this.#asking(evaluateAndWait(node, script, keys, args, wait))
+    const waits = this.#waits.get(node) ?? new ReplicaWait(node, wait)
+    this.#waits.set(node, waits)
+    return this.#asking(waits.run(() => evaluate(node, script, keys, args)))
   }
 
   close(): void {
-    this.#isClosed = true
-    clearInterval(this.#look)
+    this.#stopReviving()
+    this.#stopLooking()
     this.#client.disconnect()
   }
 
@@ -112,16 +116,12 @@ export class RedisLink {
   }
 
   async #asking<Answer>(answer: Promise<unknown>): Promise<Answer> {
-    const asked = { sinceMs: performance.now() }
-    this.#asked.add(asked)
     try {
-      // As above.
+      // What a command answers is known to its caller alone.
       return (await answer) as Answer
     } catch (error) {
       this.breaks += 1
       throw this.#asAway(error)
-    } finally {
-      this.#asked.delete(asked)
     }
   }
 
@@ -130,25 +130,19 @@ export class RedisLink {
     const message = error instanceof Error ? error.message : String(error)
     const code = codeOf(error, message)
     if (code === 'OOM') return new StoreFull('Redis has no memory left')
+    // What was asked of one node is not sent on by the driver.
+    if (code === 'MOVED') this.refresh()
     if (permanentCodes.has(code)) this.#events.troubled(code, message.slice(0, 200))
     return new StoreAway(code)
   }
+}
 
-  #endSilence(): void {
-    const [oldest] = this.#asked
-    if (oldest === undefined || performance.now() - oldest.sinceMs < silenceMaxMs || this.#isClosed) return
-    const clients = this.#client instanceof Cluster ? this.#client.nodes() : [this.#client]
-    for (const client of clients) if (client.commandQueue.length > 0) client.stream?.destroy()
-  }
+function nodesOf(client: Redis | Cluster): readonly Redis[] {
+  return client instanceof Cluster ? client.nodes() : [client]
 }
 
 /** The name of a store's one node. */
 const onlyNode = 'redis'
-
-export interface Waiting {
-  readonly replicas: number
-  readonly waitMs: number
-}
 
 /** What a script answers is known to its caller alone, hence the types. */
 async function evaluate(
@@ -165,29 +159,6 @@ async function evaluate(
   }
 }
 
-/** Both go out at once; WAIT is about everything before it on its connection. */
-async function evaluateAndWait(
-  client: Redis,
-  script: Script,
-  keys: readonly string[],
-  args: readonly Argument[],
-  { replicas, waitMs }: Waiting,
-): Promise<Reply> {
-  const ask = async (name: string, code: string) => {
-    const replied = client.callBuffer(name, code, keys.length, ...keys, ...args)
-    const reached = client.call('WAIT', replicas, waitMs)
-    const [reply, reachedCount] = await Promise.all([replied, reached])
-    if (Number(reachedCount) < replicas) throw new StoreAway('NOREPLICAS')
-    return reply as Reply
-  }
-  try {
-    return await ask('EVALSHA', script.sha1)
-  } catch (error) {
-    if (!isUnknownScript(error)) throw error
-    return ask('EVAL', script.source)
-  }
-}
-
 function openClient(target: RedisTarget): Redis | Cluster {
   if (target.kind !== 'cluster') return new Redis(target.options)
   return new Cluster([...target.nodes], {
@@ -199,6 +170,11 @@ function openClient(target: RedisTarget): Redis | Cluster {
     slotsRefreshInterval: 2_000,
     clusterRetryStrategy: () => 100 + Math.random() * 100,
   })
+}
+
+/** A cluster's failure is that of the node that was asked last. */
+function reasonOf(error: Error): string {
+  return 'lastNodeError' in error && error.lastNodeError instanceof Error ? error.lastNodeError.message : error.message
 }
 
 /** What no waiting heals. */

@@ -45,7 +45,8 @@ export interface RedisLog extends SessionLog {
 
 const gone: Gone = { kind: 'gone' }
 const done = { kind: 'ok' } as const
-const noEvents: RedisLogEvents = { connected: ignore, troubled: ignore, unknownVersion: ignore }
+const quiet = { connected: ignore, failed: ignore, troubled: ignore }
+const noEvents: RedisLogEvents = { ...quiet, unknownVersion: ignore }
 
 /**
  * The store in Redis (7 or later), so that any node serves any session. Each operation is one script on the keys of one
@@ -96,7 +97,6 @@ export function createRedisLog(options: RedisLogOptions): RedisLog {
 
 function openDurable({ target, waitReplicas = 0, waitMs = 700 }: RedisLogOptions) {
   if (waitReplicas === 0) return undefined
-  const quiet = { connected: ignore, troubled: ignore }
   return { link: new RedisLink(target, quiet), waiting: { replicas: waitReplicas, waitMs } }
 }
 

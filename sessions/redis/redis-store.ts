@@ -1,6 +1,7 @@
 import type { Keys } from './keys.ts'
 import { againMax } from './limits.ts'
-import { type Argument, type RedisLink, type Reply, StoreAway, type Waiting } from './redis-link.ts'
+import { type Argument, type RedisLink, type Reply, StoreAway } from './redis-link.ts'
+import type { Waiting } from './replica-wait.ts'
 import { text } from './replies.ts'
 import type { ScriptName, Scripts } from './scripts.ts'
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { RedisOptions } from 'ioredis'
-import { connectTimeoutMs, reconnectMaxMs } from './limits.ts'
+import { connectTimeoutMs, reconnectMaxMs, sentinelReconnectMaxMs } from './limits.ts'
 
 /** The driver's type leaves `replyMapping` open to `undefined`, which it does not take. */
 export type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>
@@ -81,22 +81,24 @@ function sentinelTarget(
   { path, query }: Rest,
   options: ConnectionOptions,
 ): RedisTarget | undefined {
-  const [name = '', db = '0', ...more] = path.split('/')
+  const [encodedName = '', db = '0', ...more] = path.split('/')
+  const name = decoded(encodedName)
   const sentinelPassword = query.get('sentinelPassword') ?? undefined
   const isKnown = [...query.keys()].every((key) => key === 'sentinelPassword')
-  if (name === '' || more.length > 0 || !/^\d{1,3}$/.test(db) || !isKnown) return undefined
+  if (name === undefined || name === '' || more.length > 0 || !/^\d{1,3}$/.test(db) || !isKnown) return undefined
   return {
     kind: 'sentinel',
     options: {
       ...options,
       sentinels: [...sentinels],
-      name: decodeURIComponent(name),
+      name,
       db: Number(db),
       ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
       // Hears of a failover also where the old primary is still there, and looks again soon when no Sentinel answers.
       failoverDetector: true,
       sentinelRetryStrategy: () => reconnectMaxMs,
-      sentinelReconnectStrategy: () => reconnectMaxMs,
+      // The driver writes each failure of these connections to the console, and nobody can listen to them.
+      sentinelReconnectStrategy: (times) => Math.min(sentinelReconnectMaxMs, reconnectMaxMs * 2 ** times),
       sentinelCommandTimeout: connectTimeoutMs,
       // Whether it is the primary that the Sentinel's answer led to.
       enableReadyCheck: true,
@@ -122,10 +124,15 @@ function parseDb(path: string): number | undefined {
 function parseLogin(text: string | undefined): Pick<ConnectionOptions, 'username' | 'password'> | undefined {
   if (text === undefined || text === '') return {}
   const colon = text.indexOf(':')
+  const username = decoded(colon < 0 ? text : text.slice(0, colon))
+  const password = colon < 0 ? '' : decoded(text.slice(colon + 1))
+  if (username === undefined || password === undefined) return undefined
+  return { ...(username === '' ? {} : { username }), ...(password === '' ? {} : { password }) }
+}
+
+function decoded(text: string): string | undefined {
   try {
-    const username = decodeURIComponent(colon < 0 ? text : text.slice(0, colon))
-    const password = colon < 0 ? '' : decodeURIComponent(text.slice(colon + 1))
-    return { ...(username === '' ? {} : { username }), ...(password === '' ? {} : { password }) }
+    return decodeURIComponent(text)
   } catch {
     return undefined
   }

@@ -17,11 +17,14 @@ export function writeInfo({ owner, attributes, timeMs }: CreateRequest): string 
   return JSON.stringify(stored)
 }
 
-/** Throws for one of a later version: its owner is not known, so nobody may have it. */
-export function readInfo(info: string, metadata: string): SessionInfo {
+/** `undefined` for one of a later version: its owner is not known, so nobody may have it here. */
+export function readInfo(info: string, metadata: string, unknown: () => void): SessionInfo | undefined {
   // Written by `writeInfo` alone, whose version tells its shape.
   const stored = JSON.parse(info) as Stored
-  if (stored.v !== infoVersion) throw new Error(`unable to read a session of version ${stored.v}: this node is too old`)
+  if (stored.v !== infoVersion) {
+    unknown()
+    return undefined
+  }
   const { owner, attributes, createdMs } = stored
   const read = { ...attributes, owner, createdMs }
   return metadata === '' ? read : { ...read, metadata: readMetadata(metadata) }

@@ -1,5 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { createRedisLog, type RedisLog, type RedisLogOptions } from '../../sessions/redis/redis-log.ts'
+import {
+  createRedisLog,
+  type RedisLog,
+  type RedisLogEvents,
+  type RedisLogOptions,
+} from '../../sessions/redis/redis-log.ts'
 import { redisTarget } from '../../sessions/redis/redis-url.ts'
 import type { PatchScript } from '../../sessions/redis/scripts.ts'
 import type { RedisServer } from '../support/redis-server.ts'
@@ -10,55 +15,75 @@ export interface RedisUnderTest extends LogUnderTest {
   readonly prefix: string
 }
 
+export type BenchOptions = Omit<Partial<RedisLogOptions>, 'events'> & { readonly events?: Partial<RedisLogEvents> }
+
 /** A fresh store on a real Redis, apart from others by its prefix, whose clock can be moved. */
 export async function openRedisLog(
-  server: RedisServer,
-  options: Partial<RedisLogOptions> = {},
+  server: Pick<RedisServer, 'url' | 'client'>,
+  options: BenchOptions = {},
 ): Promise<RedisUnderTest> {
-  const target = redisTarget(server.url)
-  if (target === undefined) throw new Error(`no target: ${server.url}`)
-  const prefix = options.prefix ?? `t${randomUUID().slice(0, 8)}:`
-  const patchScript: PatchScript = (name, source) => (options.patchScript ?? same)(name, steppedClock(source, prefix))
-  const connected = Promise.withResolvers<void>()
-  const events = {
-    connected: (isConnected: boolean) => void (isConnected && connected.resolve()),
-    troubled: (code: string, message: string) => {
-      throw new Error(`${code}: ${message}`)
-    },
-    unknownVersion: () => undefined,
-    ...options.events,
-  }
-  const log = createRedisLog({ target, ...options, prefix, patchScript, events })
-  await connected.promise
+  const prefix = options.prefix ?? freshPrefix()
+  const skewMs = `tonumber(redis.call('GET', '${prefix}skew') or 0)`
+  const log = await connectedLog(server.url, skewMs, { ...options, prefix })
   return {
     log,
     prefix,
     advance: async (ms) => {
       await server.client.incrby(`${prefix}skew`, ms)
     },
-    settle: () => settle(log, server, prefix),
+    settle: () => settle(log, 'settle', (message) => server.client.spublish(`${prefix}{settle}r`, message)),
   }
+}
+
+export function freshPrefix(): string {
+  return `t${randomUUID().slice(0, 8)}:`
+}
+
+/** A store that is connected, whose clock is Redis' and as many milliseconds as an expression in Lua says. */
+export async function connectedLog(url: string, skewMs: string, options: BenchOptions): Promise<RedisLog> {
+  const target = options.target ?? redisTarget(url)
+  if (target === undefined) throw new Error(`no target: ${url}`)
+  const patchScript: PatchScript = (name, source) => (options.patchScript ?? same)(name, steppedClock(source, skewMs))
+  const connected = Promise.withResolvers<void>()
+  const events = {
+    troubled: (code: string, message: string) => {
+      throw new Error(`${code}: ${message}`)
+    },
+    failed: () => undefined,
+    unknownVersion: () => undefined,
+    ...options.events,
+    connected(isConnected: boolean) {
+      options.events?.connected?.(isConnected)
+      if (isConnected) connected.resolve()
+    },
+  }
+  const log = createRedisLog({ ...options, target, patchScript, events })
+  await connected.promise
+  return log
 }
 
 const same: PatchScript = (_name, source) => source
 
-/** Redis' clock and as many milliseconds as a key says. */
-function steppedClock(source: string, prefix: string): string {
+function steppedClock(source: string, skewMs: string): string {
   const [first, ...rest] = source.split('\n')
   const stepped = `local function steppedTime()
-    local time, skew = redis.call('TIME'), tonumber(redis.call('GET', '${prefix}skew') or 0)
+    local time, skew = redis.call('TIME'), ${skewMs}
     local us = tonumber(time[1]) * 1000000 + tonumber(time[2]) + skew * 1000
     return { tostring(math.floor(us / 1000000)), tostring(us % 1000000) }
   end`
   return [first, stepped, ...rest].join('\n').replaceAll(/= redis\.call\('TIME'\)$/gm, '= steppedTime()')
 }
 
-/** All that was published before is heard once this is: one connection brings it all, in order. */
-async function settle(log: RedisLog, server: RedisServer, prefix: string): Promise<void> {
+/** All that a node published before is heard once this is, in a session of its own: one connection brings it all, in order. */
+export async function settle(
+  log: RedisLog,
+  session: string,
+  publish: (message: string) => Promise<unknown>,
+): Promise<void> {
   const heard = Promise.withResolvers<void>()
   const confirmed = Promise.withResolvers<void>()
   const nothing = () => undefined
-  const subscription = log.subscribe('settle', {
+  const subscription = log.subscribe(session, {
     confirmed: confirmed.resolve,
     lost: nothing,
     record: nothing,
@@ -68,7 +93,7 @@ async function settle(log: RedisLog, server: RedisServer, prefix: string): Promi
     erased: nothing,
   })
   await confirmed.promise
-  await server.client.spublish(`${prefix}{settle}r`, '1 nudge renew')
+  await publish('1 nudge renew')
   await heard.promise
   subscription.close()
 }

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 
 /** A real Redis of a test's own, on a free port of loopback, with its files in a folder that goes with it. */
 export interface RedisServer extends AsyncDisposable {
@@ -23,6 +23,8 @@ export interface RedisServerOptions {
   /** More settings, as on the command line. */
   readonly args?: readonly string[]
   readonly port?: number
+  /** What the test's own client needs beside the port: a password, TLS. */
+  readonly client?: Omit<RedisOptions, 'replyMapping'>
 }
 
 const startDeadlineMs = 10_000
@@ -31,7 +33,8 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
   const folder = await mkdtemp(join(tmpdir(), 'sluice-redis-'))
   const port = options.port ?? (await freePort())
   let running = await launch(folder, port, options.args ?? [])
-  const client = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: null, retryStrategy: () => 20 })
+  const always = { port, host: '127.0.0.1', maxRetriesPerRequest: null, retryStrategy: () => 20 }
+  const client = new Redis({ ...always, ...options.client })
   client.on('error', () => undefined)
   await client.ping()
   const kill = async () => {

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- KEYS meta log tape…      ARGV cursor limit turn attempt maxRecordBytes maxTapeBytes end…
 -- The tapes named are those of the turn and attempt named; where these are not the running ones the caller asks again.
 local v = redis.call('HMGET', M, 'head', 'run', 'att', 'aby', 'parts', 'can', 'dl', 'info', 'md')

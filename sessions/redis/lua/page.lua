@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- KEYS meta log            ARGV before limit maxBytes
 if redis.call('EXISTS', M) == 0 then return { 'gone' } end
 local before = tonumber(ARGV[1])

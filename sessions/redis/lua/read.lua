@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- KEYS meta log [tape]     ARGV turn attempt part at maxBytes
 local v = redis.call('HMGET', M, 'head', 'run', 'att', 'parts', 'e:' .. ARGV[1])
 if not v[1] then return { 'gone' } end

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- KEYS shard               ARGV limit
 local time = redis.call('TIME')
 local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- KEYS meta
 local v = redis.call('HMGET', M, 'head', 'info', 'md', 'used', 'pv', 'run')
 if not v[1] then return { 'gone' } end

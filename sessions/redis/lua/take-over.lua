@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- KEYS meta log            ARGV token leaseMs seen turn
 local v = redis.call('HMGET', M, 'head', 'run', 'tok', 'dl', 'att', 'parts', 'can', 'mid')
 if not v[1] then return { 'gone' } end
