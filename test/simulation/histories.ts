@@ -48,7 +48,8 @@ export class Histories implements AsyncDisposable {
   async run(seed: number, plan: Plan): Promise<readonly string[]> {
     await this.#server.client.flushall()
     vi.useFakeTimers({
-      toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],
+      // The real connections judge their silence by the performance clock, which goes on.
+      toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'],
       now: 1_700_000_000_000,
     })
     const random = new Chance(seed ^ 0x5bd1e995)

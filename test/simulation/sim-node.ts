@@ -24,6 +24,16 @@ export const leaseMs = 300
 
 const prompts = loadPrompts(new URL('../../prompts', import.meta.url).pathname)
 
+/** The world's: what is faked of the system's. */
+const clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => Date.now(),
+  after(delayMs: number, run: () => void) {
+    const timer = setTimeout(run, delayMs)
+    return () => clearTimeout(timer)
+  },
+}
+
 /** A gateway's parts, put together as `gateway/main.ts` does, but for the listener. */
 export class SimNode {
   readonly name: string
@@ -75,6 +85,7 @@ export class SimNode {
       logger: { info: () => undefined, warn: () => undefined, error: keep },
       prompts,
       randomId: plants.randomId ?? parts.randomId,
+      clock,
       options: turnOptions(parts.plan.takeOver),
     })
     this.turns.seek()
