@@ -14,7 +14,9 @@ import { keptLines, readMetrics, type Station, startStation, until } from './tel
 const secretWord = 'hippopotamus-secret'
 
 describe('telemetry of a gateway at work', () => {
-  test('[OBS-1] every metric moves, and no log line or metric has a word of the user or the token', async () => {
+  test('[OBS-1] every metric moves, and no log line or metric has a word of the user or the token', {
+    timeout: 60_000,
+  }, async () => {
     const store = faultyLog()
     await using station = await startStation({ SLUICE_ANSWER_TOKENS: '100000' }, store.log)
     const moved = await watchMetrics(station)

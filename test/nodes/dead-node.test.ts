@@ -103,8 +103,7 @@ describe('a producer that is killed in mid-answer', { timeout: 60_000 }, () => {
   test('[NODES-13] a producer that only slept finds itself fenced and closes its provider, and one text stands', async () => {
     await using pair = await startPair()
     pair.producing.process.kill('SIGSTOP')
-    const restarted = await pair.watcher.find((frame) => frame.type === 'turn.restarted', 'a restart', 15_000)
-    pair.watcher.frames.unshift(restarted)
+    await pair.reading.restarted()
     pair.producing.process.kill('SIGCONT')
     expect((await pair.reading.end()).type).toBe('turn.completed')
     expect(pair.reading.text).toBe(expected)

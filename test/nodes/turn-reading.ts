@@ -36,6 +36,12 @@ export class TurnReading {
     while (this.#bytes.length < bytes) this.#apply(await this.#next())
   }
 
+  /** Reads on until a new attempt begins. */
+  async restarted(): Promise<void> {
+    const before = this.restarts.length
+    while (this.restarts.length === before) this.#apply(await this.#next())
+  }
+
   /** Reads to the end, and checks it. */
   async end(): Promise<Terminal> {
     for (;;) {

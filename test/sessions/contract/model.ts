@@ -331,7 +331,9 @@ function checkHeard(heard: readonly Heard[], entries: readonly LogEntry[]): void
 }
 
 export function describeModel(makeLog: MakeLog): void {
-  test('[STORE-70] whatever producers do, repeat and do late, every message has one turn, one end and one text', async () => {
+  test('[STORE-70] whatever producers do, repeat and do late, every message has one turn, one end and one text', {
+    timeout: 120_000,
+  }, async () => {
     const total = new Map<string, number>()
     const property = fc.asyncProperty(
       fc.array(repeated, { minLength: 40, maxLength: 120, size: 'max' }),
