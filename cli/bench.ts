@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { benchCancel } from '../load/bench/cancel.ts'
+import { benchChurn } from '../load/bench/churn.ts'
 import { benchCrossNode } from '../load/bench/cross-node.ts'
 import { benchFirstToken } from '../load/bench/first-token.ts'
 import { machine } from '../load/bench/machine.ts'
@@ -44,6 +45,13 @@ const benches = new Map<string, Bench>([
     { run: nodes, what: 'cross-node delivery, and the cost of Redis: --streams --tps --seconds --turns --rounds' },
   ],
   ['take-over', { run: takeOver, what: 'from the kill of a producing node to the next token elsewhere: --times' }],
+  [
+    'churn',
+    {
+      run: churn,
+      what: 'sockets that die again and again: --sockets --seconds --pace (ms a token) --tokens --think (s) --seed',
+    },
+  ],
 ])
 
 async function token(args: readonly string[]): Promise<string> {
@@ -122,6 +130,19 @@ async function takeOver(args: readonly string[]): Promise<string> {
   for (const transport of transports())
     lines.push(`${transport}: ${await benchTakeOver({ times: given.times, transport, say })}`)
   return lines.join('\n')
+}
+
+async function churn(args: readonly string[]): Promise<string> {
+  const given = numbers(args, { sockets: 2_000, seconds: 160, pace: 900, tokens: 25, think: 20, seed: 1 })
+  const { sockets: userCount, seconds, pace: msPerToken, tokens: tokensEach, think: thinkSeconds, seed } = given
+  const options = { userCount, seconds, msPerToken, tokensEach, thinkSeconds, seed }
+  const lines: string[] = []
+  for (const transport of transports()) {
+    const answers = `answers of ${tokensEach} tokens, one each ${msPerToken} ms, ${thinkSeconds} s between them`
+    say(`${transport}: ${userCount} sockets for ${seconds} s, ${answers}; seed ${seed}; ${machine()}`)
+    lines.push(`${transport}: ${await benchChurn({ ...options, transport, say })}`)
+  }
+  return `\n${lines.join('\n')}`
 }
 
 function transports(): readonly ('ws' | 'uws')[] {
