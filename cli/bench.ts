@@ -1,25 +1,57 @@
 import { parseArgs } from 'node:util'
 import { benchCancel } from '../load/bench/cancel.ts'
+import { benchChurn } from '../load/bench/churn.ts'
+import { benchCrossNode } from '../load/bench/cross-node.ts'
 import { benchFirstToken } from '../load/bench/first-token.ts'
+import { machine } from '../load/bench/machine.ts'
+import { benchResumability } from '../load/bench/resumability.ts'
 import { benchSlowReaders } from '../load/bench/slow-readers.ts'
+import { benchTakeOver } from '../load/bench/take-over.ts'
 import { benchToken, report } from '../load/bench/token.ts'
 
-const usage = 'usage: sluice bench token|first-token|slow-readers|cancel [--name value …]'
+interface Bench {
+  /** One line, for the usage. */
+  readonly what: string
+  run(args: readonly string[]): Promise<string>
+}
 
 /** `npm run bench -- <name>`: each reports figures; nothing is asserted. Traffic goes to this machine alone. */
 export async function run(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args
   const bench = benches.get(name ?? '')
-  if (bench === undefined) throw new Error(usage)
-  say(await bench(rest))
+  if (bench === undefined) throw new Error(usage())
+  say(await bench.run(rest))
   return 0
 }
 
-const benches = new Map<string, (args: readonly string[]) => Promise<string>>([
-  ['token', token],
-  ['first-token', firstToken],
-  ['slow-readers', slowReaders],
-  ['cancel', cancel],
+function usage(): string {
+  const lines = [...benches].map(([name, { what }]) => `  ${name.padEnd(13)} ${what}`)
+  return ['usage: sluice bench NAME [--option number …]', ...lines].join('\n')
+}
+
+const benches = new Map<string, Bench>([
+  [
+    'token',
+    { run: token, what: 'CPU and latency of a token, beside a minimal relay: --streams --tps --seconds --rounds' },
+  ],
+  [
+    'first-token',
+    { run: firstToken, what: 'the wait for the first words: --sockets --questions --provider (its own ms)' },
+  ],
+  ['slow-readers', { run: slowReaders, what: 'memory for readers that do not read: --readers --tokens --still (s)' }],
+  ['cancel', { run: cancel, what: "from a cancel to the provider's closed connection: --times" }],
+  [
+    'nodes',
+    { run: nodes, what: 'cross-node delivery, and the cost of Redis: --streams --tps --seconds --turns --rounds' },
+  ],
+  ['take-over', { run: takeOver, what: 'from the kill of a producing node to the next token elsewhere: --times' }],
+  [
+    'churn',
+    {
+      run: churn,
+      what: 'sockets that die again and again: --sockets --seconds --pace (ms a token) --tokens --think (s) --seed',
+    },
+  ],
 ])
 
 async function token(args: readonly string[]): Promise<string> {
@@ -69,6 +101,48 @@ async function cancel(args: readonly string[]): Promise<string> {
   for (const transport of transports())
     lines.push(`${transport}: ${await benchCancel({ times: given.times, transport })}`)
   return lines.join('\n')
+}
+
+async function nodes(args: readonly string[]): Promise<string> {
+  const given = numbers(args, { streams: 100, tps: 50, seconds: 10, turns: 50, rounds: 5 })
+  const lines: string[] = []
+  for (const transport of transports()) {
+    const common = { tokensPerSecond: given.tps, roundCount: given.rounds, transport, say }
+    const tokensEach = given.tps * given.seconds
+    say(`${transport}: ${given.streams} streams of ${given.tps} tokens/s, ${tokensEach} tokens each; ${machine()}`)
+    lines.push(`${transport}, provider's write to client's read, median (least–most) of ${given.rounds} rounds`)
+    lines.push(await benchCrossNode({ ...common, streamCount: given.streams, tokensEach }))
+    const paced = { ...common, turnCount: given.turns, ttftMs: 300, tokensEach: given.tps * 2 }
+    const each = `${given.turns} turns at once, ${paced.tokensEach} tokens each`
+    say(`${transport}: ${each}, first one after ${paced.ttftMs} ms, then ${given.tps}/s; ${machine()}`)
+    lines.push(`${transport}, ${each}, at a model's pace`, await benchResumability(paced))
+    say(`${transport}: the same as fast as they are read`)
+    const unpaced = { ...paced, ttftMs: 0, tokensPerSecond: 0 }
+    lines.push(`${transport}, ${each}, as fast as they are read`, await benchResumability(unpaced))
+  }
+  return `\n${lines.join('\n')}`
+}
+
+async function takeOver(args: readonly string[]): Promise<string> {
+  const given = numbers(args, { times: 3 })
+  const lines: string[] = []
+  say(machine())
+  for (const transport of transports())
+    lines.push(`${transport}: ${await benchTakeOver({ times: given.times, transport, say })}`)
+  return lines.join('\n')
+}
+
+async function churn(args: readonly string[]): Promise<string> {
+  const given = numbers(args, { sockets: 2_000, seconds: 160, pace: 900, tokens: 25, think: 20, seed: 1 })
+  const { sockets: userCount, seconds, pace: msPerToken, tokens: tokensEach, think: thinkSeconds, seed } = given
+  const options = { userCount, seconds, msPerToken, tokensEach, thinkSeconds, seed }
+  const lines: string[] = []
+  for (const transport of transports()) {
+    const answers = `answers of ${tokensEach} tokens, one each ${msPerToken} ms, ${thinkSeconds} s between them`
+    say(`${transport}: ${userCount} sockets for ${seconds} s, ${answers}; seed ${seed}; ${machine()}`)
+    lines.push(`${transport}: ${await benchChurn({ ...options, transport, say })}`)
+  }
+  return `\n${lines.join('\n')}`
 }
 
 function transports(): readonly ('ws' | 'uws')[] {

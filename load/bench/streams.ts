@@ -114,7 +114,7 @@ export function sluiceDialect(tokens: () => string): Dialect {
   }
 }
 
-function openedSession(socket: WebSocket): Promise<string> {
+export function openedSession(socket: WebSocket): Promise<string> {
   return new Promise((resolve) => {
     socket.on('message', function opened(data) {
       const frame = JSON.parse(String(data))

@@ -28,8 +28,8 @@ class ScriptedNode {
     })
   }
 
-  async listen(): Promise<number> {
-    await once(this.#server.listen(0, '127.0.0.1'), 'listening')
+  async listen(port = 0): Promise<number> {
+    await once(this.#server.listen(port, '127.0.0.1'), 'listening')
     const address = this.#server.address()
     return address === null || typeof address === 'string' ? 0 : address.port
   }
@@ -47,12 +47,20 @@ afterEach(async () => {
   for (const each of open.splice(0).toReversed()) await each[Symbol.asyncDispose]()
 })
 
-async function stage(): Promise<{ nodes: readonly [ScriptedNode, ScriptedNode]; balancer: Balancer; url: string }> {
+interface Stage {
+  readonly nodes: readonly [ScriptedNode, ScriptedNode]
+  readonly ports: readonly [number, number]
+  readonly balancer: Balancer
+  readonly url: string
+}
+
+async function stage(): Promise<Stage> {
   const nodes = [new ScriptedNode(), new ScriptedNode()] as const
   for (const node of nodes) open.push({ [Symbol.asyncDispose]: () => node.close() })
-  const balancer = await startBalancer(await Promise.all(nodes.map((node) => node.listen())))
+  const ports = [await nodes[0].listen(), await nodes[1].listen()] as const
+  const balancer = await startBalancer(ports)
   open.push(balancer)
-  return { nodes, balancer, url: `http://127.0.0.1:${balancer.port}` }
+  return { nodes, ports, balancer, url: `http://127.0.0.1:${balancer.port}` }
 }
 
 async function connectSocket(url: string): Promise<WebSocketClient> {
@@ -90,6 +98,16 @@ describe.runIf(hasNginx)('nginx in front of two nodes', () => {
     }
     await connectSocket(`${url}/v1/socket`)
     expect(nodes[1].asked.length).toBe(7)
+  })
+
+  test('[DEPLOY-9] a node that was gone gets every socket as soon as it is back, also when the other one goes at once', async () => {
+    const { nodes, ports, url } = await stage()
+    await nodes[0].close()
+    await connectSocket(`${url}/v1/socket`)
+    await nodes[0].listen(ports[0])
+    await nodes[1].close()
+    for (let count = 0; count < 5; count += 1) await connectSocket(`${url}/v1/socket`)
+    expect(nodes[0].sockets.size).toBe(5)
   })
 
   test('[DEPLOY-6] what a node may have taken is not posted to another; what only reads is asked again', async () => {

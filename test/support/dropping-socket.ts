@@ -10,6 +10,8 @@ export interface Drops {
   killOpens(times: number): void
   readonly killCount: number
   readonly killedOpenCount: number
+  /** Frames of that type that came over all its sockets. */
+  heardCount(type: string): number
 }
 
 export function dropping(): Drops {
@@ -17,10 +19,15 @@ export function dropping(): Drops {
   let killCount = 0
   let killedOpenCount = 0
   let opensToKill = 0
+  const heard = new Map<string, number>()
   class DroppingSocket extends WebSocket {
     constructor(url: string, protocols: string[]) {
       super(url, protocols)
       current = this
+      this.on('message', (data) => {
+        const { type } = JSON.parse(String(data))
+        heard.set(type, (heard.get(type) ?? 0) + 1)
+      })
     }
 
     override send(data: string): void {
@@ -51,5 +58,6 @@ export function dropping(): Drops {
     get killedOpenCount() {
       return killedOpenCount
     },
+    heardCount: (type) => heard.get(type) ?? 0,
   }
 }
