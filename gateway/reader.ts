@@ -63,8 +63,8 @@ export class Reader implements Watcher {
     const feed = this.feed
     if (feed === undefined || this.isFetching || feed.head.seq < 0) return nothing
     // Ahead of the feed it was shown something that the feed has not heard of yet, or that a roll-back took back: only
-    // the store can say which (STORE A13).
-    if (this.seq > feed.head.seq) return fetch
+    // the store can say which (STORE A13). A feed that is asking it already tells when it knows.
+    if (this.seq > feed.head.seq) return feed.isReading ? nothing : fetch
     if (this.seq === feed.head.seq) {
       if (this.mark !== feed.head.mark) return fetch
       return feed.run === undefined ? nothing : this.#nextDelta(feed.run, Number.POSITIVE_INFINITY, roomBytes)

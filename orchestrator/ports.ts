@@ -223,7 +223,8 @@ export type TakeOverKind = 'restart' | 'continue' | 'fail' | 'cancelled'
 
 /** Figures only, never text. Methods are cheap and must not throw; `tokenGap` is called for every piece of text. */
 export interface TurnTelemetry {
-  turnAccepted(sinceReceivedMs: number): void
+  /** `isRetry`: the message takes the place of the last turn. */
+  turnAccepted(sinceReceivedMs: number, isRetry: boolean): void
   turnRefused(kind: Refusal['kind']): void
   providerCalled(model: string): void
   firstToken(sinceAcceptMs: number, sinceCallMs: number): void

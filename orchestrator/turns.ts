@@ -122,7 +122,7 @@ export function createTurns(given: TurnsPorts): Turns {
     if (acceptance.kind === 'lapsed') suspicions.raise(request.session, acceptance.turn)
     if ('refusal' in acceptance) return refuse(acceptance.refusal)
     const { turn, seq } = acceptance
-    telemetry.turnAccepted(clock.monotonicMs() - receivedMs)
+    telemetry.turnAccepted(clock.monotonicMs() - receivedMs, request.replaces !== undefined)
     if (acceptance.kind === 'mine') start(acceptance.work)
     return { kind: 'accepted', turn, seq, isRepeat: acceptance.kind === 'repeat' }
   }

@@ -88,6 +88,10 @@ export class Feed {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
+  get isReading(): boolean {
+    return this.#state === 'reading' || this.#state === 'subscribing'
+  }
+
   get isGone(): boolean {
     return this.#state === 'gone'
   }
@@ -143,7 +147,8 @@ export class Feed {
 
   /** Somebody read the store and found this: a feed that is behind it missed something, and reads. */
   heardOf(reply: { readonly kind: 'gone' } | { readonly kind: 'ok'; readonly head: LogPlace }): void {
-    if (this.#state !== 'live') return
+    // One that could not be made good is due later: at once again, it and a reader would drive each other without an end.
+    if (this.#state !== 'live' || this.#failedReads > 0) return
     if (reply.kind === 'ok' && (reply.head.seq < this.head.seq || this.knows(reply.head))) return
     this.#read()
   }

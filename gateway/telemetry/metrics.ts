@@ -65,6 +65,12 @@ function turnBeginnings(registry: Registry): Pick<TurnTelemetry, Beginnings> {
     'From a message that was received to its acceptance by the store.',
     ownSeconds,
   )
+  const retries = counter(
+    registry,
+    'sluice_turn_retries_total',
+    'Messages that took the place of the last turn: asked again, or edited.',
+    [],
+  )
   const refused = counter(registry, 'sluice_turn_refusals_total', 'Messages that were not taken, by error kind.', [
     'kind',
   ])
@@ -88,7 +94,10 @@ function turnBeginnings(registry: Registry): Pick<TurnTelemetry, Beginnings> {
     gapSeconds,
   )
   return {
-    turnAccepted: (sinceReceivedMs) => acceptance.observe(sinceReceivedMs / 1_000),
+    turnAccepted(sinceReceivedMs, isRetry) {
+      acceptance.observe(sinceReceivedMs / 1_000)
+      if (isRetry) retries.inc()
+    },
     turnRefused: (kind) => refused.inc({ kind }),
     providerCalled: () => calls.inc(),
     firstToken(sinceAcceptMs, sinceCallMs) {

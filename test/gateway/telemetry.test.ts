@@ -61,13 +61,15 @@ async function drive(station: Station, store: FaultyLog, moved: MovedMetrics): P
   const client = await station.connect()
   const { session } = await client.ask({ type: 'session.open' }, 'session.opened')
   let n = 0
-  const ask = (words: string) => {
+  const ask = (words: string, more: object = {}) => {
     const content = `${secretWord} ${n}\n${words}`
-    return client.ask({ type: 'message.send', session, messageId: `m${n++}`, content }, 'message.accepted')
+    return client.ask({ type: 'message.send', session, messageId: `m${n++}`, content, ...more }, 'message.accepted')
   }
   // A whole turn, from the beginning of which the store once does not answer.
   store.failNextAppend()
-  await ask('[[answer=echo]]')
+  const first = await ask('[[answer=echo]]')
+  await client.next('turn.completed')
+  await ask('[[answer=echo]]', { replaces: first.turn })
   await client.next('turn.completed')
   // Cancelled in mid-answer, while another message is refused as busy and the gauges show the turn.
   const { turn } = await ask('[[tokens=100000 tps=200]]')
@@ -163,7 +165,7 @@ function expectLogLines(lines: readonly string[], session: string): void {
     expect(new Date(String(line.time)).getTime()).toBeGreaterThan(0)
   }
   const ended = parsed.filter((line) => line.msg === 'turn ended')
-  expect(ended.map((line) => line.kind).sort()).toEqual(['cancelled', 'completed', 'completed', 'failed'])
+  expect(ended.map((line) => line.kind).sort()).toEqual(['cancelled', 'completed', 'completed', 'completed', 'failed'])
   for (const line of ended) expect(line).toMatchObject({ session, turn: expect.any(String) })
   expect(parsed.filter((line) => line.msg === 'socket closed').length).toBeGreaterThan(1)
   expect(parsed.find((line) => line.msg === 'bug in serving a socket')).toMatchObject({

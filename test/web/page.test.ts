@@ -90,6 +90,15 @@ describe.each(testedTransports)('the page over %s', (transport) => {
     await tab.button('Stop').waitFor({ state: 'detached' })
   })
 
+  it('[WEB-3] stops the answer that runs although another message waits behind it', async () => {
+    const tab = await openTab()
+    await tab.ask(endless)
+    await tab.longerThan(20)
+    await tab.ask(counting(3, 0))
+    await tab.button('Stop').click()
+    await tab.hasCompleted(2)
+  })
+
   it('[WEB-4] asks again in place of the last answer', async () => {
     const tab = await openTab()
     await tab.ask(counting(5, 0))

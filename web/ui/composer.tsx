@@ -18,7 +18,8 @@ export function Composer({ shown, conversation, suggestion }: ComposerProps) {
   const field = useRef<HTMLTextAreaElement>(null)
   const [isEmpty, setEmpty] = useState(true)
   const draftKey = `draft.${shown.session ?? 'new'}`
-  const running = shown.turns.findLast((turn) => !isEnded(turn))
+  // The one that is answered, before those that wait behind it.
+  const running = shown.turns.find((turn) => !isEnded(turn))
 
   const put = (text: string) => {
     if (field.current !== null) field.current.value = text
