@@ -133,7 +133,7 @@ async function takeOver(args: readonly string[]): Promise<string> {
 }
 
 async function churn(args: readonly string[]): Promise<string> {
-  const given = numbers(args, { sockets: 2_000, seconds: 160, pace: 900, tokens: 25, think: 20, seed: 1 })
+  const given = numbers(args, { sockets: 2_000, seconds: 160, pace: 900, tokens: 25, think: 60, seed: 1 })
   const { sockets: userCount, seconds, pace: msPerToken, tokens: tokensEach, think: thinkSeconds, seed } = given
   const options = { userCount, seconds, msPerToken, tokensEach, thinkSeconds, seed }
   const lines: string[] = []

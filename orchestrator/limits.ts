@@ -65,3 +65,7 @@ export const seekMs = 400
 /** In `wait` mode: how long a message waits for the answer before it, and how many may wait on one node. */
 export const busyWaitMs = 30_000
 export const busyWaitersMax = 1_000
+
+/** How often the history is read for an accepted message while the store is away, and the longest wait in between. */
+export const historyTries = 24
+export const historyWaitMaxMs = 1_000

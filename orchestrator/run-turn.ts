@@ -11,7 +11,15 @@ import type { Context } from '@opentelemetry/api'
 import { type Refusal, refusal } from '../protocol/error.ts'
 import type { Metadata } from '../protocol/shapes.ts'
 import type { Admission } from './admission.ts'
-import { acceptTries, busyRetryMs, repeatMinMs, repeatSpreadMs, unavailableRetryMs } from './limits.ts'
+import {
+  acceptTries,
+  busyRetryMs,
+  historyTries,
+  historyWaitMaxMs,
+  repeatMinMs,
+  repeatSpreadMs,
+  unavailableRetryMs,
+} from './limits.ts'
 import type {
   AcceptReply,
   AcceptRequest,
@@ -126,7 +134,7 @@ export async function runTurn(
   const producer = startProducer(work.claim, { ...options, model }, ports, tokensOf)
   onStart(producer)
   try {
-    const prompt = await promptFor(work, options, ports)
+    const prompt = await promptFor(work, options, ports, () => producer.isOpen)
     if (prompt.kind === 'refused') producer.fail(prompt.refusal)
     else if (producer.isOpen) call(producer, prompt, model, options, ports, spans)
   } catch (error) {
@@ -147,15 +155,25 @@ function route(model: string | undefined, options: RunOptions): string {
   return model ?? options.model
 }
 
-async function promptFor(work: Work, options: RunOptions, { log }: RunPorts): Promise<Prompt> {
+/** A store that is away for a moment does not cost an accepted message its answer: it is read again for a bounded time. */
+async function promptFor(
+  work: Work,
+  options: RunOptions,
+  { log, clock }: RunPorts,
+  isOpen: () => boolean,
+): Promise<Prompt> {
   const { claim, system, content, messageSeq, replaces } = work
   const request = { session: claim.session, system, content, beforeSeq: messageSeq, limitTokens: options.promptTokens }
-  try {
-    const prompt = await buildPrompt(log, replaces === undefined ? request : { ...request, replaces })
-    return claim.kept === undefined ? prompt : continued(prompt, claim.kept)
-  } catch {
-    return { kind: 'refused', refusal: historyUnavailable() }
+  for (let tries = 0; tries < historyTries && isOpen(); tries++) {
+    try {
+      const prompt = await buildPrompt(log, replaces === undefined ? request : { ...request, replaces })
+      return claim.kept === undefined ? prompt : continued(prompt, claim.kept)
+    } catch {
+      const waitMs = Math.min(historyWaitMaxMs, repeatMinMs * 2 ** tries)
+      await new Promise<void>((resolve) => clock.after(waitMs, resolve))
+    }
   }
+  return { kind: 'refused', refusal: historyUnavailable() }
 }
 
 function call(

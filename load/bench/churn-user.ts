@@ -14,7 +14,7 @@ export interface ChurnPlan {
   /** How long a socket lives and how long its user is away, drawn anew each time, in milliseconds. */
   readonly up: readonly [least: number, most: number]
   readonly away: readonly [least: number, most: number]
-  /** Between an answer and the next question. */
+  /** Before each question. */
   readonly thinking: readonly [least: number, most: number]
   readonly tally: ChurnTally
 }
@@ -28,11 +28,14 @@ export interface ChurnTally {
   answerCount: number
   resendCount: number
   restartCount: number
+  failedCount: number
   readonly faults: string[]
 }
 
 /** How long a user waits after a dial that came to nothing, or a refusal that does not say, in milliseconds. */
 const againMs = 250
+/** How often a user who thinks looks whether the run is over, in milliseconds. */
+const lookMs = 2_000
 
 /**
  * A user who asks one question after the other, and whose socket dies again and again, without a close frame. It comes
@@ -64,7 +67,8 @@ export class ChurnUser {
 
   /** Until its last answer is there and the history was compared, or the first fault. */
   async run(signal: AbortSignal): Promise<void> {
-    const { tally, away } = this.#plan
+    const { tally, away, thinking } = this.#plan
+    this.#asksAtMs = performance.now() + this.#draw(thinking)
     try {
       while (!this.#isDone && !signal.aborted) {
         const wasKilled = await this.#oneSocket(signal)
@@ -75,6 +79,7 @@ export class ChurnUser {
     }
     tally.answerCount += this.#reading.answerCount
     tally.restartCount += this.#reading.restartCount
+    tally.failedCount += this.#reading.failedCount
   }
 
   /** Answers whether it was killed by the plan. */
@@ -166,10 +171,13 @@ export class ChurnUser {
         return socket.send(JSON.stringify({ type: 'history.get', id: 'h', session: this.#session, limit: 100 }))
       const waitMs = this.#asksAtMs - performance.now()
       if (waitMs > 0) {
-        life.asking ??= setTimeout(() => {
-          life.asking = undefined
-          this.#goOn(life)
-        }, waitMs)
+        life.asking ??= setTimeout(
+          () => {
+            life.asking = undefined
+            this.#goOn(life)
+          },
+          Math.min(waitMs, lookMs),
+        )
         return
       }
       this.#askedCount++

@@ -19,7 +19,7 @@ export interface ChurnOptions {
   readonly seconds: number
   readonly msPerToken: number
   readonly tokensEach: number
-  /** From an answer to the next question, in the mean. */
+  /** Before each question, in the mean. */
   readonly thinkSeconds: number
   readonly seed: number
   readonly transport: 'ws' | 'uws'
@@ -31,7 +31,7 @@ const away = [1_000, 3_000] as const
 const model = 'bench'
 
 /** One user begins every so many milliseconds. */
-const rampMs = 10
+const rampMs = 15
 /** What the last answers get beyond their own length, in milliseconds. */
 const graceMs = 60_000
 const loopResolutionMs = 5
@@ -55,7 +55,7 @@ export async function benchChurn(options: ChurnOptions): Promise<string> {
 }
 
 async function churn(options: ChurnOptions, nodes: TwoNodes, provider: Started): Promise<string> {
-  const { userCount, seconds, msPerToken, tokensEach, thinkSeconds, say } = options
+  const { userCount, seconds, msPerToken, tokensEach, say } = options
   const tokens = await tokensOf(nodes, userCount)
   const tally = emptyTally()
   let isOver = false
@@ -80,7 +80,7 @@ async function churn(options: ChurnOptions, nodes: TwoNodes, provider: Started):
   delay.disable()
   const use = await measured()
   isOver = true
-  const deadline = setTimeout(() => abort.abort(), msPerToken * tokensEach + thinkSeconds * 2_000 + graceMs)
+  const deadline = setTimeout(() => abort.abort(), msPerToken * tokensEach + graceMs)
   await Promise.all(running)
   clearTimeout(deadline)
   clearInterval(progress)
@@ -111,7 +111,7 @@ async function tokensOf(nodes: TwoNodes, count: number): Promise<readonly string
 }
 
 function emptyTally(): ChurnTally {
-  const counts = { killCount: 0, lostCount: 0, answerCount: 0, resendCount: 0, restartCount: 0 }
+  const counts = { killCount: 0, lostCount: 0, answerCount: 0, resendCount: 0, restartCount: 0, failedCount: 0 }
   return { ...counts, openedMs: [], resumedMs: [], faults: [] }
 }
 
@@ -122,14 +122,15 @@ function progressLine({ killCount, resumedMs, lostCount, faults }: ChurnTally, s
 }
 
 function report(tally: ChurnTally, users: readonly ChurnUser[]): string {
-  const { openedMs, resumedMs, killCount, lostCount, answerCount, resendCount, restartCount, faults } = tally
+  const { openedMs, resumedMs, killCount, lostCount, answerCount, resendCount, restartCount, failedCount, faults } =
+    tally
   const undone = users.filter((user) => !user.isDone).length
   const times = (values: readonly number[]) =>
     `p50 ${percentile(values, 0.5).toFixed(1)} ms, p99 ${percentile(values, 0.99).toFixed(1)} ms, most ${percentile(values, 1).toFixed(1)} ms`
   return [
     `${answerCount} answers, each compared by length, SHA-256 and text; ${faults.length} faults; ${undone} of ${users.length} users did not come to the end`,
     ...faults.slice(0, 5),
-    `${killCount} sockets killed, ${lostCount} lost otherwise, ${resendCount} questions sent again, ${restartCount} answers begun anew`,
+    `${killCount} sockets killed, ${lostCount} lost otherwise, ${resendCount} questions sent again, ${restartCount} answers begun anew, ${failedCount} ended as failed`,
     `${resumedMs.length} resumes, dial to the first of what was missed: ${times(resumedMs)}; dial to session.opened: ${times(openedMs)}`,
   ].join('\n')
 }

@@ -1,13 +1,15 @@
+import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import { startModelServer } from '../model-server/server.ts'
-import { spread } from './figures.ts'
+import { median, spread } from './figures.ts'
 import { measureCpu, percent } from './machine.ts'
-import { type Dialect, openedSession, runStreams, sluiceDialect } from './streams.ts'
+import { listeningLine, startNode } from './processes.ts'
+import { type Dialect, naiveDialect, openedSession, runStreams, sluiceDialect } from './streams.ts'
 import { startTwoNodes, type TwoNodes } from './two-nodes.ts'
 
 /**
  * Cross-node delivery: every stream is produced on node one, over Redis. In some rounds it is watched there alone, in
- * others on node two alone, in turns. A token is its own time of sending, so a token's way is measured from the provider's
+ * others on node two alone, in turns, and beside them the minimal relay tells how fast the machine is. A token is its own time of sending, so a token's way is measured from the provider's
  * write to the client's read; provider and clients share this process, and so one clock and, when it is busy, its delays.
  * CPU is what the kernel counts for a process during the round, by token. The first round of each is not counted.
  */
@@ -24,36 +26,48 @@ interface Lane {
   readonly name: string
   readonly url: string
   readonly dialect: Dialect
+  readonly pids: Readonly<Record<string, number>>
   readonly p50Ms: number[]
   readonly p99Ms: number[]
-  /** Of node one, node two and Redis. */
-  readonly cpuUs: readonly [number[], number[], number[]]
+  /** By process, for a token. */
+  readonly cpuUs: ReadonlyMap<string, number[]>
 }
 
 export async function benchCrossNode(options: CrossNodeOptions): Promise<string> {
   const { streamCount, tokensPerSecond, tokensEach, roundCount, say } = options
   const script = { ttftMs: 50, tokensPerSecond, answer: 'clock', tokenCount: tokensEach, keptRequestCount: 0 } as const
   const provider = await startModelServer(script)
+  const relay = await startNode([join(import.meta.dirname, 'naive-relay.ts'), provider.url], {}, listeningLine)
   const nodes = await startTwoNodes(provider.url, { SLUICE_TRANSPORT: options.transport })
   try {
-    const subjects = Array.from({ length: streamCount }, (_, n) => `bench-${n}`)
-    const tokens = await Promise.all(subjects.map((subject) => nodes.one.token(subject)))
     const lanes = [
-      laneOf('on the producing node', nodes.one.socketUrl, sluiceDialect(inTurn(tokens))),
-      laneOf('on the other node', nodes.other.socketUrl, elsewhereDialect(nodes.one.socketUrl, inTurn(tokens))),
+      laneOf('relay', relay.url, naiveDialect, { relay: relay.pid }),
+      ...(await nodeLanes(nodes, streamCount)),
     ]
     for (let round = 0; round <= roundCount; round++)
       for (const lane of lanes)
-        say(`round ${round === 0 ? 'warm-up' : round}  ${await runLane(lane, nodes, options, round > 0)}`)
-    return lanes.map(report).join('\n')
+        say(`round ${round === 0 ? 'warm-up' : round}  ${await runLane(lane, options, round > 0)}`)
+    return lanes.map((lane) => report(lane, lanes[0])).join('\n')
   } finally {
     await nodes.stop()
+    await relay.stop()
     await provider.close()
   }
 }
 
-function laneOf(name: string, url: string, dialect: Dialect): Lane {
-  return { name, url, dialect, p50Ms: [], p99Ms: [], cpuUs: [[], [], []] }
+async function nodeLanes({ one, other, redis }: TwoNodes, streamCount: number): Promise<Lane[]> {
+  const subjects = Array.from({ length: streamCount }, (_, n) => `bench-${n}`)
+  const tokens = await Promise.all(subjects.map((subject) => one.token(subject)))
+  const pids = { 'node one': one.pid, 'node two': other.pid, Redis: redis.pid }
+  return [
+    laneOf('producing node', one.socketUrl, sluiceDialect(inTurn(tokens)), pids),
+    laneOf('other node', other.socketUrl, elsewhereDialect(one.socketUrl, inTurn(tokens)), pids),
+  ]
+}
+
+function laneOf(name: string, url: string, dialect: Dialect, pids: Readonly<Record<string, number>>): Lane {
+  const cpuUs = new Map(Object.keys(pids).map((process) => [process, []]))
+  return { name, url, dialect, pids, p50Ms: [], p99Ms: [], cpuUs }
 }
 
 function inTurn(tokens: readonly string[]): () => string {
@@ -61,26 +75,30 @@ function inTurn(tokens: readonly string[]): () => string {
   return () => tokens[next++ % tokens.length] ?? ''
 }
 
-async function runLane(lane: Lane, nodes: TwoNodes, options: CrossNodeOptions, isCounted: boolean): Promise<string> {
+async function runLane(lane: Lane, options: CrossNodeOptions, isCounted: boolean): Promise<string> {
   const { streamCount, tokensEach, tokensPerSecond } = options
   const deadlineMs = 30_000 + (2_000 * tokensEach) / tokensPerSecond
-  const measured = await measureCpu({ one: nodes.one.pid, two: nodes.other.pid, redis: nodes.redis.pid })
+  const measured = await measureCpu(lane.pids)
   const round = await runStreams(lane.url, lane.dialect, 'bench', streamCount, tokensEach, deadlineMs)
   const { ownMs, others } = await measured()
-  const cpuUs = ['one', 'two', 'redis'].map((name) => (1_000 * (ownMs[name] ?? Number.NaN)) / round.tokenCount)
+  const cpuUs = [...lane.cpuUs].map(([name, values]) => {
+    const us = (1_000 * (ownMs[name] ?? Number.NaN)) / round.tokenCount
+    if (isCounted) values.push(us)
+    return us.toFixed(1)
+  })
   if (isCounted) {
     lane.p50Ms.push(round.p50Ms)
     lane.p99Ms.push(round.p99Ms)
-    for (const [n, values] of lane.cpuUs.entries()) values.push(cpuUs[n] ?? Number.NaN)
   }
-  const cpu = `CPU ${cpuUs.map((us) => us.toFixed(1)).join(' + ')} µs/token, others ${percent(others)}`
-  return `${lane.name.padEnd(22)} p50 ${round.p50Ms.toFixed(2)} ms  p99 ${round.p99Ms.toFixed(2)} ms  ${cpu}`
+  const cpu = `CPU ${cpuUs.join(' + ')} µs/token, others ${percent(others)}`
+  return `${lane.name.padEnd(15)} p50 ${round.p50Ms.toFixed(2)} ms  p99 ${round.p99Ms.toFixed(2)} ms  ${cpu}`
 }
 
-function report({ name, p50Ms, p99Ms, cpuUs }: Lane): string {
-  const [one, two, redis] = cpuUs.map((values) => spread(values, 1))
-  const cpu = `CPU µs/token: node one ${one}, node two ${two}, Redis ${redis}`
-  return `watched ${name.padEnd(22)} p50 ${spread(p50Ms, 2)} ms  p99 ${spread(p99Ms, 2)} ms  ${cpu}`
+function report({ name, p50Ms, p99Ms, cpuUs }: Lane, relay: Lane | undefined): string {
+  const cpu = [...cpuUs].map(([process, values]) => `${process} ${spread(values, 1)}`).join(', ')
+  const ratio = (own: readonly number[], base: readonly number[] = []) => (median(own) / median(base)).toFixed(2)
+  const ratios = `to relay: p50 ${ratio(p50Ms, relay?.p50Ms)}, p99 ${ratio(p99Ms, relay?.p99Ms)}`
+  return `${name.padEnd(15)} p50 ${spread(p50Ms, 2)} ms  p99 ${spread(p99Ms, 2)} ms  ${ratios}  CPU µs/token: ${cpu}`
 }
 
 /** Asked through a socket at another node, which is closed as soon as the question is taken. */

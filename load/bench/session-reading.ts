@@ -16,6 +16,8 @@ export class SessionReading {
   readonly #asked: string[] = []
   #answerCount = 0
   restartCount = 0
+  /** Answers that the gateway ended as failed, and said so. */
+  failedCount = 0
 
   constructor(model: string) {
     this.#model = model
@@ -95,13 +97,15 @@ export class SessionReading {
   }
 
   #finish(record: TerminalRecord): void {
-    if (record.type !== 'turn.completed') throw new Error(`an answer ended ${JSON.stringify(record)}`)
     const content = this.#asked[this.#answerCount++] ?? ''
     const text = record.text ?? this.#turn?.text ?? ''
     this.#turn = undefined
     const expected = answerFor({ model: this.#model, messages: [{ role: 'user', content }] }).text
     const sha256 = createHash('sha256').update(text).digest('hex')
-    if (text !== expected || Buffer.byteLength(text) !== record.bytes || sha256 !== record.sha256)
+    const isWhole = record.type === 'turn.completed'
+    if (!isWhole) this.failedCount++
+    const isRight = isWhole ? text === expected : expected.startsWith(text)
+    if (!isRight || Buffer.byteLength(text) !== record.bytes || sha256 !== record.sha256)
       throw new Error(`an answer of ${record.bytes} bytes came as ${Buffer.byteLength(text)}, wrong or not as a whole`)
   }
 }
