@@ -401,7 +401,7 @@ export class World {
     const { client, prefix } = this.#parts
     const names = await client.keys(`${prefix}{${this.session}}*`)
     if (names.length > 0) await client.del(...names)
-    for (const [name, dump] of snapshot.keys) await client.restore(name, 0, dump)
+    for (const [name, dump] of snapshot.keys) await client.restore(name, 0, dump, 'REPLACE')
     this.#snapshots = this.#snapshots.slice(0, -back)
     // Connections break in a failover, or a proxy keeps them.
     if (this.chance.is(0.7)) for (const node of this.nodes) if (node.isAlive) node.link.break()
