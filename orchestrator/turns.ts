@@ -110,8 +110,11 @@ export function createTurns(given: TurnsPorts): Turns {
       if (!isBusy || options.whenBusy === 'refuse' || leftMs <= 0 || isDraining) return acceptance
       if (waitingCount >= busyWaitersMax) return acceptance
       waitingCount++
-      await awaitEnd(request.session, leftMs, ports)
-      waitingCount--
+      try {
+        await awaitEnd(request.session, leftMs, ports)
+      } finally {
+        waitingCount--
+      }
     }
   }
 

@@ -15,8 +15,8 @@ import type {
 } from '../session-log.ts'
 import { previewOf } from '../session-preview.ts'
 import { enterRunning, leaveRunning, touchOwned } from './hints.ts'
-import { fullRetryMs, rememberedMessages } from './limits.ts'
-import { type Reply, StoreFull } from './redis-link.ts'
+import { againMax, fullRetryMs, rememberedMessages } from './limits.ts'
+import { type Reply, StoreAway, StoreFull } from './redis-link.ts'
 import { kindOf, type RedisStore } from './redis-store.ts'
 import { count, placeOf, text } from './replies.ts'
 
@@ -88,7 +88,8 @@ export async function appendText(store: RedisStore, request: AppendRequest): Pro
   const opening = open === undefined ? '' : encodePayload(open, fence.token)
   let reply = await runAppend(store, request, tape, opening, '', [])
   // A new attempt takes the tapes of the one before away: it says which these are.
-  while (kindOf(reply) === 'again') {
+  for (let round = 0; kindOf(reply) === 'again'; round += 1) {
+    if (round >= againMax) throw new StoreAway('AGAIN')
     const before = count(reply[1])
     const tapes = store.keys.tapes(session, turn, before, count(reply[2]))
     reply = await runAppend(store, request, tape, opening, String(before), tapes)
