@@ -1,0 +1,164 @@
+/**
+ * What an operator decides about answers: who answers, at what price, within which limits, and what a provider may see.
+ *
+ * A value, made whole from the configuration and replaced whole while the gateway runs; a turn keeps the one it began
+ * with. Nothing in it is secret but the keys, which show themselves as `[secret]`.
+ */
+
+export interface Policy {
+  /** The alias that answers when a message names none. */
+  readonly defaultModel: string
+  readonly models: ReadonlyMap<string, ModelAlias>
+  /** What becomes of a model's name that is no alias: refused, or handed as it is to the default alias' targets. */
+  readonly otherModels: 'refuse' | 'pass'
+  readonly targets: ReadonlyMap<string, TargetPolicy>
+  readonly retry: RetryPolicy
+  readonly breaker: BreakerPolicy
+  readonly limits: LimitsPolicy
+  readonly privacy: PrivacyPolicy
+  readonly cache: CachePolicy
+}
+
+export interface ModelAlias {
+  /** At least one. Lower tiers first; within a tier a session keeps to one, chosen by weight. */
+  readonly targets: readonly { readonly target: string; readonly tier: number; readonly weight: number }[]
+  /** When no target can answer: a text that says so, as an answer of its own; absent: the turn fails. */
+  readonly offline?: string
+}
+
+/** One model at one provider endpoint. */
+export interface TargetPolicy {
+  readonly name: string
+  /** Up to and with `/v1`. */
+  readonly baseUrl: string
+  /** As the endpoint calls it. */
+  readonly model: string
+  /** The provider's name in telemetry, as the GenAI conventions spell it. Default `openai`. */
+  readonly provider: string
+  /** At least one; the next one is tried when one is refused for its rate or its validity. */
+  readonly keys: readonly ApiKey[]
+  readonly limits: TargetLimits
+  readonly price?: Price
+}
+
+/** A secret; it is shown as `[secret]` by JSON and by `inspect`. `reveal` reads what is current: its file may have been rotated. */
+export interface ApiKey {
+  reveal(): string
+}
+
+/** 0: no limit. */
+export interface TargetLimits {
+  readonly concurrent: number
+  readonly requestsPerMinute: number
+  readonly tokensPerMinute: number
+  /** Calls that may wait for a place; one more goes to the next target. */
+  readonly waiting: number
+}
+
+/** In millionths of the currency for a million tokens, which is the same as picounits a token. */
+export interface Price {
+  /** ISO 4217. */
+  readonly currency: string
+  readonly input: number
+  readonly cachedInput: number
+  readonly output: number
+}
+
+export type AfterContent = 'continue' | 'restart' | 'fail'
+
+/** In milliseconds, where nothing else is said. */
+export interface RetryPolicy {
+  /** From the first call, or from a break in the middle of an answer, to the last try's first content. Default 30,000. */
+  readonly totalMs: number
+  /** Calls of one target before the next one's turn. Default 2. */
+  readonly triesPerTarget: number
+  /** Full jitter: a wait is between 0 and `baseMs · 2ⁿ`, at most `maxMs`, on top of what `Retry-After` asks. */
+  readonly baseMs: number
+  readonly maxMs: number
+  /** Until the connection to a provider stands. */
+  readonly connectMs: number
+  /** From the call to the first content; never ends the last target's call. */
+  readonly firstContentMs: number
+  /** From one piece of content to the next. Whatever else comes does not count. */
+  readonly silenceMs: number
+  /** What becomes of an answer that breaks in the middle. */
+  readonly afterContent: AfterContent
+  /** Breaks in the middle of one answer that are mended; one more fails it. */
+  readonly breaks: number
+  /** After this long without content a second target is called too; the first to bring content answers. 0: never. */
+  readonly hedgeMs: number
+}
+
+/** A target that fails too often is left alone for a while, then tried by single calls. */
+export interface BreakerPolicy {
+  readonly windowMs: number
+  /** Fewer calls in the window prove nothing. */
+  readonly minimumCalls: number
+  /** 0 to 1: from this share of failures on it is open. */
+  readonly errorRatio: number
+  readonly openMs: number
+  /** Calls at once while it is half open. */
+  readonly probes: number
+}
+
+/** Of one subject, project or tenant. 0: no limit. */
+export interface ScopeLimits {
+  readonly messagesPerMinute: number
+  readonly tokensPerMinute: number
+  readonly runningTurns: number
+  /** In millionths of the currency of the budget, by UTC day and calendar month. */
+  readonly microsPerDay: number
+  readonly microsPerMonth: number
+}
+
+export type Scope = 'subject' | 'project' | 'tenant'
+
+export interface LimitsPolicy {
+  /** ISO 4217: the currency of all budgets and prices. */
+  readonly currency: string
+  /** Of one message, estimated. 0: as much as the prompt takes. */
+  readonly inputTokens: number
+  readonly answerTokens: number
+  /** For everybody … */
+  readonly scopes: Readonly<Record<Scope, ScopeLimits>>
+  /** … and instead of it for tenants by name. */
+  readonly tenants: ReadonlyMap<string, Readonly<Record<Scope, ScopeLimits>>>
+}
+
+export type IdentifierKind = 'email' | 'phone' | 'card' | 'iban' | 'ip'
+
+export interface TenantPrivacy {
+  /** What becomes a placeholder before a provider sees it; none: nothing is redacted. */
+  readonly redact: readonly IdentifierKind[]
+  readonly custom: readonly { readonly name: string; readonly pattern: RegExp }[]
+  readonly filter: {
+    /** An answer with one of them stops as `filtered`. Compared without case, as whole words. */
+    readonly words: readonly string[]
+    readonly moderation?: { readonly url: string; readonly key?: ApiKey; readonly model: string }
+  }
+}
+
+export interface PrivacyPolicy {
+  readonly everybody: TenantPrivacy
+  readonly tenants: ReadonlyMap<string, TenantPrivacy>
+}
+
+export interface CachePolicy {
+  readonly isOn: boolean
+  readonly maxEntries: number
+  readonly maxBytes: number
+  readonly ttlMs: number
+}
+
+export function aliasOf(policy: Policy, model: string | undefined): ModelAlias | undefined {
+  const alias = policy.models.get(model ?? policy.defaultModel)
+  return alias ?? (policy.otherModels === 'pass' ? policy.models.get(policy.defaultModel) : undefined)
+}
+
+export function limitsFor({ scopes, tenants }: LimitsPolicy, tenant: string): Readonly<Record<Scope, ScopeLimits>> {
+  return tenants.get(tenant) ?? scopes
+}
+
+export function privacyFor({ everybody, tenants }: PrivacyPolicy, tenant: string): TenantPrivacy {
+  return tenants.get(tenant) ?? everybody
+}
