@@ -69,3 +69,10 @@ export const busyWaitersMax = 1_000
 /** How often the history is read for an accepted message while the store is away, and the longest wait in between. */
 export const historyTries = 24
 export const historyWaitMaxMs = 1_000
+
+/** Waits of one answer before it is given up, beside its deadline. */
+export const roundsMax = 10
+/** A key that its provider did not accept is left alone for this long, in milliseconds; one that asked for less rest rests … */
+export const refusedKeyMs = 60_000
+/** … and one that came too often without being told for how long. */
+export const coolKeyMs = 1_000

@@ -182,6 +182,7 @@ export interface ProviderRequest {
   readonly model: string
   readonly messages: readonly ProviderMessage[]
   readonly maxOutputTokens: number
+  readonly apiKey: string
 }
 
 export interface ProviderEnd {
@@ -191,14 +192,32 @@ export interface ProviderEnd {
   readonly usage?: Omit<Usage, 'source'>
 }
 
+/**
+ * What may help after a failure: the same call again after a while, the same with another key, another target, or nothing,
+ * since the request itself is at fault.
+ */
+export type Cure = 'wait' | 'other-key' | 'other-target' | 'none'
+
+export interface ProviderFailure {
+  /** As a user may read it. */
+  readonly refusal: Refusal
+  readonly cure: Cure
+  /** The provider asks to be left alone for this long, in milliseconds. */
+  readonly retryAfterMs?: number
+  /** It says something about the target's health: a refusal of this request or this key does not. */
+  readonly isIllness: boolean
+}
+
 /** What a call brings, synchronously and never from inside `call`. After `ended` or `failed`, or `close`, nothing more. */
 export interface ProviderSink {
+  /** The connection stands; at most once, before all else. */
+  connected(): void
   /** The provider took the request and streams. `model` is what it says it runs. At most once, before any text. */
   started(answer: { readonly model?: string; readonly id?: string }): void
   /** A piece of the answer; may end in half a surrogate pair. */
   text(chunk: string): void
   ended(end: ProviderEnd): void
-  failed(error: Refusal): void
+  failed(failure: ProviderFailure): void
 }
 
 export interface ProviderCall {
@@ -213,6 +232,8 @@ export interface Provider {
   /** The provider's name in telemetry, as the GenAI conventions spell it. */
   readonly name: string
   call(request: ProviderRequest, sink: ProviderSink): ProviderCall
+  /** Destroys idle and busy connections. */
+  close(): void
 }
 
 export type TurnEnd = 'completed' | 'cancelled' | 'failed'

@@ -2,9 +2,8 @@
  * One event of a streamed chat completion. Read by hand and leniently, since this is run for every token and each provider
  * adds fields of its own: what is not understood is passed over, only an error object or no JSON at all is a failure.
  */
-import { type Refusal, refusal } from '../../protocol/error.ts'
-import type { ProviderEnd } from '../ports.ts'
-import { refusalOfStatus } from './refusals.ts'
+import type { ProviderEnd, ProviderFailure } from '../ports.ts'
+import { failureOfStatus, illness } from './refusals.ts'
 
 export type Chunk =
   | {
@@ -15,7 +14,7 @@ export type Chunk =
       readonly model?: string
       readonly id?: string
     }
-  | { readonly kind: 'error'; readonly refusal: Refusal }
+  | { readonly kind: 'error'; readonly failure: ProviderFailure }
 
 /**
  * Reads one stream's events. Most differ from the one before in the content alone, so what stands around it is remembered:
@@ -75,8 +74,8 @@ function frameOf(data: string): Frame | undefined {
 
 export function readChunk(data: string): Chunk {
   const event = parse(data)
-  if (event === undefined) return { kind: 'error', refusal: refusal('provider', "the model's answer was not readable") }
-  if (event.error) return { kind: 'error', refusal: refusalInStream(event.error) }
+  if (event === undefined) return { kind: 'error', failure: illness("the model's answer was not readable") }
+  if (event.error) return { kind: 'error', failure: failureInStream(event.error) }
   const choice = event.choices?.[0]
   const text = choice?.delta?.content
   const usage = event.usage ? readUsage(event.usage) : undefined
@@ -128,9 +127,9 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
-function refusalInStream(error: NonNullable<Event['error']>): Refusal {
+function failureInStream(error: NonNullable<Event['error']>): ProviderFailure {
   for (const status of [error.status, error.code].map(Number))
-    if (status >= 400 && status <= 599) return refusalOfStatus(status)
-  if (error.type === 'rate_limit_error' || error.code === 'rate_limit_exceeded') return refusalOfStatus(429)
-  return refusal('provider', "the model's provider failed in the middle of its answer")
+    if (status >= 400 && status <= 599) return failureOfStatus(status)
+  if (error.type === 'rate_limit_error' || error.code === 'rate_limit_exceeded') return failureOfStatus(429)
+  return illness("the model's provider failed in the middle of its answer")
 }

@@ -7,6 +7,7 @@
  */
 import http from 'node:http'
 import https from 'node:https'
+import type { Socket } from 'node:net'
 
 /** What is read of a refusal's body, in bytes; the rest is left. */
 const refusalBytes = 64 * 1024
@@ -21,6 +22,15 @@ export interface NodeFetch {
   /** The body of a response that this fetch answered with a status of success. */
   bodyOf(response: Response): http.IncomingMessage | undefined
   close(): void
+}
+
+/** For the `openai` package's `fetchOptions`, which it hands on: `connected` is called when the connection stands. */
+export function telling(connected: () => void): Omit<TellingInit, 'body' | 'headers' | 'method' | 'signal'> {
+  return { connected }
+}
+
+interface TellingInit extends RequestInit {
+  readonly connected?: () => void
 }
 
 export function createNodeFetch(): NodeFetch {
@@ -51,7 +61,7 @@ export function createNodeFetch(): NodeFetch {
 /** Without agents: on a connection of its own. */
 function request(
   url: URL,
-  init: RequestInit,
+  init: TellingInit,
   agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent } | undefined,
 ): Promise<http.IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>()
@@ -64,6 +74,8 @@ function request(
     ...(init.signal ? { signal: init.signal } : {}),
   }
   const outgoing = isSecure ? https.request(url, options, resolve) : http.request(url, options, resolve)
+  const { connected } = init
+  if (connected !== undefined) outgoing.on('socket', (socket) => whenConnected(socket, isSecure, connected))
   outgoing.on('error', (error) => {
     // A server may close an idle connection just when it is used again; it has seen nothing of this request then.
     const wasIdle = outgoing.reusedSocket && 'code' in error && error.code === 'ECONNRESET'
@@ -74,6 +86,11 @@ function request(
   else if (typeof init.body === 'string') outgoing.end(init.body)
   else outgoing.destroy(new Error('unable to send: only text bodies are supported'))
   return promise
+}
+
+function whenConnected(socket: Socket, isSecure: boolean, connected: () => void): void {
+  if (socket.connecting) socket.once(isSecure ? 'secureConnect' : 'connect', connected)
+  else connected()
 }
 
 /** What a `Response` may carry; a provider that answers 101 or 700 is as good as a broken gateway. */

@@ -9,11 +9,19 @@ import type { IncomingMessage } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
 import { createParser } from 'eventsource-parser'
 import OpenAI from 'openai'
-import { type Refusal, refusal } from '../../protocol/error.ts'
-import type { Provider, ProviderCall, ProviderEnd, ProviderRequest, ProviderSink, TurnLogger } from '../ports.ts'
+import { refusal } from '../../protocol/error.ts'
+import type {
+  Provider,
+  ProviderCall,
+  ProviderEnd,
+  ProviderFailure,
+  ProviderRequest,
+  ProviderSink,
+  TurnLogger,
+} from '../ports.ts'
 import { createChunkReader } from './chunk.ts'
-import { createNodeFetch, type NodeFetch } from './node-fetch.ts'
-import { refusalOf } from './refusals.ts'
+import { createNodeFetch, type NodeFetch, telling } from './node-fetch.ts'
+import { failureOf, illness } from './refusals.ts'
 
 /** The most of one event that is not complete yet, in UTF-16 units. */
 const eventUnits = 1024 * 1024
@@ -23,20 +31,17 @@ const afterEndMs = 1_000
 export interface OpenAiOptions {
   /** Up to and with `/v1`. */
   readonly baseUrl: string
-  readonly apiKey: string
-  /** The answer's headers must come within this, in milliseconds; the turn's own timeouts are shorter. */
+  /** As the GenAI conventions spell it. Default `openai`. */
+  readonly name?: string
+  /** The answer's headers must come within this, in milliseconds; who calls has shorter timers of its own. */
   readonly headersMs: number
 }
 
-export interface OpenAiProvider extends Provider {
-  /** Destroys idle and busy connections. */
-  close(): void
-}
-
-export function createOpenAiProvider(options: OpenAiOptions, logger: TurnLogger): OpenAiProvider {
+export function createOpenAiProvider(options: OpenAiOptions, logger: TurnLogger): Provider {
   const nodeFetch = createNodeFetch()
   const client = new OpenAI({
-    apiKey: options.apiKey,
+    // Each call brings its own: a target has several, and they are rotated.
+    apiKey: 'none',
     baseURL: options.baseUrl,
     maxRetries: 0,
     timeout: options.headersMs,
@@ -44,7 +49,7 @@ export function createOpenAiProvider(options: OpenAiOptions, logger: TurnLogger)
     logLevel: 'off',
   })
   return {
-    name: 'openai',
+    name: options.name ?? 'openai',
     call: (request, sink) => new OpenAiCall(client, nodeFetch, request, sink, logger),
     close: () => nodeFetch.close(),
   }
@@ -74,11 +79,17 @@ class OpenAiCall implements ProviderCall {
           stream: true,
           stream_options: { include_usage: true },
         },
-        { signal: this.#abort.signal },
+        {
+          signal: this.#abort.signal,
+          headers: { authorization: `Bearer ${request.apiKey}` },
+          fetchOptions: telling(() => {
+            if (!this.#isOver) sink.connected()
+          }),
+        },
       )
       .asResponse()
       .then((response) => this.#answered(response, nodeFetch.bodyOf(response)))
-      .catch((error: unknown) => this.#failed(refusalOf(error, Date.now()), error))
+      .catch((error: unknown) => this.#failed(failureOf(error, Date.now()), error))
   }
 
   pause(): void {
@@ -101,13 +112,13 @@ class OpenAiCall implements ProviderCall {
   #answered(response: Response, body: IncomingMessage | undefined): void {
     if (body === undefined || this.#isOver) {
       body?.on('error', () => undefined).destroy()
-      return this.#failed(refusal('provider', 'the model could not be reached'))
+      return this.#failed(illness('the model could not be reached'))
     }
     this.#body = body
     const type = response.headers.get('content-type') ?? ''
     if (!type.startsWith('text/event-stream')) {
       body.on('error', () => undefined)
-      return this.#failed(refusal('provider', 'the model answered with something that is not a stream'), { type })
+      return this.#failed(illness('the model answered with something that is not a stream'), { type })
     }
     this.#read(body)
   }
@@ -118,7 +129,7 @@ class OpenAiCall implements ProviderCall {
       onEvent: (event) => this.#event(event.data),
       onError: (error) => {
         if (error.type === 'max-buffer-size-exceeded')
-          this.#failed(refusal('provider', "a piece of the model's answer was too long"))
+          this.#failed(illness("a piece of the model's answer was too long"))
       },
       maxBufferSize: eventUnits,
     })
@@ -139,7 +150,7 @@ class OpenAiCall implements ProviderCall {
     if (this.#isOver) return
     if (data === '[DONE]') return this.#done()
     const chunk = this.#readChunk(data)
-    if (chunk.kind === 'error') return this.#failed(chunk.refusal)
+    if (chunk.kind === 'error') return this.#failed(chunk.failure)
     if (!this.#hasStarted) {
       this.#hasStarted = true
       this.#sink.started({ ...(chunk.model && { model: chunk.model }), ...(chunk.id && { id: chunk.id }) })
@@ -171,20 +182,26 @@ class OpenAiCall implements ProviderCall {
     try {
       run()
     } catch (error) {
-      this.#failed(refusal('internal', 'the gateway failed to read the answer'), error)
+      this.#failed(bug, error)
     }
   }
 
-  #failed(error: Refusal, cause?: unknown): void {
+  #failed(failure: ProviderFailure, cause?: unknown): void {
     if (this.#isOver) return
     this.close()
-    this.#logger.warn({ kind: error.kind, ...diagnosis(cause) }, 'provider call failed')
-    this.#sink.failed(error)
+    this.#logger.warn({ kind: failure.refusal.kind, ...diagnosis(cause) }, 'provider call failed')
+    this.#sink.failed(failure)
   }
 }
 
-function brokeOff(): Refusal {
-  return refusal('provider', 'the model broke off in the middle of its answer')
+function brokeOff(): ProviderFailure {
+  return illness('the model broke off in the middle of its answer')
+}
+
+const bug: ProviderFailure = {
+  refusal: refusal('internal', 'the gateway failed to read the answer'),
+  cure: 'none',
+  isIllness: false,
 }
 
 /** Status and code of a failure, without its message, which may quote a key or the conversation. */

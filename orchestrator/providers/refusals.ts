@@ -1,25 +1,44 @@
 /**
- * A provider's failures as refusals that a user may read: what happened and whether to try again, never the provider's own
- * words, which may quote the key or the conversation. The operator finds status and code in the log.
+ * A provider's failures: what a user may read of them, never the provider's own words, which may quote the key or the
+ * conversation (the operator finds status and code in the log), and what may help against them.
  */
 import { APIConnectionTimeoutError, APIError } from 'openai'
 import { type Refusal, refusal } from '../../protocol/error.ts'
+import type { Cure, ProviderFailure } from '../ports.ts'
 
-/** No client is told to wait longer than this for a provider, in milliseconds. */
+/** No provider's wish to be left alone is believed beyond this, in milliseconds. */
 const retryAfterMaxMs = 10 * 60_000
 
-export function refusalOf(error: unknown, nowMs: number): Refusal {
-  if (error instanceof APIConnectionTimeoutError) return refusal('provider', 'the model did not answer in time')
-  if (!(error instanceof APIError) || error.status === undefined)
-    return refusal('provider', 'the model could not be reached')
-  return refusalOfStatus(error.status, waitOf(error.headers, nowMs))
+export function failureOf(error: unknown, nowMs: number): ProviderFailure {
+  if (error instanceof APIConnectionTimeoutError) return illness('the model did not answer in time')
+  if (!(error instanceof APIError) || error.status === undefined) return illness('the model could not be reached')
+  return failureOfStatus(error.status, waitOf(error.headers, nowMs))
 }
 
-export function refusalOfStatus(status: number, waitMs?: number): Refusal {
+/** The provider or the way to it is at fault, and the same call may succeed. */
+export function illness(message: string): ProviderFailure {
+  return { refusal: refusal('provider', message), cure: 'wait', isIllness: true }
+}
+
+export function failureOfStatus(status: number, retryAfterMs?: number): ProviderFailure {
+  const cure = cureOf(status)
+  const failure = { refusal: refusalOf(status, cure, retryAfterMs), cure, isIllness: cure === 'wait' }
+  return retryAfterMs === undefined ? failure : { ...failure, retryAfterMs }
+}
+
+/** 408 and 409 are what OpenAI's own client repeats beside 429 and all of 500. */
+function cureOf(status: number): Cure {
+  if (status === 401 || status === 403 || status === 429) return 'other-key'
+  if (status === 404) return 'other-target'
+  return status === 408 || status === 409 || status >= 500 ? 'wait' : 'none'
+}
+
+function refusalOf(status: number, cure: Cure, retryAfterMs: number | undefined): Refusal {
   if (status === 401 || status === 403)
     return { ...refusal('provider', "the model's provider refused the gateway's key"), retryable: false }
-  if (status === 429) return refusal('rate-limited', "the model's provider takes no more requests for now", waitMs)
-  if (status >= 500) return refusal('provider', `the model's provider failed with status ${status}`, waitMs)
+  if (status === 429)
+    return refusal('rate-limited', "the model's provider takes no more requests for now", retryAfterMs)
+  if (cure === 'wait') return refusal('provider', `the model's provider failed with status ${status}`, retryAfterMs)
   return { ...refusal('provider', `the model's provider refused the request with status ${status}`), retryable: false }
 }
 

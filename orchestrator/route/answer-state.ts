@@ -1,0 +1,113 @@
+/**
+ * The words of an answer's reducer: which calls are under way, what it hears of them and what it wants done.
+ *
+ * A *call* is one request to one target; an answer may take several until one of them brings content, and again when that
+ * one breaks in the middle.
+ */
+import type { Refusal } from '../../protocol/error.ts'
+import type { AfterContent, RetryPolicy } from '../policy.ts'
+import type { ProviderFailure } from '../ports.ts'
+
+export interface AnswerPlan {
+  readonly retry: RetryPolicy
+  /** Names of targets, at least one, the first to be tried first. */
+  readonly order: readonly string[]
+  /** Whether there is a text for when no target can answer. */
+  readonly hasOffline: boolean
+}
+
+export interface Call {
+  readonly id: number
+  readonly target: string
+  /** When it is given up, without a connection and without content. Infinity: it is not, or not yet. */
+  readonly connectUntilMs: number
+  readonly contentUntilMs: number
+}
+
+/** Where the search for a target that answers stands. */
+export interface Search {
+  /** A new try begins before this, or none. */
+  readonly deadlineMs: number
+  /** Tried first, or now. */
+  readonly target: string
+  /** Not tried in this round. */
+  readonly left: readonly string[]
+  /** Failures of this target that a wait may cure, in this round. */
+  readonly tries: number
+  /** Waits of this answer so far, for the back-off. */
+  readonly waits: number
+  /** When a target that was passed over may be asked again. Infinity: none was. */
+  readonly againAtMs: number
+  readonly lastFailure: Refusal | undefined
+}
+
+export type AnswerState =
+  /** No content yet. `calls`: one, two while hedged, none while it waits until `waitUntilMs`. */
+  | {
+      readonly phase: 'searching'
+      readonly search: Search
+      readonly calls: readonly Call[]
+      readonly waitUntilMs: number
+      readonly hedgeAtMs: number
+      readonly lastId: number
+      readonly breaks: number
+    }
+  /** One call brings content. Between two pieces of it pass at most `silenceMs`. */
+  | { readonly phase: 'answering'; readonly call: Call; readonly lastId: number; readonly breaks: number }
+  | { readonly phase: 'done' }
+
+/** `id` says of which call; what is heard of a call that is closed changes nothing. */
+export type AnswerEvent =
+  /** It got its place and was sent: the timers begin. */
+  | { readonly type: 'sent'; readonly nowMs: number; readonly id: number }
+  /** It was not sent: the target has too many waiting, is ill, or all its keys cool down. */
+  | {
+      readonly type: 'passed'
+      readonly nowMs: number
+      readonly id: number
+      readonly why: Passed
+      readonly forMs: number
+      readonly chance: number
+    }
+  | { readonly type: 'connected'; readonly nowMs: number; readonly id: number }
+  /** Its first. */
+  | { readonly type: 'content'; readonly nowMs: number; readonly id: number }
+  | { readonly type: 'ended'; readonly nowMs: number; readonly id: number }
+  /** `hasKey`: another key of this target may be tried at once; else `coolForMs` until one may. */
+  | {
+      readonly type: 'failed'
+      readonly nowMs: number
+      readonly id: number
+      readonly failure: ProviderFailure
+      readonly hasKey: boolean
+      readonly coolForMs: number
+      readonly chance: number
+    }
+  /** `contentMs`: when the last content came, or the reader could take no more. `chance`: 0 to 1, for a wait. */
+  | { readonly type: 'ticked'; readonly nowMs: number; readonly contentMs: number; readonly chance: number }
+
+export type Passed = 'full' | 'ill' | 'cooling'
+/** Why a call is closed: it was too slow, silent in the middle, or another one's content came first. */
+export type Closing = 'late' | 'silent' | 'lost'
+
+export type AnswerEffect =
+  | { readonly type: 'call'; readonly id: number; readonly target: string; readonly why: Why }
+  | { readonly type: 'close'; readonly id: number; readonly why: Closing }
+  /** What this call brings is the answer. */
+  | { readonly type: 'adopt'; readonly id: number }
+  /** The answer broke in the middle, and goes on with another call. */
+  | { readonly type: 'broke'; readonly how: Exclude<AfterContent, 'fail'>; readonly refusal: Refusal }
+  | { readonly type: 'finish'; readonly id: number }
+  | { readonly type: 'offline' }
+  | { readonly type: 'fail'; readonly refusal: Refusal }
+
+/** Why a call is made: the first, again, with another key, at another target, or beside a slow one. */
+export type Why = 'first' | 'retry' | 'key' | 'fallback' | 'hedge'
+
+export interface AnswerStep {
+  readonly state: AnswerState
+  readonly effects: readonly AnswerEffect[]
+}
+
+export type Searching = Extract<AnswerState, { phase: 'searching' }>
+export type Answering = Extract<AnswerState, { phase: 'answering' }>

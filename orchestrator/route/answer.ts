@@ -1,0 +1,327 @@
+/**
+ * How one answer is got from targets that fail: the one retry loop, as a reducer.
+ *
+ * Before the first content everything is tried that may help, and a reader sees none of it: another key, the same target
+ * again after a wait, the next target. A target that is passed over (ill, full, its keys cooling down) costs no time. After
+ * the first content a break is mended by the policy, or fails the turn. Whatever happens ends: tries begin before a
+ * deadline, breaks are counted, and content that stays away is a failure, whatever else a provider sends meanwhile.
+ *
+ * It knows no clock and no chance: both are in the events.
+ */
+import { type Refusal, refusal } from '../../protocol/error.ts'
+import { roundsMax } from '../limits.ts'
+import type { RetryPolicy } from '../policy.ts'
+import type {
+  AnswerEffect,
+  AnswerEvent,
+  Answering,
+  AnswerPlan,
+  AnswerState,
+  AnswerStep,
+  Call,
+  Search,
+  Searching,
+  Why,
+} from './answer-state.ts'
+
+type Failed = Extract<AnswerEvent, { type: 'failed' }>
+
+export function startAnswer({ order, retry }: AnswerPlan, nowMs: number): AnswerStep {
+  const search = newSearch(order, retry, nowMs)
+  return callNow({ ...idle, search, breaks: 0, lastId: 0 }, search, 'first', nowMs, retry, [])
+}
+
+export function stepAnswer(state: AnswerState, event: AnswerEvent, plan: AnswerPlan): AnswerStep {
+  switch (state.phase) {
+    case 'done':
+      return { state, effects: [] }
+    case 'searching':
+      return searching(state, event, plan)
+    case 'answering':
+      return answering(state, event, plan)
+    default:
+      return assertNever(state)
+  }
+}
+
+/** When the answer wants a `ticked`, at the latest. `contentMs`: when the last content came. */
+export function answerWakeAtMs(state: AnswerState, contentMs: number, { retry }: AnswerPlan): number {
+  switch (state.phase) {
+    case 'done':
+      return never
+    case 'answering':
+      return contentMs + retry.silenceMs
+    case 'searching': {
+      const timers = state.calls.map((call) => dueAtMs(call, state))
+      return Math.min(state.waitUntilMs, state.hedgeAtMs, state.search.deadlineMs, ...timers)
+    }
+    default:
+      return assertNever(state)
+  }
+}
+
+function searching(state: Searching, event: AnswerEvent, plan: AnswerPlan): AnswerStep {
+  if (event.type === 'ticked') return searchTicked(state, event, plan)
+  const call = 'id' in event ? state.calls.find(({ id }) => id === event.id) : undefined
+  if (call === undefined) return { state, effects: [] }
+  switch (event.type) {
+    case 'sent':
+      return { state: withCall(state, sent(call, event.nowMs, plan.retry)), effects: [] }
+    case 'connected':
+      return { state: withCall(state, { ...call, connectUntilMs: never }), effects: [] }
+    case 'content':
+      return adopt(state, call)
+    // An answer may be empty; its provider said so.
+    case 'ended': {
+      const { state: adopted, effects } = adopt(state, call)
+      return { state: { ...adopted, phase: 'done' }, effects: [...effects, { type: 'finish', id: call.id }] }
+    }
+    case 'passed':
+      return passed(without(state, call), event, plan)
+    case 'failed':
+      return failedBefore(without(state, call), call, event, plan)
+    default:
+      return assertNever(event)
+  }
+}
+
+function answering(state: Answering, event: AnswerEvent, plan: AnswerPlan): AnswerStep {
+  const { call } = state
+  if (event.type === 'ticked') {
+    if (event.nowMs < event.contentMs + plan.retry.silenceMs) return { state, effects: [] }
+    const silent = refusal(
+      'provider',
+      `the model was silent for ${plan.retry.silenceMs} ms in the middle of its answer`,
+    )
+    return broke(state, silent, event.nowMs, plan, [{ type: 'close', id: call.id, why: 'silent' }])
+  }
+  if (!('id' in event) || event.id !== call.id) return { state, effects: [] }
+  if (event.type === 'ended') return { state: { phase: 'done' }, effects: [{ type: 'finish', id: call.id }] }
+  if (event.type !== 'failed') return { state, effects: [] }
+  const { failure } = event
+  return failure.cure === 'none' ? fail(failure.refusal, []) : broke(state, failure.refusal, event.nowMs, plan, [])
+}
+
+function sent(call: Call, nowMs: number, retry: RetryPolicy): Call {
+  return { ...call, connectUntilMs: nowMs + retry.connectMs, contentUntilMs: nowMs + retry.firstContentMs }
+}
+
+/** Who is the last hope is not given up for being slow: what would answer instead? */
+function dueAtMs({ connectUntilMs, contentUntilMs }: Call, { search, calls }: Searching): number {
+  const isLast = search.left.length === 0 && calls.length === 1
+  return isLast ? connectUntilMs : Math.min(connectUntilMs, contentUntilMs)
+}
+
+/** The first content decides; what else is under way is closed. */
+function adopt(state: Searching, call: Call): { readonly state: Answering; readonly effects: readonly AnswerEffect[] } {
+  const losers = state.calls.filter(({ id }) => id !== call.id)
+  const { lastId, breaks } = state
+  return {
+    state: { phase: 'answering', call, lastId, breaks },
+    effects: [...losers.map(({ id }) => ({ type: 'close', id, why: 'lost' }) as const), { type: 'adopt', id: call.id }],
+  }
+}
+
+/** The answer goes on elsewhere: the target that broke comes last. */
+function broke(
+  { call, lastId, breaks }: Answering,
+  error: Refusal,
+  nowMs: number,
+  { retry, order }: AnswerPlan,
+  effects: readonly AnswerEffect[],
+): AnswerStep {
+  if (retry.afterContent === 'fail' || breaks >= retry.breaks) return fail(error, effects)
+  const others = [...order.filter((target) => target !== call.target), call.target]
+  const search = { ...newSearch(others, retry, nowMs), lastFailure: error }
+  const state = { ...idle, search, lastId, breaks: breaks + 1 }
+  const broken = { type: 'broke', how: retry.afterContent, refusal: error } as const
+  return callNow(state, search, 'fallback', nowMs, retry, [...effects, broken])
+}
+
+function searchTicked(
+  state: Searching,
+  { nowMs, chance }: { readonly nowMs: number; readonly chance: number },
+  plan: AnswerPlan,
+): AnswerStep {
+  const { retry } = plan
+  const { search, calls } = state
+  if (nowMs >= search.deadlineMs) {
+    const late = search.lastFailure ?? refusal('provider', `no model began to answer within ${retry.totalMs} ms`)
+    return giveUp({ ...search, lastFailure: late }, plan, closed(calls))
+  }
+  const late = calls.find((call) => nowMs >= dueAtMs(call, state))
+  if (late !== undefined) return tooLate(state, late, nowMs, chance, plan)
+  if (calls.length === 0 && nowMs >= state.waitUntilMs) return callNow(state, search, 'retry', nowMs, retry, [])
+  const [next, ...left] = search.left
+  if (nowMs < state.hedgeAtMs) return { state, effects: [] }
+  const hedged = { ...state, hedgeAtMs: never }
+  if (next === undefined) return { state: hedged, effects: [] }
+  return callNow(hedged, { ...search, target: next, left, tries: 0 }, 'hedge', nowMs, retry, [])
+}
+
+/** Another target is not made to wait for a slow one; without a connection the same one may do better. */
+function tooLate(state: Searching, late: Call, nowMs: number, chance: number, plan: AnswerPlan): AnswerStep {
+  const isUnconnected = nowMs >= late.connectUntilMs
+  const message = isUnconnected
+    ? `the model could not be reached within ${plan.retry.connectMs} ms`
+    : `the model did not begin to answer within ${plan.retry.firstContentMs} ms`
+  const error = refusal('provider', message)
+  const search = { ...state.search, lastFailure: error }
+  const rest = without({ ...state, search }, late)
+  const effects = [{ type: 'close', id: late.id, why: 'late' }] as const
+  if (rest.calls.length > 0) return { state: rest, effects }
+  if (!isUnconnected) return nextTarget(rest, nowMs, chance, plan, effects)
+  return again(rest, { nowMs, chance, floorMs: 0 }, plan, effects)
+}
+
+function passed(state: Searching, event: Extract<AnswerEvent, { type: 'passed' }>, plan: AnswerPlan): AnswerStep {
+  const { nowMs, why, forMs, chance } = event
+  const lastFailure = state.search.lastFailure ?? passedRefusals[why](forMs)
+  // A place may come free at any time, which nobody tells: it is worth a look as often as a failed call.
+  const againAtMs = Math.min(state.search.againAtMs, nowMs + (why === 'full' ? plan.retry.baseMs : forMs))
+  const next = { ...state, search: { ...state.search, lastFailure, againAtMs } }
+  return next.calls.length > 0 ? { state: next, effects: [] } : nextTarget(next, nowMs, chance, plan, [])
+}
+
+const passedRefusals = {
+  full: () => refusal('busy', 'all places at the model are taken; send again'),
+  ill: (forMs: number) => refusal('unavailable', 'the model has failed too often lately and is left alone', forMs),
+  cooling: (forMs: number) => refusal('rate-limited', "the model's provider takes no more requests for now", forMs),
+} as const
+
+function failedBefore(state: Searching, call: Call, event: Failed, plan: AnswerPlan): AnswerStep {
+  const { nowMs, failure, chance } = event
+  if (failure.cure === 'none') return fail(failure.refusal, closed(state.calls))
+  const search = { ...state.search, lastFailure: failure.refusal }
+  const next = { ...state, search }
+  // Beside a call that is under way nothing is hurried.
+  if (state.calls.length > 0) return { state: coolingToo(next, event), effects: [] }
+  switch (failure.cure) {
+    case 'wait':
+      return again(next, { nowMs, chance, floorMs: failure.retryAfterMs ?? 0 }, plan, [])
+    case 'other-key':
+      if (event.hasKey) return callNow(next, { ...search, target: call.target }, 'key', nowMs, plan.retry, [])
+      return nextTarget(coolingToo(next, event), nowMs, chance, plan, [])
+    case 'other-target':
+      return nextTarget(next, nowMs, chance, plan, [])
+    default:
+      return assertNever(failure.cure)
+  }
+}
+
+/** The target is worth another look when its keys have cooled down. */
+function coolingToo(state: Searching, { failure, nowMs, coolForMs }: Failed): Searching {
+  if (failure.cure !== 'other-key') return state
+  const againAtMs = Math.min(state.search.againAtMs, nowMs + coolForMs)
+  return { ...state, search: { ...state.search, againAtMs } }
+}
+
+/** The same target after a wait, or the next one when it had its tries. */
+function again(
+  state: Searching,
+  { nowMs, chance, floorMs }: { readonly nowMs: number; readonly chance: number; readonly floorMs: number },
+  plan: AnswerPlan,
+  effects: readonly AnswerEffect[],
+): AnswerStep {
+  const tries = state.search.tries + 1
+  const next = { ...state, search: { ...state.search, tries } }
+  if (tries >= plan.retry.triesPerTarget) return nextTarget(next, nowMs, chance, plan, effects)
+  return waitFor(next, nowMs + floorMs, nowMs, chance, plan, effects)
+}
+
+function nextTarget(
+  state: Searching,
+  nowMs: number,
+  chance: number,
+  plan: AnswerPlan,
+  effects: readonly AnswerEffect[],
+): AnswerStep {
+  const { search } = state
+  const [next, ...left] = search.left
+  if (next !== undefined)
+    return callNow(state, { ...search, target: next, left, tries: 0 }, 'fallback', nowMs, plan.retry, effects)
+  if (search.againAtMs === never || search.waits >= roundsMax) return giveUp(search, plan, effects)
+  // All were tried; those that were passed over or asked for a pause are looked at once more, and so the others.
+  const [first = search.target, ...others] = plan.order
+  const round = { ...search, target: first, left: others, tries: 0, againAtMs: never }
+  return waitFor({ ...state, search: round }, search.againAtMs, nowMs, chance, plan, effects)
+}
+
+/**
+ * Full jitter, on top of what was asked for: who was refused together does not come back together. A long pause is spread
+ * wide, since many are likely to have been asked for it.
+ */
+function waitFor(
+  state: Searching,
+  floorMs: number,
+  nowMs: number,
+  chance: number,
+  plan: AnswerPlan,
+  effects: readonly AnswerEffect[],
+): AnswerStep {
+  const { search } = state
+  const { baseMs, maxMs } = plan.retry
+  const spreadMs = Math.max(baseMs * 2 ** search.waits, (floorMs - nowMs) / 2)
+  const waitUntilMs = Math.max(floorMs, nowMs) + chance * Math.min(maxMs, spreadMs)
+  if (waitUntilMs >= search.deadlineMs) return giveUp(search, plan, effects)
+  const waiting = { ...state, search: { ...search, waits: search.waits + 1 }, waitUntilMs, hedgeAtMs: never }
+  return { state: waiting, effects }
+}
+
+function callNow(
+  state: Searching,
+  search: Search,
+  why: Why,
+  nowMs: number,
+  retry: RetryPolicy,
+  effects: readonly AnswerEffect[],
+): AnswerStep {
+  const id = state.lastId + 1
+  const call = { id, target: search.target, connectUntilMs: never, contentUntilMs: never }
+  const hedgeAtMs = retry.hedgeMs > 0 && why !== 'hedge' ? nowMs + retry.hedgeMs : never
+  return {
+    state: { ...state, search, calls: [...state.calls, call], waitUntilMs: never, hedgeAtMs, lastId: id },
+    effects: [...effects, { type: 'call', id, target: search.target, why }],
+  }
+}
+
+function giveUp(search: Search, { hasOffline }: AnswerPlan, effects: readonly AnswerEffect[]): AnswerStep {
+  if (hasOffline && search.lastFailure !== undefined)
+    return { state: { phase: 'done' }, effects: [...effects, { type: 'offline' }] }
+  return fail(search.lastFailure ?? refusal('unavailable', 'no model can answer for now; send again'), effects)
+}
+
+function fail(error: Refusal, effects: readonly AnswerEffect[]): AnswerStep {
+  return { state: { phase: 'done' }, effects: [...effects, { type: 'fail', refusal: error }] }
+}
+
+function closed(calls: readonly Call[]): readonly AnswerEffect[] {
+  return calls.map(({ id }) => ({ type: 'close', id, why: 'late' }) as const)
+}
+
+function newSearch([target = '', ...left]: readonly string[], retry: RetryPolicy, nowMs: number): Search {
+  return {
+    deadlineMs: nowMs + retry.totalMs,
+    target,
+    left,
+    tries: 0,
+    waits: 0,
+    againAtMs: never,
+    lastFailure: undefined,
+  }
+}
+
+function withCall(state: Searching, call: Call): Searching {
+  return { ...state, calls: state.calls.map((each) => (each.id === call.id ? call : each)) }
+}
+
+function without(state: Searching, call: Call): Searching {
+  return { ...state, calls: state.calls.filter(({ id }) => id !== call.id) }
+}
+
+const never = Number.POSITIVE_INFINITY
+const idle = { phase: 'searching', calls: [], waitUntilMs: never, hedgeAtMs: never } as const
+
+function assertNever(value: never): never {
+  throw new Error(`unexpected ${JSON.stringify(value)}`)
+}

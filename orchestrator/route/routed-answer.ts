@@ -1,0 +1,241 @@
+/**
+ * The shell around an answer's reducer: makes its calls at the targets and tells it what they bring. To whoever runs the turn
+ * it is one call of one provider, that may be paused, and closed at any time: before the first byte, in a wait, in the middle.
+ *
+ * The token path is `#text()`: when a call's content was adopted, a piece goes on to the reader and the time is noted; the
+ * reducer is asked only by its timer.
+ */
+import type { Refusal } from '../../protocol/error.ts'
+import type { Clock, ProviderCall, ProviderEnd } from '../ports.ts'
+import { answerWakeAtMs, startAnswer, stepAnswer } from './answer.ts'
+import type { AnswerEffect, AnswerEvent, AnswerPlan, AnswerState, Closing, Passed, Why } from './answer-state.ts'
+import type { CallResult } from './breaker.ts'
+import type { Question, Target, TargetCall } from './target.ts'
+
+/** Synchronous, in order; after `finish`, `fail` or `offline` nothing more. */
+export interface AnswerSink {
+  text(piece: string): void
+  /** The text so far is kept or forgotten; answers what is asked now. */
+  broke(how: 'continue' | 'restart', refusal: Refusal): Question
+  finish(end: ProviderEnd): void
+  /** No target can answer, and there is a text for that. */
+  offline(): void
+  fail(refusal: Refusal): void
+  /** A bug in here or in the sink; all calls are closed. */
+  bug(error: unknown): void
+}
+
+/** What becomes of single calls, for telemetry and the bill. Times are in milliseconds. */
+export interface CallWitness {
+  called(call: number, target: Target, why: Why, question: Question): void
+  passed(call: number, why: Passed): void
+  started(call: number, answer: { readonly model?: string; readonly id?: string }): void
+  firstContent(call: number, sinceSentMs: number): void
+  /** A piece of text came, whether or not it is used. */
+  text(call: number, piece: string): void
+  /** The last of a call. `failed` with the refusal; `cancelled`: the whole answer was closed. */
+  over(call: number, how: 'ended' | 'failed' | 'cancelled' | Closing, end?: ProviderEnd | Refusal): void
+}
+
+export interface AnswerParts {
+  readonly plan: AnswerPlan
+  readonly targetOf: (name: string) => Target | undefined
+  readonly sink: AnswerSink
+  readonly witness: CallWitness
+  readonly clock: Clock
+  /** 0 to 1. */
+  readonly chance: () => number
+}
+
+interface OpenCall {
+  /** Absent while it is being made. */
+  call?: TargetCall
+  sentMs: number
+}
+
+export class RoutedAnswer implements ProviderCall {
+  readonly #parts: AnswerParts
+  #question: Question
+  #state: AnswerState = { phase: 'done' }
+  /** Those that are not over, by id. */
+  readonly #calls = new Map<number, OpenCall>()
+  /** The call whose content is the answer; 0: none. */
+  #adopted = 0
+  #end: ProviderEnd = { finishReason: 'stop' }
+  /** When the last of it came, or the reader could take no more. */
+  #contentMs = 0
+  #isPaused = false
+  #timerAtMs = Number.POSITIVE_INFINITY
+  #cancelTimer: () => void = () => undefined
+  #queue: AnswerEvent[] = []
+  #isStepping = false
+
+  /** The first call is made at once; nothing comes before `start` returns. */
+  constructor(question: Question, parts: AnswerParts) {
+    this.#question = question
+    this.#parts = parts
+  }
+
+  start(): void {
+    const nowMs = this.#nowMs()
+    this.#contentMs = nowMs
+    this.#isStepping = true
+    const { state, effects } = startAnswer(this.#parts.plan, nowMs)
+    this.#state = state
+    this.#run(effects)
+    this.#drain()
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    for (const { call } of this.#calls.values()) call?.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    // A provider that was not read cannot have been silent.
+    this.#contentMs = this.#nowMs()
+    this.#setTimer()
+    for (const { call } of this.#calls.values()) call?.resume()
+  }
+
+  close(): void {
+    this.#state = { phase: 'done' }
+    this.#cancelTimer()
+    for (const id of [...this.#calls.keys()]) this.#close(id, 'cancelled', 'unknown')
+  }
+
+  #step(event: AnswerEvent): void {
+    this.#queue.push(event)
+    if (!this.#isStepping) this.#drain()
+  }
+
+  #drain(): void {
+    this.#isStepping = true
+    try {
+      for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
+        const { state, effects } = stepAnswer(this.#state, event, this.#parts.plan)
+        this.#state = state
+        this.#run(effects)
+      }
+      this.#setTimer()
+    } catch (error) {
+      this.#queue = []
+      this.close()
+      this.#parts.sink.bug(error)
+    } finally {
+      this.#isStepping = false
+    }
+  }
+
+  #run(effects: readonly AnswerEffect[]): void {
+    for (const effect of effects) this.#perform(effect)
+  }
+
+  #perform(effect: AnswerEffect): void {
+    const { sink } = this.#parts
+    switch (effect.type) {
+      case 'call':
+        return this.#call(effect.id, effect.target, effect.why)
+      case 'close':
+        return this.#close(effect.id, effect.why, effect.why === 'lost' ? 'unknown' : 'ill')
+      case 'adopt':
+        this.#adopted = effect.id
+        return
+      case 'broke':
+        this.#adopted = 0
+        this.#question = sink.broke(effect.how, effect.refusal)
+        return
+      case 'finish':
+        return sink.finish(this.#end)
+      case 'offline':
+        return sink.offline()
+      case 'fail':
+        return sink.fail(effect.refusal)
+    }
+  }
+
+  #call(id: number, name: string, why: Why): void {
+    const { targetOf, witness } = this.#parts
+    const target = targetOf(name)
+    // The configuration changed since this answer was planned.
+    if (target === undefined) return this.#passed(id, 'ill', Number.POSITIVE_INFINITY)
+    witness.called(id, target, why, this.#question)
+    const open: OpenCall = { sentMs: 0 }
+    this.#calls.set(id, open)
+    open.call = target.call(this.#question, {
+      passed: (reason, forMs) => {
+        witness.passed(id, reason)
+        this.#calls.delete(id)
+        this.#passed(id, reason, forMs)
+      },
+      sent: () => {
+        open.sentMs = this.#nowMs()
+        this.#step({ type: 'sent', id, nowMs: open.sentMs })
+      },
+      connected: () => this.#step({ type: 'connected', id, nowMs: this.#nowMs() }),
+      started: (answer) => witness.started(id, answer),
+      text: (piece) => this.#text(id, open, piece),
+      ended: (end) => {
+        this.#end = end
+        this.#over(id, 'ended', end)
+        this.#step({ type: 'ended', id, nowMs: this.#nowMs() })
+      },
+      failed: (failure, hasKey, coolForMs) => {
+        this.#over(id, 'failed', failure.refusal)
+        const chance = this.#parts.chance()
+        this.#step({ type: 'failed', id, nowMs: this.#nowMs(), failure, hasKey, coolForMs, chance })
+      },
+    })
+    if (this.#isPaused && this.#calls.has(id)) open.call.pause()
+  }
+
+  #passed(id: number, why: Passed, forMs: number): void {
+    this.#step({ type: 'passed', id, nowMs: this.#nowMs(), why, forMs, chance: this.#parts.chance() })
+  }
+
+  #text(id: number, { sentMs }: OpenCall, piece: string): void {
+    const { sink, witness, clock } = this.#parts
+    this.#contentMs = clock.monotonicMs()
+    witness.text(id, piece)
+    if (this.#adopted !== id) {
+      witness.firstContent(id, this.#contentMs - sentMs)
+      this.#step({ type: 'content', id, nowMs: this.#contentMs })
+      if (this.#adopted !== id) return
+    }
+    sink.text(piece)
+  }
+
+  #close(id: number, how: 'cancelled' | Closing, result: CallResult): void {
+    const open = this.#calls.get(id)
+    if (open === undefined) return
+    this.#over(id, how)
+    open.call?.close(result)
+  }
+
+  #over(id: number, how: Parameters<CallWitness['over']>[1], end?: ProviderEnd | Refusal): void {
+    this.#calls.delete(id)
+    this.#parts.witness.over(id, how, end)
+  }
+
+  /** A timer that comes too early costs one idle tick, which is cheaper than setting it anew for each token. */
+  #setTimer(): void {
+    if (this.#state.phase === 'done') return this.#cancelTimer()
+    const { clock, plan } = this.#parts
+    const paused = this.#isPaused && this.#state.phase === 'answering'
+    const wakeMs = paused ? Number.POSITIVE_INFINITY : answerWakeAtMs(this.#state, this.#contentMs, plan)
+    if (wakeMs >= this.#timerAtMs) return
+    this.#cancelTimer()
+    this.#timerAtMs = wakeMs
+    this.#cancelTimer = clock.after(Math.max(0, wakeMs - clock.monotonicMs()), () => {
+      this.#timerAtMs = Number.POSITIVE_INFINITY
+      const nowMs = clock.monotonicMs()
+      const contentMs = this.#isPaused ? nowMs : this.#contentMs
+      this.#step({ type: 'ticked', nowMs, contentMs, chance: this.#parts.chance() })
+    })
+  }
+
+  #nowMs(): number {
+    return this.#parts.clock.monotonicMs()
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * One target as this node sees it: its connections, its keys, its places and its health, shared by all answers.
+ *
+ * A call is passed over, and costs nothing, while the target is ill, its keys cool down or too many wait already. What
+ * stands between is looked at again when a place comes free, since a call may have waited long for it.
+ */
+import { coolKeyMs, refusedKeyMs } from '../limits.ts'
+import type { BreakerPolicy, TargetPolicy } from '../policy.ts'
+import type { Clock, Provider, ProviderCall, ProviderEnd, ProviderFailure, ProviderMessage } from '../ports.ts'
+import type { Passed } from './answer-state.ts'
+import { Breaker, type BreakerState, type CallResult } from './breaker.ts'
+import { Keys } from './keys.ts'
+import { createPlaces, type Place, type Places } from './places.ts'
+
+export interface Question {
+  readonly messages: readonly ProviderMessage[]
+  readonly maxOutputTokens: number
+  /** Of all messages, estimated. */
+  readonly tokens: number
+  /** In place of the target's own; where any name is handed on. */
+  readonly model?: string
+}
+
+/** `passed`, or else `sent` and then what the provider's sink hears; never after `close`, maybe before `call` returns. */
+export interface CallListener {
+  passed(why: Passed, forMs: number): void
+  sent(): void
+  connected(): void
+  started(answer: { readonly model?: string; readonly id?: string }): void
+  text(piece: string): void
+  ended(end: ProviderEnd): void
+  failed(failure: ProviderFailure, hasKey: boolean, coolForMs: number): void
+}
+
+export interface TargetCall {
+  pause(): void
+  resume(): void
+  /** Destroys its connection, or gives up to wait. `result`: what it says of the target's health. Idempotent. */
+  close(result: CallResult): void
+}
+
+export class Target {
+  readonly policy: TargetPolicy
+  readonly provider: Provider
+  readonly #breaker: Breaker
+  readonly #keys: Keys
+  readonly #places: Places
+  readonly #clock: Clock
+  #underWay = 0
+  #isRetired = false
+
+  constructor(policy: TargetPolicy, breaker: BreakerPolicy, provider: Provider, clock: Clock) {
+    this.policy = policy
+    this.provider = provider
+    this.#breaker = new Breaker(breaker)
+    this.#keys = new Keys(policy.keys)
+    this.#places = createPlaces(policy.limits)
+    this.#clock = clock
+  }
+
+  get state(): BreakerState {
+    return this.#breaker.state(this.#clock.monotonicMs())
+  }
+
+  call(question: Question, listener: CallListener): TargetCall {
+    const call = new PlacedCall(this, question, listener)
+    const passed = this.#passes()
+    if (passed !== undefined) call.pass(passed.why, passed.forMs)
+    else call.wait(this.#places)
+    return call
+  }
+
+  /** Takes what a call needs, or says why it is passed over. `leave` must follow. */
+  enter(): { readonly key: number } | { readonly why: Passed; readonly forMs: number } {
+    const passed = this.#passes()
+    if (passed !== undefined) return passed
+    const nowMs = this.#clock.monotonicMs()
+    const key = this.#keys.pick(nowMs)
+    if (key === undefined) return { why: 'cooling', forMs: this.#keys.coolForMs(nowMs) }
+    const forMs = this.#breaker.enter(nowMs)
+    if (forMs > 0) return { why: 'ill', forMs }
+    this.#underWay++
+    return { key }
+  }
+
+  leave(result: CallResult): void {
+    this.#underWay--
+    this.#breaker.ended(result, this.#clock.monotonicMs())
+    if (this.#isRetired && this.#underWay === 0) this.close()
+  }
+
+  send(question: Question, key: number, sink: Parameters<Provider['call']>[1]): ProviderCall {
+    const { messages, maxOutputTokens, model = this.policy.model } = question
+    return this.provider.call({ model, messages, maxOutputTokens, apiKey: this.#keys.reveal(key) }, sink)
+  }
+
+  /** What was refused with this key may do with another; answers whether there is one now, or when. */
+  failed(key: number, failure: ProviderFailure): { readonly hasKey: boolean; readonly coolForMs: number } {
+    const nowMs = this.#clock.monotonicMs()
+    if (failure.cure === 'other-key') {
+      const restMs = failure.refusal.kind === 'rate-limited' ? coolKeyMs : refusedKeyMs
+      this.#keys.cool(key, nowMs + (failure.retryAfterMs ?? restMs))
+    }
+    const coolForMs = this.#keys.coolForMs(nowMs)
+    return { hasKey: coolForMs === 0, coolForMs }
+  }
+
+  /** No new calls come; it is closed when the last one under way has ended. */
+  retire(): void {
+    this.#isRetired = true
+    if (this.#underWay === 0) this.close()
+  }
+
+  close(): void {
+    this.#places.close()
+    this.provider.close()
+  }
+
+  #passes(): { readonly why: Passed; readonly forMs: number } | undefined {
+    const nowMs = this.#clock.monotonicMs()
+    const illForMs = this.#breaker.openForMs(nowMs)
+    if (illForMs > 0) return { why: 'ill', forMs: illForMs }
+    const coolForMs = this.#keys.coolForMs(nowMs)
+    return coolForMs > 0 ? { why: 'cooling', forMs: coolForMs } : undefined
+  }
+}
+
+class PlacedCall implements TargetCall {
+  readonly #target: Target
+  readonly #question: Question
+  readonly #listener: CallListener
+  #place: Place | undefined
+  #call: ProviderCall | undefined
+  #isSent = false
+  #isOver = false
+  #isPaused = false
+
+  constructor(target: Target, question: Question, listener: CallListener) {
+    this.#target = target
+    this.#question = question
+    this.#listener = listener
+  }
+
+  pass(why: Passed, forMs: number): void {
+    this.#isOver = true
+    this.#place?.leave()
+    this.#listener.passed(why, forMs)
+  }
+
+  wait(places: Places): void {
+    const place = places.enter(
+      this.#question.tokens + this.#question.maxOutputTokens,
+      () => this.#granted(),
+      () => this.pass('full', 0),
+    )
+    this.#place = place
+    if (this.#isOver) place.leave()
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#call?.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#call?.resume()
+  }
+
+  close(result: CallResult): void {
+    if (this.#isOver) return
+    this.#over(result)
+    this.#call?.close()
+  }
+
+  #granted(): void {
+    if (this.#isOver) return
+    const entered = this.#target.enter()
+    if (!('key' in entered)) return this.pass(entered.why, entered.forMs)
+    this.#isSent = true
+    const listener = this.#listener
+    listener.sent()
+    this.#call = this.#target.send(this.#question, entered.key, {
+      connected: () => listener.connected(),
+      started: (answer) => listener.started(answer),
+      text: (piece) => listener.text(piece),
+      ended: (end) => {
+        this.#over('well')
+        listener.ended(end)
+      },
+      failed: (failure) => {
+        const { hasKey, coolForMs } = this.#target.failed(entered.key, failure)
+        this.#over(failure.isIllness ? 'ill' : 'unknown')
+        listener.failed(failure, hasKey, coolForMs)
+      },
+    })
+    if (this.#isPaused) this.#call.pause()
+  }
+
+  #over(result: CallResult): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#place?.leave()
+    if (this.#isSent) this.#target.leave(result)
+  }
+}
