@@ -1,22 +1,20 @@
 /**
- * The shell around a turn's reducer: turns its effects into calls of the store and the provider, and their answers into
- * events. It holds the text.
+ * The shell around a turn's reducer: turns its effects into calls of the store (`store-operations.ts`) and the provider,
+ * and their answers into events. It holds the text.
  *
  * The token path is `text()`: filter, buffer, one step of the reducer and, when no operation is in flight, the append; no
  * promise and no copy for each token but the append's own. A bug in here or below ends this turn as failed and no other.
  */
 
-import { type Refusal, refusal } from '../protocol/error.ts'
-import { deltaTextBytes } from '../protocol/limits.ts'
+import type { Refusal } from '../protocol/error.ts'
 import type { Usage } from '../protocol/shapes.ts'
 import { AnswerText } from './answer-text.ts'
+import type { Claim } from './claim.ts'
 import { Delivery } from './delivery.ts'
-import { repeatMinMs, repeatSpreadMs } from './limits.ts'
 import { hearNudges, type Nudges } from './nudges.ts'
 import type {
   Audience,
   Clock,
-  Fence,
   ProviderCall,
   ProviderEnd,
   StopReason,
@@ -24,35 +22,11 @@ import type {
   TurnLogger,
   TurnTelemetry,
 } from './ports.ts'
-import { startTurn, stepTurn, wakeAtMs } from './turn.ts'
+import { StoreOperations } from './store-operations.ts'
+import { brokenTurn, startTurn, stepTurn, wakeAtMs } from './turn.ts'
 import { TurnMeter } from './turn-meter.ts'
-import {
-  type ClaimReply,
-  failed,
-  type Outcome,
-  type TurnBounds,
-  type TurnEffect,
-  type TurnEvent,
-  type TurnStart,
-  type TurnState,
-} from './turn-state.ts'
+import type { Outcome, TurnBounds, TurnEffect, TurnEvent, TurnState } from './turn-state.ts'
 import { wellFormed } from './well-formed.ts'
-import { readWholeTape } from './whole-tape.ts'
-import { type WrittenRecords, writtenRecords } from './written-records.ts'
-
-type ClaimStart = TurnStart extends infer Start ? (Start extends unknown ? Omit<Start, 'nowMs'> : never) : never
-
-/** One claim of a turn: what made this node its producer, and how to ask for it again. */
-export interface Claim {
-  readonly session: string
-  readonly turn: string
-  readonly token: string
-  readonly start: ClaimStart
-  /** What the attempt that is there has, and ours begins with. */
-  readonly kept?: Buffer
-  /** The very same operation with the same arguments; rejects when the outcome is unknown. */
-  repeat(): Promise<ClaimReply>
-}
 
 export interface ProducerPorts {
   readonly log: Pick<TurnLog, 'append' | 'end' | 'read' | 'subscribe'>
@@ -117,18 +91,11 @@ class TurnProducer implements Producer {
   #isSettled = false
   readonly #meter: TurnMeter
   readonly #delivery: Delivery
-  readonly #records: WrittenRecords
+  readonly #operations: StoreOperations
   readonly #nudges: Nudges
 
-  #lastFence: Fence
   #state: TurnState
   #call: ProviderCall | undefined
-  /** Answers of operations before this one are dropped. */
-  #flight = 0
-  /** When the oldest text that is not in an append arrived, and that of the append in flight. */
-  #waitingSinceMs = 0
-  #arrivedMs = 0
-  #sentBytes = 0
   #timerAtMs = Number.POSITIVE_INFINITY
   #cancelTimer: () => void = () => undefined
   #isBroken = false
@@ -142,21 +109,24 @@ class TurnProducer implements Producer {
     estimate: (units: number, bytes: number) => number,
   ) {
     this.#claim = claim
-    this.#lastFence = { token: claim.token, turn: claim.turn, attempt: 0 }
     this.#options = options
     this.#ports = ports
     this.#text = new AnswerText(options.tapeBytes)
     if (claim.kept !== undefined) this.#text.replace(claim.kept)
-    this.#records = writtenRecords(claim.turn, options.model, ports.clock.nowMs)
     this.#delivery = new Delivery(claim.session, this.#text, ports.audience)
     const nowMs = ports.clock.monotonicMs()
     this.#meter = new TurnMeter(nowMs, ports.telemetry, estimate)
+    this.#operations = new StoreOperations(claim, options, ports, this.#text, this.#meter, {
+      heard: (event) => this.#step(event),
+      opened: (attempt) => this.#opened(attempt),
+      broke: (error) => this.broke(error),
+    })
     const first = startTurn({ ...claim.start, nowMs }, options)
     this.#state = first.state
     this.#nudges = hearNudges(
       claim.session,
       ports,
-      () => this.#flight > 0,
+      () => this.#operations.hasBegun,
       () => this.#step({ type: 'nudged', nowMs: ports.clock.monotonicMs() }),
     )
     this.#run(first.effects)
@@ -192,7 +162,7 @@ class TurnProducer implements Producer {
     try {
       const nowMs = this.#ports.clock.monotonicMs()
       this.#meter.text(nowMs, piece.length)
-      if (this.#text.sizeBytes === this.#sentBytes) this.#waitingSinceMs = nowMs
+      this.#operations.arriving(nowMs)
       const fits = this.#text.push(this.#filter.push(piece))
       const sizeBytes = this.#text.sizeBytes
       this.#step(fits ? { type: 'text', nowMs, sizeBytes } : { type: 'overflowed', nowMs, sizeBytes })
@@ -228,28 +198,12 @@ class TurnProducer implements Producer {
       error instanceof Error ? { error: error.name, stack: stackWithoutMessage(error) } : { error: typeof error }
     logger.error({ session, turn, ...where }, 'bug in a turn')
     if (this.#state.phase === 'done') return
-    this.#flight++
+    this.#operations.drop()
     this.#queue = []
     this.#isStepping = false
     if (this.#isBroken || !('store' in this.#state)) return this.#stop('bug')
     this.#isBroken = true
-    const store = {
-      ...this.#state.store,
-      flight: 'none',
-      isOpen: false,
-      ackedBytes: 0,
-      repeatAtMs: 0,
-      renewAtMs: 0,
-    } as const
-    const internal = failed(refusal('internal', 'the gateway failed to produce this answer'))
-    const foreignAttempt = Math.max(1, store.foreignAttempt)
-    this.#state = {
-      phase: 'ending',
-      store: { ...store, foreignAttempt },
-      outcome: internal,
-      text: 'own',
-      untilMs: Number.POSITIVE_INFINITY,
-    }
+    this.#state = brokenTurn(this.#state)
     this.#guard(() => this.#call?.close())
     this.#step({ type: 'ticked', nowMs: this.#ports.clock.monotonicMs() })
   }
@@ -257,17 +211,14 @@ class TurnProducer implements Producer {
   async handOver(): Promise<void> {
     if (!this.isOpen || !('store' in this.#state)) return
     const { attempt, ackedBytes } = this.#state.store
-    const request = { session: this.#claim.session, fence: this.#fence(attempt), part: 0, at: ackedBytes }
-    // What is in flight was sent before, and is executed before.
-    this.#flight++
+    this.#operations.drop()
     this.#stop('handed-over')
-    const last = { ...request, text: new Uint8Array(0), leaseMs: 1, maxBytes: this.#options.tapeBytes }
-    await this.#ports.log.append(last).catch(() => undefined)
+    await this.#operations.endLease(attempt, ackedBytes)
   }
 
   leave(): void {
     if (this.#state.phase === 'done') return
-    this.#flight++
+    this.#operations.drop()
     this.#stop('left')
   }
 
@@ -302,15 +253,12 @@ class TurnProducer implements Producer {
   #perform(effect: TurnEffect): void {
     switch (effect.type) {
       case 'append':
-        return this.#append(effect)
+      case 'end':
+      case 'claim':
+      case 'read':
+        return this.#operations.ask(effect)
       case 'deliver':
         return this.#deliver(effect.attempt, effect.to)
-      case 'end':
-        return this.#endTurn(effect.attempt, effect.outcome)
-      case 'claim':
-        return this.#fly(this.#claim.repeat(), (reply, nowMs) => ({ type: 'claimed', nowMs, reply }))
-      case 'read':
-        return this.#fly(this.#readTape(), (sizeBytes, nowMs) => ({ type: 'read', nowMs, sizeBytes }))
       case 'cut':
         return this.#text.cut(effect.to)
       case 'pause':
@@ -326,71 +274,14 @@ class TurnProducer implements Producer {
     }
   }
 
-  #append(effect: Extract<TurnEffect, { type: 'append' }>): void {
-    const text = this.#text.slice(effect.at, deltaTextBytes)
-    this.#arrivedMs = this.#waitingSinceMs
-    this.#sentBytes = effect.at + text.length
-    const request = {
-      session: this.#claim.session,
-      fence: this.#fence(effect.attempt),
-      part: 0,
-      at: effect.at,
-      text,
-      leaseMs: effect.renews ? this.#options.leaseMs : 0,
-      maxBytes: this.#options.tapeBytes,
-    }
-    const opened = effect.opens ? { ...request, open: this.#records.opening(effect.attempt, effect.keep) } : request
-    this.#fly(this.#ports.log.append(opened), (reply, nowMs) => {
-      if (reply.kind === 'ok' && effect.opens && !this.#isBroken) this.#ports.telemetry.attemptOpened(effect.attempt)
-      return { type: 'appended', nowMs, reply }
-    })
-  }
-
-  #fence(attempt: number): Fence {
-    if (this.#lastFence.attempt !== attempt) this.#lastFence = { ...this.#lastFence, attempt }
-    return this.#lastFence
+  #opened(attempt: number): void {
+    if (!this.#isBroken) this.#ports.telemetry.attemptOpened(attempt)
   }
 
   #deliver(attempt: number, to: number): void {
     // A broken turn's watchers read the store when it stopped.
-    if (!this.#isBroken) this.#delivery.upTo(to, this.#fence(attempt), this.#arrivedMs)
-  }
-
-  #endTurn(attempt: number, outcome: Outcome): void {
-    const { session, token, turn } = this.#claim
-    const sums = this.#text.sums()
-    const record = this.#records.terminal(attempt, outcome, sums, this.#meter.usage(this.#text.sizeBytes))
-    const parts = sums.bytes === 0 ? [] : [{ bytes: sums.bytes, sha1: sums.sha1 }]
-    const ending = this.#ports.log.end({ session, token, turn, attempt, record, parts })
-    this.#fly(ending, (reply, nowMs) => ({ type: 'ended', nowMs, reply }))
-  }
-
-  async #readTape(): Promise<number> {
-    const bytes = await readWholeTape(this.#ports.log, this.#claim.session, this.#claim.turn)
-    this.#text.replace(bytes)
-    return bytes.length
-  }
-
-  /** Answers come as events, one operation at a time; a late one of a state that is gone is dropped. */
-  #fly<R>(operation: Promise<R>, event: (reply: R, nowMs: number) => TurnEvent): void {
-    const flight = ++this.#flight
-    const { clock } = this.#ports
-    const answered = (reply: R) => {
-      if (flight !== this.#flight) return
-      try {
-        this.#step(event(reply, clock.monotonicMs()))
-      } catch (error) {
-        this.broke(error)
-      }
-    }
-    const rejected = () => {
-      if (flight !== this.#flight) return
-      this.#ports.telemetry.operationRepeated()
-      const jitterMs = repeatMinMs + Math.random() * repeatSpreadMs
-      this.#step({ type: 'unknown', nowMs: clock.monotonicMs(), jitterMs })
-    }
-    // Neither throws, so that no second promise is needed for each token.
-    void operation.then(answered, rejected)
+    if (this.#isBroken) return
+    this.#delivery.upTo(to, this.#operations.fence(attempt), this.#operations.arrivedMs)
   }
 
   /** A timer that comes too early costs one idle tick, which is cheaper than setting it anew for each token. */

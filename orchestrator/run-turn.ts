@@ -11,6 +11,7 @@ import type { Context } from '@opentelemetry/api'
 import { type Refusal, refusal } from '../protocol/error.ts'
 import type { Metadata } from '../protocol/shapes.ts'
 import type { Admission } from './admission.ts'
+import type { Claim } from './claim.ts'
 import {
   acceptTries,
   busyRetryMs,
@@ -30,7 +31,7 @@ import type {
   TurnLogger,
   TurnTelemetry,
 } from './ports.ts'
-import { type Claim, type Producer, type Stopped, startProducer } from './producer.ts'
+import { type Producer, type Stopped, startProducer } from './producer.ts'
 import { buildPrompt, continued, historyUnavailable, type Prompt } from './prompt.ts'
 import { defaultPrompt, type Prompts } from './prompts.ts'
 import { startSpans, type TurnSpans } from './spans.ts'

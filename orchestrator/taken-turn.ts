@@ -3,9 +3,9 @@
  * A cancelled one is ended whatever the configuration says.
  */
 import { refusal } from '../protocol/error.ts'
+import type { Claim } from './claim.ts'
 import { unavailableRetryMs } from './limits.ts'
 import type { TakeOverKind } from './ports.ts'
-import type { Claim } from './producer.ts'
 import { type RunOptions, type RunPorts, systemPrompt, type Work } from './run-turn.ts'
 import { type Taken, takeOver } from './take-over.ts'
 import { type ClaimReply, cancelled, failed } from './turn-state.ts'

@@ -6,17 +6,11 @@
  * only ever told "from the length you named"; so a lost reply, a repeat and a roll-back are the same case. At most one
  * operation is in flight; what arrives meanwhile rides in the next.
  *
- * It knows lengths, never text, and no clock: the time is in the event.
+ * It knows lengths, never text, and no clock: the time is in the event. Here are the phases of a turn; what it believes of
+ * the store is in `turn-store.ts`.
  */
 import { type Refusal, refusal } from '../protocol/error.ts'
-import {
-  behindMax,
-  repeatDoublings,
-  storeAwayMs,
-  unacknowledgedBytes,
-  unacknowledgedCloseMs,
-  unacknowledgedPauseMs,
-} from './limits.ts'
+import { behindMax, storeAwayMs, unacknowledgedBytes, unacknowledgedCloseMs, unacknowledgedPauseMs } from './limits.ts'
 import type { AppendReply, EndReply, StopReason } from './ports.ts'
 import {
   type ClaimReply,
@@ -35,27 +29,26 @@ import {
   type TurnStart,
   type TurnState,
 } from './turn-state.ts'
+import {
+  acknowledged,
+  asking,
+  backlogBytes,
+  cutTo,
+  doubted,
+  emptied,
+  firstStore,
+  grown,
+  isWritten,
+  landed,
+  nextAppend,
+  outbid,
+  reclaimed,
+  storeWakeAtMs,
+  unanswered,
+} from './turn-store.ts'
 
 export function startTurn(start: TurnStart, bounds: TurnBounds): Step {
-  const keptBytes = start.from === 'taken' ? start.keptBytes : 0
-  const store: Store = {
-    flight: 'none',
-    isClaimed: true,
-    attempt: start.foreignAttempt + 1,
-    isOpen: false,
-    foreignAttempt: start.foreignAttempt,
-    keep: keptBytes > 0 ? { attempt: start.foreignAttempt, end: keptBytes } : undefined,
-    hasOpened: false,
-    isEnded: false,
-    ackedBytes: 0,
-    sizeBytes: keptBytes,
-    renewAtMs: start.nowMs + bounds.renewMs,
-    waitingSinceMs: keptBytes > 0 ? start.nowMs : Number.POSITIVE_INFINITY,
-    repeatAtMs: 0,
-    failedCount: 0,
-    awaySinceMs: Number.POSITIVE_INFINITY,
-    behindCount: 0,
-  }
+  const store = firstStore(start, bounds)
   if (start.from === 'taken-to-end')
     return pump(endingAsRead(store, start.foreignAttempt, start.outcome), start.nowMs, bounds, [])
   return { state: { phase: 'pending', store, endAtMs: start.nowMs + bounds.totalMs }, effects: [] }
@@ -76,17 +69,17 @@ export function stepTurn(state: TurnState, event: TurnEvent, bounds: TurnBounds)
     case 'failed':
       return outcomeKnown(state, failed(event.error), event, bounds, [{ type: 'close' }])
     case 'appended':
-      return appended(landed(state), event.reply, event.nowMs, bounds)
+      return appended(believing(state, landed(state.store)), event.reply, event.nowMs, bounds)
     case 'ended':
-      return ended(landed(state), event.reply, event.nowMs, bounds)
+      return ended(believing(state, landed(state.store)), event.reply, event.nowMs, bounds)
     case 'claimed':
-      return claimed(landed(state), event.reply, event.nowMs, bounds)
+      return claimed(believing(state, landed(state.store)), event.reply, event.nowMs, bounds)
     case 'read':
-      return read(landed(state), event.sizeBytes, event.nowMs, bounds)
+      return read(believing(state, landed(state.store)), event.sizeBytes, event.nowMs, bounds)
     case 'unknown':
       return unknownOutcome(state, event.nowMs, event.jitterMs, bounds)
     case 'nudged':
-      return pump(withStore(state, { renewAtMs: 0, isEnded: false }), event.nowMs, bounds, [])
+      return pump(believing(state, { ...state.store, renewAtMs: 0, isEnded: false }), event.nowMs, bounds, [])
     case 'let-go':
       return state.phase === 'ending' ? letGo(state, event.nowMs, bounds) : { state, effects: [] }
     case 'ticked':
@@ -94,6 +87,11 @@ export function stepTurn(state: TurnState, event: TurnEvent, bounds: TurnBounds)
     default:
       return assertNever(event)
   }
+}
+
+/** A turn in which a bug showed ends as failed with what the store has, whatever its state was. */
+export function brokenTurn({ store }: Running): Ending {
+  return endingWith(doubted(store), failed(refusal('internal', 'the gateway failed to produce this answer')))
 }
 
 /** When the turn wants a `ticked`, at the latest, on the monotonic clock. */
@@ -112,11 +110,6 @@ export function wakeAtMs(state: TurnState): number {
   }
 }
 
-function storeWakeAtMs(store: Store): number {
-  if (store.flight !== 'none') return Number.POSITIVE_INFINITY
-  return store.repeatAtMs > 0 ? store.repeatAtMs : store.renewAtMs
-}
-
 function backlogWakeAtMs(state: Streaming): number {
   const { waitingSinceMs } = state.store
   return waitingSinceMs + (state.isPaused ? unacknowledgedCloseMs : unacknowledgedPauseMs)
@@ -132,13 +125,8 @@ function called(state: Running, nowMs: number, bounds: TurnBounds): Step {
 function text(state: Running, nowMs: number, sizeBytes: number, bounds: TurnBounds): Step {
   if (state.phase !== 'streaming') return { state, effects: [] }
   const quietAtMs = state.isPaused ? state.quietAtMs : nowMs + bounds.idleMs
-  const grown = grow(state.store, sizeBytes, nowMs)
-  return pump({ ...state, quietAtMs, hasText: true, store: grown }, nowMs, bounds, [])
-}
-
-function grow(store: Store, sizeBytes: number, nowMs: number): Store {
-  if (sizeBytes <= store.sizeBytes) return store
-  return { ...store, sizeBytes, waitingSinceMs: Math.min(store.waitingSinceMs, nowMs) }
+  const store = grown(state.store, sizeBytes, nowMs)
+  return pump({ ...state, quietAtMs, hasText: true, store }, nowMs, bounds, [])
 }
 
 function outcomeKnown(
@@ -149,8 +137,12 @@ function outcomeKnown(
   effects: readonly TurnEffect[],
 ): Step {
   if (state.phase === 'ending') return { state, effects: [] }
-  const store = grow(state.store, event.sizeBytes, event.nowMs)
-  return pump({ phase: 'ending', store, outcome, text: 'own', untilMs: never }, event.nowMs, bounds, effects)
+  const store = grown(state.store, event.sizeBytes, event.nowMs)
+  return pump(endingWith(store, outcome), event.nowMs, bounds, effects)
+}
+
+function endingWith(store: Store, outcome: Outcome): Ending {
+  return { phase: 'ending', store, outcome, text: 'own', untilMs: never }
 }
 
 /** It is said once more, and that was all. */
@@ -177,35 +169,25 @@ function tooLate(state: Running, nowMs: number, bounds: TurnBounds): Refusal | u
     : refusal('provider', `the model did not begin to answer within ${bounds.firstTokenMs} ms`)
 }
 
-/** The operation in flight was answered. */
-function landed(state: Running): Running {
-  return withStore(state, {
-    flight: 'none',
-    repeatAtMs: 0,
-    failedCount: 0,
-    awaySinceMs: Number.POSITIVE_INFINITY,
-  })
-}
-
 function appended(state: Running, reply: AppendReply, nowMs: number, bounds: TurnBounds): Step {
   const { store } = state
   switch (reply.kind) {
     case 'ok':
-      return acknowledged(state, reply.length, nowMs, bounds)
-    case 'attempt': {
-      const attempt = Math.max(store.attempt, reply.attempt + 1)
-      const change = { attempt, foreignAttempt: reply.attempt, keep: undefined }
-      return pump(reopening(state, change, nowMs), nowMs, bounds, [])
-    }
+      return pump(believing(state, acknowledged(store, reply.length, nowMs)), nowMs, bounds, [
+        { type: 'deliver', attempt: store.attempt, to: reply.length },
+      ])
+    case 'attempt':
+      return pump(believing(state, outbid(store, reply.attempt, nowMs)), nowMs, bounds, [])
     case 'cancel':
       return cancelSeen(state, reply.attempt, reply.length, nowMs, bounds)
     case 'stale':
-      return pump(withStore(state, { isClaimed: false }), nowMs, bounds, [])
+      return pump(believing(state, { ...state.store, isClaimed: false }), nowMs, bounds, [])
     case 'full': {
-      const full = cutTo(state, reply.length)
-      const outcome: Outcome = { kind: 'completed', finishReason: 'length' }
-      const next: Ending =
-        full.phase === 'ending' ? full : { phase: 'ending', store: full.store, outcome, text: 'own', untilMs: never }
+      const full = cutTo(store, reply.length)
+      const next =
+        state.phase === 'ending'
+          ? believing(state, full)
+          : endingWith(full, { kind: 'completed', finishReason: 'length' })
       return pump(next, nowMs, bounds, [{ type: 'close' }, { type: 'cut', to: reply.length }])
     }
     case 'gone':
@@ -215,54 +197,18 @@ function appended(state: Running, reply: AppendReply, nowMs: number, bounds: Tur
   }
 }
 
-function acknowledged(state: Running, length: number, nowMs: number, bounds: TurnBounds): Step {
-  const { store } = state
-  if (length > store.sizeBytes) throw new Error(`the tape has ${length} bytes, of which ${store.sizeBytes} are known`)
-  const isWaiting = length < store.sizeBytes
-  const isProgress = length > store.ackedBytes
-  const waitingSinceMs = isWaiting && !isProgress ? Math.min(store.waitingSinceMs, nowMs) : nowMs
-  const next = withStore(state, {
-    isOpen: true,
-    hasOpened: true,
-    ackedBytes: length,
-    waitingSinceMs: isWaiting ? waitingSinceMs : Number.POSITIVE_INFINITY,
-  })
-  return pump(next, nowMs, bounds, [{ type: 'deliver', attempt: store.attempt, to: length }])
-}
-
-/** All of the text has to be sent again, behind an opening record. */
-function reopening(state: Running, change: Partial<Store>, nowMs: number): Running {
-  const waitingSinceMs = state.store.sizeBytes > 0 ? nowMs : Number.POSITIVE_INFINITY
-  return withStore(state, { isOpen: false, ackedBytes: 0, waitingSinceMs, ...change })
-}
-
 function cancelSeen(state: Running, attempt: number, length: number, nowMs: number, bounds: TurnBounds): Step {
   const close: TurnEffect = { type: 'close' }
   if (attempt !== 0 && attempt !== state.store.attempt)
     return pump(endingAsRead(state.store, attempt, cancelled), nowMs, bounds, [close])
-  const store = { ...cutTo(state, length).store, isOpen: attempt !== 0 }
-  const next: Ending = { phase: 'ending', store, outcome: cancelled, text: 'own', untilMs: never }
-  return pump(next, nowMs, bounds, [close, { type: 'cut', to: length }])
-}
-
-function cutTo(state: Running, length: number): Running {
-  if (length > state.store.sizeBytes)
-    throw new Error(`the tape has ${length} bytes, of which ${state.store.sizeBytes} are known`)
-  const waitingSinceMs = Number.POSITIVE_INFINITY
-  return withStore(state, { sizeBytes: length, ackedBytes: length, waitingSinceMs, foreignAttempt: 0 })
+  const store = { ...cutTo(state.store, length), isOpen: attempt !== 0 }
+  return pump(endingWith(store, cancelled), nowMs, bounds, [close, { type: 'cut', to: length }])
 }
 
 function endingAsRead(store: Store, attempt: number, outcome: Outcome): Ending {
   // Without an attempt there is no text to fetch, and the end names attempt 0.
   const text = attempt === 0 ? 'own' : 'to-read'
-  const emptied = { ...store, isOpen: false, sizeBytes: 0, ackedBytes: 0, foreignAttempt: attempt }
-  return {
-    phase: 'ending',
-    store: { ...emptied, waitingSinceMs: Number.POSITIVE_INFINITY },
-    outcome,
-    text,
-    untilMs: never,
-  }
+  return { ...endingWith(emptied(store, attempt), outcome), text }
 }
 
 function ended(state: Running, reply: EndReply, nowMs: number, bounds: TurnBounds): Step {
@@ -277,12 +223,12 @@ function ended(state: Running, reply: EndReply, nowMs: number, bounds: TurnBound
         return pump(endingAsRead({ ...state.store, behindCount }, reply.attempt, state.outcome), nowMs, bounds, [])
       // The append with the opening record finds out what is there: our attempt, or another that calls for a new one.
       const foreignAttempt = Math.max(1, reply.attempt)
-      return pump(withStore(state, { isOpen: false, foreignAttempt, behindCount }), nowMs, bounds, [])
+      return pump(believing(state, { ...state.store, isOpen: false, foreignAttempt, behindCount }), nowMs, bounds, [])
     }
     case 'cancel':
       return cancelSeen(state, reply.attempt, reply.length, nowMs, bounds)
     case 'stale':
-      return pump(withStore(state, { isClaimed: false }), nowMs, bounds, [])
+      return pump(believing(state, { ...state.store, isClaimed: false }), nowMs, bounds, [])
     case 'gone':
       return stop('gone')
     default:
@@ -303,11 +249,8 @@ function claimed(state: Running, reply: ClaimReply, nowMs: number, bounds: TurnB
   switch (reply) {
     case 'yours':
     // A cancel that the claim tells of is told again by the append, with the attempt and the length that it needs.
-    case 'cancelled': {
-      // What was kept of the attempt before was as it was when the turn was first claimed; it may be another by now.
-      const keep = state.store.hasOpened ? state.store.keep : undefined
-      return pump(withStore(state, { isClaimed: true, isOpen: false, renewAtMs: 0, keep }), nowMs, bounds, [])
-    }
+    case 'cancelled':
+      return pump(believing(state, reclaimed(state.store)), nowMs, bounds, [])
     case 'others':
       return stop('fenced')
     case 'gone':
@@ -324,14 +267,8 @@ function read(state: Running, sizeBytes: number, nowMs: number, bounds: TurnBoun
 }
 
 function unknownOutcome(state: Running, nowMs: number, jitterMs: number, bounds: TurnBounds): Step {
-  const { failedCount } = state.store
-  const awaySinceMs = Math.min(state.store.awaySinceMs, nowMs)
-  if (nowMs >= awaySinceMs + storeAwayMs) return stop('store-away')
-  const repeatAtMs = nowMs + jitterMs * 2 ** Math.min(failedCount, repeatDoublings)
-  // A renewal of unknown outcome is due again, so there is always something to repeat.
-  const again = { flight: 'none', renewAtMs: 0, repeatAtMs, failedCount: failedCount + 1, awaySinceMs } as const
-  const next = withStore(state, again)
-  return pump(next, nowMs, bounds, [])
+  if (nowMs >= state.store.awaySinceMs + storeAwayMs) return stop('store-away')
+  return pump(believing(state, unanswered(state.store, nowMs, jitterMs)), nowMs, bounds, [])
 }
 
 function stop(reason: StopReason, outcome?: Outcome): Step {
@@ -347,9 +284,7 @@ function pump(state: Running, nowMs: number, bounds: TurnBounds, before: readonl
   if (store.flight !== 'none' || nowMs < store.repeatAtMs) return { state: flowing.state, effects }
   const operation = nextOperation(flowing.state, nowMs)
   if (operation === undefined) return { state: flowing.state, effects }
-  const renews = operation.type === 'append' && operation.renews
-  const flight = operation.type
-  const flying = withStore(flowing.state, renews ? { flight, renewAtMs: nowMs + bounds.renewMs } : { flight })
+  const flying = believing(flowing.state, asking(store, operation, nowMs, bounds))
   return { state: flying, effects: [...effects, operation] }
 }
 
@@ -362,44 +297,27 @@ function nextOperation(state: Running, nowMs: number): OperationEffect | undefin
     if (state.text === 'read') return { type: 'end', attempt: store.foreignAttempt, outcome: state.outcome }
     if (isWritten(store)) return { type: 'end', attempt: store.isOpen ? store.attempt : 0, outcome: state.outcome }
   }
-  const isDue = nowMs >= store.renewAtMs
-  const mayOpen = state.phase !== 'pending'
-  if ((mayOpen && !store.isOpen) || store.ackedBytes < store.sizeBytes || isDue)
-    return {
-      type: 'append',
-      attempt: store.attempt,
-      at: store.ackedBytes,
-      opens: !store.isOpen,
-      renews: isDue || !store.isOpen,
-      keep: store.keep,
-    }
-  return undefined
-}
-
-/** Nothing is left to append: all of an open attempt is acknowledged, or there is neither text nor attempt. */
-function isWritten(store: Store): boolean {
-  if (store.isOpen) return store.ackedBytes === store.sizeBytes
-  return store.sizeBytes === 0 && store.foreignAttempt === 0
+  return nextAppend(store, state.phase !== 'pending', nowMs)
 }
 
 function flow(state: Running, nowMs: number, bounds: TurnBounds): { state: Running; effects: readonly TurnEffect[] } {
   if (state.phase !== 'streaming') return { state, effects: none }
   const { store } = state
-  const backlogBytes = store.sizeBytes - store.ackedBytes
-  const isTooMuch = backlogBytes > unacknowledgedBytes || nowMs >= store.waitingSinceMs + unacknowledgedPauseMs
+  const backlog = backlogBytes(store)
+  const isTooMuch = backlog > unacknowledgedBytes || nowMs >= store.waitingSinceMs + unacknowledgedPauseMs
   if (isTooMuch && !state.isPaused) {
     const paused: Streaming = { ...state, isPaused: true, quietAtMs: Number.POSITIVE_INFINITY }
     return { state: paused, effects: [{ type: 'pause' }] }
   }
-  if (!state.isPaused || isTooMuch || backlogBytes > unacknowledgedBytes / 2) return { state, effects: none }
+  if (!state.isPaused || isTooMuch || backlog > unacknowledgedBytes / 2) return { state, effects: none }
   return { state: { ...state, isPaused: false, quietAtMs: nowMs + bounds.idleMs }, effects: [{ type: 'resume' }] }
 }
 
 const none: readonly TurnEffect[] = []
 const never = Number.POSITIVE_INFINITY
 
-function withStore<S extends Running>(state: S, change: Partial<Store>): S {
-  return { ...state, store: { ...state.store, ...change } }
+function believing<S extends Running>(state: S, store: Store): S {
+  return { ...state, store }
 }
 
 function assertNever(value: never): never {
