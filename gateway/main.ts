@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { renewalShare, runningTurnsMax, settleGraceMs } from '../orchestrator/limits.ts'
+import type { Policy, TargetPolicy } from '../orchestrator/policy.ts'
 import { loadPrompts } from '../orchestrator/prompts.ts'
-import { createOpenAiProvider, type OpenAiProvider } from '../orchestrator/providers/openai.ts'
-import { createTurns, type Turns } from '../orchestrator/turns.ts'
+import { createOpenAiProvider } from '../orchestrator/providers/openai.ts'
+import { Targets } from '../orchestrator/route/targets.ts'
+import { createTurns, systemClock, type Turns } from '../orchestrator/turns.ts'
 import { closeCodes } from '../protocol/close-code.ts'
 import { tapeBytes } from '../protocol/limits.ts'
 import { protocolVersion, socketPath } from '../protocol/version.ts'
@@ -75,11 +77,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     reportKeyTrouble: (problem) => telemetry.log.warn({ problem }, 'unable to fetch keys for tokens'),
     ...(developmentSecret && { developmentSecret }),
   })
-  const provider = openProvider(parts)
-  const turns = openTurns(parts, store, feeds, provider)
+  const policy = policyOf(parts)
+  const targets = openTargets(policy, parts)
+  const turns = openTurns(parts, store, feeds, policy, targets)
   const chat = new Chat(log, turns, Date.now, (error) => telemetry.log.error({ err: error }, 'the store failed'))
   const connections = new Connections(connectionLimits(config))
-  const node = new Node({ config, telemetry, store, log, feeds, authenticator, provider, turns, chat, connections })
+  const node = new Node({ config, telemetry, store, log, feeds, authenticator, targets, turns, chat, connections })
   const createTransport = await chooseTransport(config.listen.transport, config.listen.uwsPath, telemetry.log)
   const transport = createTransport({
     host: config.listen.host,
@@ -102,7 +105,7 @@ interface NodeParts {
   readonly log: SessionLog
   readonly feeds: Feeds
   readonly authenticator: Authenticator
-  readonly provider: OpenAiProvider
+  readonly targets: Targets
   readonly turns: Turns
   readonly chat: Chat
   readonly connections: Connections
@@ -203,37 +206,83 @@ class Node {
   }
 
   async #close(transport: Transport): Promise<void> {
-    const { connections, provider, store, turns } = this.#parts
+    const { connections, targets, store, turns } = this.#parts
     turns.close()
     connections.stop()
     await transport.close()
-    provider.close()
+    targets.close()
     await store.close()
   }
 }
 
-function openProvider({ config, bundledProviderUrl, telemetry }: GatewayParts): OpenAiProvider {
-  const { endpoint, firstTokenTimeoutMs } = config.provider
-  const headersMs = 2 * firstTokenTimeoutMs
-  if (endpoint.kind === 'openai') {
-    const { baseUrl, apiKey } = endpoint
-    return createOpenAiProvider({ baseUrl, apiKey: apiKey?.reveal() ?? 'none', headersMs }, telemetry.log)
+function policyOf({ config, bundledProviderUrl }: GatewayParts): Policy {
+  const { endpoint, model, answerTokens, firstTokenTimeoutMs, idleTimeoutMs } = config.provider
+  const baseUrl = endpoint.kind === 'openai' ? endpoint.baseUrl : bundledProviderUrl
+  if (baseUrl === undefined) throw new Error('unable to start: no provider; set OPENAI_API_KEY or OPENAI_BASE_URL')
+  const key = endpoint.kind === 'openai' ? endpoint.apiKey : undefined
+  const none = { messagesPerMinute: 0, tokensPerMinute: 0, runningTurns: 0, microsPerDay: 0, microsPerMonth: 0 }
+  return {
+    defaultModel: model,
+    models: new Map([[model, { targets: [{ target: 'default', tier: 1, weight: 1 }] }]]),
+    otherModels: endpoint.kind === 'bundled' ? 'pass' : 'refuse',
+    targets: new Map([
+      [
+        'default',
+        {
+          name: 'default',
+          baseUrl,
+          model,
+          provider: 'openai',
+          keys: [{ reveal: () => key?.reveal() ?? 'none' }],
+          limits: { concurrent: 0, requestsPerMinute: 0, tokensPerMinute: 0, waiting: 0 },
+        },
+      ],
+    ]),
+    retry: {
+      totalMs: 30_000,
+      triesPerTarget: 2,
+      baseMs: 250,
+      maxMs: 8_000,
+      connectMs: 5_000,
+      firstContentMs: firstTokenTimeoutMs,
+      silenceMs: idleTimeoutMs,
+      afterContent: 'restart',
+      breaks: 2,
+      hedgeMs: 0,
+    },
+    breaker: { windowMs: 30_000, minimumCalls: 20, errorRatio: 0.5, openMs: 10_000, probes: 1 },
+    limits: {
+      currency: 'USD',
+      inputTokens: 0,
+      answerTokens,
+      scopes: { subject: none, project: none, tenant: none },
+      tenants: new Map(),
+    },
+    privacy: { everybody: { redact: [], custom: [], filter: { words: [] } }, tenants: new Map() },
+    cache: { isOn: false, maxEntries: 0, maxBytes: 0, ttlMs: 0 },
   }
-  if (bundledProviderUrl === undefined)
-    throw new Error('unable to start: no provider; set OPENAI_API_KEY or OPENAI_BASE_URL')
-  return createOpenAiProvider({ baseUrl: bundledProviderUrl, apiKey: 'none', headersMs }, telemetry.log)
+}
+
+function openTargets(policy: Policy, { config, telemetry }: GatewayParts): Targets {
+  // Who calls has its own timers; this one is for what they miss.
+  const headersMs = config.provider.turnTimeoutMs
+  const connect = ({ baseUrl, provider }: TargetPolicy) =>
+    createOpenAiProvider({ baseUrl, name: provider, headersMs }, telemetry.log)
+  return new Targets(policy, { clock: systemClock, connect })
 }
 
 function openTurns(
   { config, telemetry }: GatewayParts,
   { log, isShared }: Store,
   feeds: Feeds,
-  provider: OpenAiProvider,
+  policy: Policy,
+  targets: Targets,
 ): Turns {
   const { provider: options, limits } = config
   return createTurns({
     log,
-    provider,
+    policy: () => policy,
+    targets,
     audience: {
       delivered: (session, fence, part, at, text, arrivedMs) => {
         feeds.delivered(session, fence, part, at, text)
@@ -246,10 +295,6 @@ function openTurns(
     prompts: loadPrompts(resolve(import.meta.dirname, '..', options.promptsDir)),
     randomId,
     options: {
-      model: options.model,
-      // The bundled model server takes settings in the model's name; with a real one the operator pays for what is named.
-      models: options.endpoint.kind === 'bundled' ? 'any' : new Set([options.model]),
-      maxOutputTokens: options.answerTokens,
       promptTokens: options.promptTokens,
       contentBytes: limits.maxContentBytes,
       tapeBytes,
@@ -257,8 +302,6 @@ function openTurns(
       runningTurnsMax,
       leaseMs: config.turns.leaseMs,
       renewMs: Math.floor(config.turns.leaseMs * renewalShare),
-      firstTokenMs: options.firstTokenTimeoutMs,
-      idleMs: options.idleTimeoutMs,
       totalMs: options.turnTimeoutMs,
       graceMs: isShared ? settleGraceMs : 0,
       takeOver: config.turns.takeOver,

@@ -1,6 +1,6 @@
 import type { Refusal } from '../protocol/error.ts'
 import type { RecordOf } from '../protocol/record.ts'
-import type { Metadata, Usage } from '../protocol/shapes.ts'
+import type { Cost, Metadata, Usage } from '../protocol/shapes.ts'
 
 /**
  * What the orchestrator needs of the rest, each port as narrow as its use. The store, the feeds and the telemetry happen
@@ -247,7 +247,14 @@ export interface TurnTelemetry {
   /** `isRetry`: the message takes the place of the last turn. */
   turnAccepted(sinceReceivedMs: number, isRetry: boolean): void
   turnRefused(kind: Refusal['kind']): void
-  providerCalled(model: string): void
+  /** A call of a target was made, or began to wait for its place. `why`: the first, a retry, a fallback, … */
+  callMade(target: string, why: 'first' | 'retry' | 'key' | 'fallback' | 'hedge'): void
+  /** It was not sent after all. */
+  callPassed(target: string, why: 'full' | 'ill' | 'cooling'): void
+  /** From the sending of a call to its first content. */
+  firstContent(target: string, ms: number): void
+  /** `lost`: another one's content came first; `late`, `silent`: it was closed for that; `cancelled`: with its turn. */
+  callEnded(target: string, how: 'ended' | 'failed' | 'cancelled' | 'lost' | 'late' | 'silent'): void
   firstToken(sinceAcceptMs: number, sinceCallMs: number): void
   tokenGap(gapMs: number): void
   turnEnded(end: {
@@ -257,6 +264,7 @@ export interface TurnTelemetry {
     readonly error?: Refusal['kind']
     readonly durationMs: number
     readonly usage: Usage
+    readonly cost?: Cost
   }): void
   /** An operation of the store was rejected and is asked again. */
   operationRepeated(): void

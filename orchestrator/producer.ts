@@ -7,26 +7,17 @@
  */
 
 import type { Refusal } from '../protocol/error.ts'
-import type { Usage } from '../protocol/shapes.ts'
 import { AnswerText } from './answer-text.ts'
 import type { Claim } from './claim.ts'
 import { Delivery } from './delivery.ts'
 import { hearNudges, type Nudges } from './nudges.ts'
-import type {
-  Audience,
-  Clock,
-  ProviderCall,
-  ProviderEnd,
-  StopReason,
-  TurnLog,
-  TurnLogger,
-  TurnTelemetry,
-} from './ports.ts'
+import type { Audience, Clock, ProviderCall, StopReason, TurnLog, TurnLogger, TurnTelemetry } from './ports.ts'
 import { StoreOperations } from './store-operations.ts'
 import { brokenTurn, startTurn, stepTurn, wakeAtMs } from './turn.ts'
 import { TurnMeter } from './turn-meter.ts'
 import type { Outcome, TurnBounds, TurnEffect, TurnEvent, TurnState } from './turn-state.ts'
 import { wellFormed } from './well-formed.ts'
+import type { Billed } from './written-records.ts'
 
 export interface ProducerPorts {
   readonly log: Pick<TurnLog, 'append' | 'end' | 'read' | 'subscribe'>
@@ -41,21 +32,23 @@ export interface ProducerOptions extends TurnBounds {
   readonly tapeBytes: number
 }
 
-export interface Stopped {
+export interface Stopped extends Billed {
   readonly reason: StopReason
   readonly outcome?: Outcome
-  readonly usage: Usage
 }
 
 export interface Producer {
   /** True until it is known how the turn ends. */
   readonly isOpen: boolean
   /** The provider was called: its pieces come by `text`, its end by `finish` or `fail`. */
-  called(call: ProviderCall, promptTokens: number): void
-  /** The provider took the request. */
-  began(): void
+  called(call: ProviderCall): void
   text(piece: string): void
-  finish(end: ProviderEnd): void
+  /**
+   * The provider broke in the middle. When `ready` is called, a new attempt has begun, with the text so far if it `keeps`
+   * that; then pieces may come again. A turn that ends before never calls it.
+   */
+  mend(keeps: boolean, reason: string, ready: (kept: Uint8Array) => void): void
+  finish(finishReason: string): void
   fail(error: Refusal): void
   /** A bug elsewhere in this turn. */
   broke(error: unknown): void
@@ -71,13 +64,14 @@ export interface Producer {
   readonly gone: Promise<void>
 }
 
+/** `bill` says what the turn used so far; it is asked when the provider has been closed. */
 export function startProducer(
   claim: Claim,
   options: ProducerOptions,
   ports: ProducerPorts,
-  estimate: (units: number, bytes: number) => number,
+  bill: () => Billed,
 ): Producer {
-  return new TurnProducer(claim, options, ports, estimate)
+  return new TurnProducer(claim, options, ports, bill)
 }
 
 class TurnProducer implements Producer {
@@ -85,29 +79,26 @@ class TurnProducer implements Producer {
   readonly #options: ProducerOptions
   readonly #ports: ProducerPorts
   readonly #text: AnswerText
-  readonly #filter = wellFormed()
+  #filter = wellFormed()
   readonly #end = Promise.withResolvers<Stopped>()
   readonly #gone = Promise.withResolvers<void>()
   #isSettled = false
   readonly #meter: TurnMeter
+  readonly #bill: () => Billed
   readonly #delivery: Delivery
   readonly #operations: StoreOperations
   readonly #nudges: Nudges
 
   #state: TurnState
   #call: ProviderCall | undefined
+  #mended: (kept: Uint8Array) => void = () => undefined
   #timerAtMs = Number.POSITIVE_INFINITY
   #cancelTimer: () => void = () => undefined
   #isBroken = false
   #queue: TurnEvent[] = []
   #isStepping = false
 
-  constructor(
-    claim: Claim,
-    options: ProducerOptions,
-    ports: ProducerPorts,
-    estimate: (units: number, bytes: number) => number,
-  ) {
+  constructor(claim: Claim, options: ProducerOptions, ports: ProducerPorts, bill: () => Billed) {
     this.#claim = claim
     this.#options = options
     this.#ports = ports
@@ -115,11 +106,13 @@ class TurnProducer implements Producer {
     if (claim.kept !== undefined) this.#text.replace(claim.kept)
     this.#delivery = new Delivery(claim.session, this.#text, ports.audience)
     const nowMs = ports.clock.monotonicMs()
-    this.#meter = new TurnMeter(nowMs, ports.telemetry, estimate)
-    this.#operations = new StoreOperations(claim, options, ports, this.#text, this.#meter, {
+    this.#bill = bill
+    this.#meter = new TurnMeter(nowMs, ports.telemetry)
+    this.#operations = new StoreOperations(claim, options, ports, this.#text, {
       heard: (event) => this.#step(event),
       opened: (attempt) => this.#opened(attempt),
       broke: (error) => this.broke(error),
+      bill,
     })
     const first = startTurn({ ...claim.start, nowMs }, options)
     this.#state = first.state
@@ -145,23 +138,19 @@ class TurnProducer implements Producer {
     return this.#gone.promise
   }
 
-  called(call: ProviderCall, promptTokens: number): void {
+  called(call: ProviderCall): void {
     this.#call = call
     const nowMs = this.#ports.clock.monotonicMs()
-    this.#meter.called(nowMs, promptTokens)
+    this.#meter.called(nowMs)
     if (!this.isOpen) return call.close()
     this.#step({ type: 'called', nowMs })
-  }
-
-  began(): void {
-    this.#meter.began()
   }
 
   text(piece: string): void {
     if (this.#state.phase !== 'streaming' || piece === '') return
     try {
       const nowMs = this.#ports.clock.monotonicMs()
-      this.#meter.text(nowMs, piece.length)
+      this.#meter.text(nowMs)
       this.#operations.arriving(nowMs)
       const fits = this.#text.push(this.#filter.push(piece))
       const sizeBytes = this.#text.sizeBytes
@@ -171,11 +160,17 @@ class TurnProducer implements Producer {
     }
   }
 
-  finish(end: ProviderEnd): void {
+  mend(keeps: boolean, reason: string, ready: (kept: Uint8Array) => void): void {
     if (!this.isOpen) return
-    this.#meter.finished(end.usage)
+    this.#filter = wellFormed()
+    this.#operations.restartReason = reason
+    this.#mended = ready
+    this.#step({ type: 'broke', nowMs: this.#ports.clock.monotonicMs(), keeps })
+  }
+
+  finish(finishReason: string): void {
+    if (!this.isOpen) return
     this.#text.push(this.#filter.end())
-    const { finishReason } = end
     const nowMs = this.#ports.clock.monotonicMs()
     this.#step({ type: 'finished', nowMs, sizeBytes: this.#text.sizeBytes, finishReason })
   }
@@ -261,6 +256,8 @@ class TurnProducer implements Producer {
         return this.#deliver(effect.attempt, effect.to)
       case 'cut':
         return this.#text.cut(effect.to)
+      case 'mended':
+        return this.#mended(this.#text.slice(0, this.#text.sizeBytes))
       case 'pause':
         return this.#call?.pause()
       case 'resume':
@@ -312,7 +309,7 @@ class TurnProducer implements Producer {
     this.#guard(() => this.#call?.close())
     this.#guard(() => this.#ports.audience.stopped(this.#claim.session))
     this.#guard(() => this.#ports.telemetry.stopped(reason))
-    const stopped = { reason, usage: this.#meter.usage(this.#text.sizeBytes) }
+    const stopped = { reason, ...this.#bill() }
     this.#end.resolve(outcome === undefined ? stopped : { ...stopped, outcome })
   }
 

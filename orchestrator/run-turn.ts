@@ -1,50 +1,34 @@
 /**
  * One turn, from the message to its end. This is the place to see what happens to a message, in this order:
  *
- *   admit → redact → accept → route → prompt → call → filter → append → end
+ *   admit → accept → prompt → redact → route → call → filter → append → settle
  *
  * `acceptMessage` is the part that somebody waits for; `runTurn` goes on by itself and needs nobody, so that a lost socket
- * ends nothing. The model is chosen before the prompt is made, since the opening record names it and may be due first.
+ * ends nothing. A turn keeps the policy that held when its message came, whatever the operator changes meanwhile.
  */
-import { createHash } from 'node:crypto'
 import type { Context } from '@opentelemetry/api'
 import { type Refusal, refusal } from '../protocol/error.ts'
 import type { Metadata } from '../protocol/shapes.ts'
+import { type Stored, storeMessage } from './accept-message.ts'
 import type { Admission } from './admission.ts'
+import { Bill } from './bill.ts'
 import type { Claim } from './claim.ts'
-import {
-  acceptTries,
-  busyRetryMs,
-  historyTries,
-  historyWaitMaxMs,
-  repeatMinMs,
-  repeatSpreadMs,
-  unavailableRetryMs,
-} from './limits.ts'
-import type {
-  AcceptReply,
-  AcceptRequest,
-  Audience,
-  Clock,
-  Provider,
-  TurnLog,
-  TurnLogger,
-  TurnTelemetry,
-} from './ports.ts'
+import { historyTries, historyWaitMaxMs, repeatMinMs } from './limits.ts'
+import { aliasOf, type Policy } from './policy.ts'
+import type { Audience, Clock, TurnLog, TurnLogger, TurnTelemetry } from './ports.ts'
 import { type Producer, type Stopped, startProducer } from './producer.ts'
 import { buildPrompt, continued, historyUnavailable, type Prompt } from './prompt.ts'
 import { defaultPrompt, type Prompts } from './prompts.ts'
+import { orderFor } from './route/order.ts'
+import { type AnswerSink, RoutedAnswer } from './route/routed-answer.ts'
+import type { Question } from './route/target.ts'
+import type { Targets } from './route/targets.ts'
 import { startSpans, type TurnSpans } from './spans.ts'
-import { tokensOf } from './token-estimate.ts'
-import type { ClaimReply, TurnBounds } from './turn-state.ts'
+import type { TurnBounds } from './turn-state.ts'
+import { witnessOf } from './witness.ts'
 
 export interface RunOptions extends TurnBounds {
-  /** The model that answers when the message names none. */
-  readonly model: string
-  /** What a message may name. */
-  readonly models: 'any' | ReadonlySet<string>
-  /** The longest answer, in tokens, and the longest prompt, estimated. */
-  readonly maxOutputTokens: number
+  /** The longest prompt, in estimated tokens. */
   readonly promptTokens: number
   /** The longest answer, in UTF-8 bytes. */
   readonly tapeBytes: number
@@ -54,7 +38,9 @@ export interface RunOptions extends TurnBounds {
 
 export interface RunPorts {
   readonly log: TurnLog
-  readonly provider: Provider
+  /** What holds now. */
+  readonly policy: () => Policy
+  readonly targets: Pick<Targets, 'get'>
   readonly audience: Audience
   readonly telemetry: TurnTelemetry
   readonly logger: TurnLogger
@@ -79,6 +65,7 @@ export interface SendRequest {
 /** A turn that this node claimed, and what it is about. */
 export interface Work {
   readonly claim: Claim
+  readonly policy: Policy
   readonly system: string
   readonly content: string
   readonly messageSeq: number
@@ -89,10 +76,7 @@ export interface Work {
 
 export type Acceptance =
   | { readonly kind: 'mine'; readonly turn: string; readonly seq: number; readonly work: Work }
-  | { readonly kind: 'repeat'; readonly turn: string; readonly seq: number }
-  /** Another turn is running; `lapsed`: its producer seems dead. */
-  | { readonly kind: 'busy' | 'lapsed'; readonly turn: string; readonly refusal: Refusal }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | Exclude<Stored, { kind: 'mine' }>
 
 export async function acceptMessage(
   request: SendRequest,
@@ -103,21 +87,17 @@ export async function acceptMessage(
   options: RunOptions,
   ports: RunPorts,
 ): Promise<Acceptance> {
-  const system = systemPrompt(request.attributes.prompt, options, ports)
+  const policy = ports.policy()
+  const system = systemPrompt(request.attributes.prompt, policy, ports)
   if (system === undefined) return refused('invalid', 'there is no prompt of that name')
-  if (!isModelAllowed(request.model, options)) return refused('invalid', 'this model is not offered here')
+  if (aliasOf(policy, request.model) === undefined) return refused('invalid', 'this model is not offered here')
   const applicant = { owner: request.owner, content: request.content, system }
   const notAdmitted = isAdmitted ? undefined : admission.admit(applicant, runningCount)
   if (notAdmitted !== undefined) return { kind: 'refused', refusal: notAdmitted }
-  const content = redact(request.content)
-  const accept = acceptRequest(request, content, options, ports)
-  const reply = await acceptSurely(accept, ports)
-  if (reply === undefined)
-    return refused('unavailable', 'the message could not be stored; send it again', unavailableRetryMs)
-  if (reply.kind !== 'yours') return notMine(reply)
-  const { turn, entry } = reply
-  const claim = acceptedClaim(accept, ports.log)
-  return { kind: 'mine', turn, seq: entry.seq, work: workOf(request, claim, system, content, entry.seq) }
+  const stored = await storeMessage(request, ports.randomId(), options.leaseMs, ports)
+  if (stored.kind !== 'mine') return stored
+  const { claim, seq } = stored
+  return { kind: 'mine', turn: claim.turn, seq, work: workOf(request, claim, policy, system, seq) }
 }
 
 /** Runs a claimed turn to its end. Never rejects. `onStart` is called before anything else, synchronously. */
@@ -130,14 +110,15 @@ export async function runTurn(
   const { session, turn } = work.claim
   const spans = startSpans({ session, turn }, work.parent)
   const startedMs = ports.clock.monotonicMs()
-  const model = route(work.model, options)
-  // Filter, append and end are the producer's: text that comes in leaves it acknowledged by the store.
-  const producer = startProducer(work.claim, { ...options, model }, ports, tokensOf)
+  const model = work.model ?? work.policy.defaultModel
+  const bill = new Bill()
+  // Append and end are the producer's: text that comes in leaves it acknowledged by the store.
+  const producer = startProducer(work.claim, { ...options, model }, ports, () => bill.total())
   onStart(producer)
   try {
     const prompt = await promptFor(work, options, ports, () => producer.isOpen)
     if (prompt.kind === 'refused') producer.fail(prompt.refusal)
-    else if (producer.isOpen) call(producer, prompt, model, options, ports, spans)
+    else if (producer.isOpen) call(producer, prompt, work, bill, ports, spans)
   } catch (error) {
     producer.broke(error)
   }
@@ -146,15 +127,7 @@ export async function runTurn(
   return stopped
 }
 
-/** Personal data is taken out of a message here, before it is written anywhere. */
-function redact(content: string): string {
-  return content
-}
-
-/** An alias becomes a target here: one of several, by weight, health and budget. There is one so far. */
-function route(model: string | undefined, options: RunOptions): string {
-  return model ?? options.model
-}
+type BuiltPrompt = Extract<Prompt, { kind: 'ok' }>
 
 /** A store that is away for a moment does not cost an accepted message its answer: it is read again for a bounded time. */
 async function promptFor(
@@ -177,34 +150,57 @@ async function promptFor(
   return { kind: 'refused', refusal: historyUnavailable() }
 }
 
+/** Asks the targets of the turn's model, one or several, and hands on what they bring. */
 function call(
   producer: Producer,
-  prompt: Extract<Prompt, { kind: 'ok' }>,
-  model: string,
-  options: RunOptions,
-  { provider, telemetry }: RunPorts,
+  prompt: BuiltPrompt,
+  work: Work,
+  bill: Bill,
+  { targets, telemetry, clock }: RunPorts,
   spans: TurnSpans,
 ): void {
-  const { maxOutputTokens } = options
-  telemetry.providerCalled(model)
-  spans.called(provider.name, model, maxOutputTokens)
-  const providerCall = provider.call(
-    { model, messages: prompt.messages, maxOutputTokens },
-    {
-      started(answer) {
-        producer.began()
-        spans.started(answer)
-      },
-      // What must not reach the reader is taken out here, between the model and the tape.
-      text: (piece) => producer.text(piece),
-      ended: (end) => producer.finish(end),
-      failed: (error) => producer.fail(error),
-    },
-  )
-  producer.called(providerCall, prompt.tokens)
+  const { policy, claim, model } = work
+  const alias = aliasOf(policy, model)
+  if (alias === undefined) return producer.fail(refusal('invalid', 'this model is not offered here any more'))
+  const answer = new RoutedAnswer(questionOf(prompt, work), {
+    plan: { retry: policy.retry, order: orderFor(alias, claim.session), hasOffline: alias.offline !== undefined },
+    targetOf: (name) => targets.get(name),
+    sink: answerSink(producer, prompt, work, alias.offline ?? ''),
+    witness: witnessOf(bill, telemetry, spans),
+    clock,
+    chance: Math.random,
+  })
+  producer.called(answer)
+  if (producer.isOpen) answer.start()
 }
 
-/** What a turn used is charged to its subject's budget here. */
+function questionOf({ messages, tokens }: BuiltPrompt, { policy, model }: Work): Question {
+  const question = { messages, tokens, maxOutputTokens: policy.limits.answerTokens }
+  // A name that is no alias goes on to the target as it is.
+  return model === undefined || policy.models.has(model) ? question : { ...question, model }
+}
+
+/** What must not reach the reader is taken out here, between the model and the tape. */
+function answerSink(producer: Producer, prompt: BuiltPrompt, work: Work, offline: string): AnswerSink {
+  return {
+    text: (piece) => producer.text(piece),
+    broke(how, { message }, proceed) {
+      producer.mend(how === 'continue', message, (kept) => {
+        const next = kept.length === 0 ? prompt : continued(prompt, Buffer.from(kept))
+        if (next.kind === 'ok') proceed(questionOf(next, work))
+      })
+    },
+    finish: ({ finishReason }) => producer.finish(finishReason),
+    offline() {
+      producer.text(offline)
+      producer.finish('offline')
+    },
+    fail: (error) => producer.fail(error),
+    bug: (error) => producer.broke(error),
+  }
+}
+
+/** What a turn used is told, and charged to its subject's budget, here. */
 function settle(
   stopped: Stopped,
   model: string,
@@ -214,103 +210,26 @@ function settle(
   spans: TurnSpans,
 ): void {
   spans.stopped(stopped)
-  const { reason, outcome, usage } = stopped
+  const { reason, outcome, usage, cost } = stopped
   if (outcome === undefined) return logger.warn({ session, turn, reason }, 'turn left')
   const error = outcome.error?.kind
   const { kind, finishReason } = outcome
-  const end = { kind, model, finishReason, durationMs, usage, ...(error && { error }) }
+  const end = { kind, model, finishReason, durationMs, usage, ...(cost && { cost }), ...(error && { error }) }
   telemetry.turnEnded(end)
   logger.info({ session, turn, ...end }, 'turn ended')
 }
 
-export function systemPrompt(name: string | undefined, options: RunOptions, ports: RunPorts): string | undefined {
+export function systemPrompt(name: string | undefined, policy: Policy, ports: RunPorts): string | undefined {
   const date = new Date(ports.clock.nowMs()).toISOString().slice(0, 10)
-  return ports.prompts.system(name ?? defaultPrompt, { date, model: options.model })
+  return ports.prompts.system(name ?? defaultPrompt, { date, model: policy.defaultModel })
 }
 
-function isModelAllowed(model: string | undefined, { models }: RunOptions): boolean {
-  return model === undefined || models === 'any' || models.has(model)
-}
-
-function workOf(request: SendRequest, claim: Claim, system: string, content: string, messageSeq: number): Work {
-  const { replaces, model, parent } = request
+function workOf(request: SendRequest, claim: Claim, policy: Policy, system: string, messageSeq: number): Work {
+  const { content, replaces, model, parent } = request
   const optional = { ...(replaces && { replaces }), ...(model && { model }), ...(parent && { parent }) }
-  return { claim, system, content, messageSeq, ...optional }
+  return { claim, policy, system, content, messageSeq, ...optional }
 }
 
-function acceptRequest(request: SendRequest, content: string, options: RunOptions, ports: RunPorts): AcceptRequest {
-  const { session, messageId, replaces, model, metadata } = request
-  const turn = ports.randomId()
-  return {
-    session,
-    messageId,
-    hash: hashOf(request),
-    turn,
-    token: ports.randomId(),
-    leaseMs: options.leaseMs,
-    record: {
-      type: 'message.added',
-      timeMs: ports.clock.nowMs(),
-      turn,
-      message: metadata === undefined ? { messageId, content } : { messageId, content, metadata },
-      ...(replaces !== undefined && { replaces }),
-      ...(model !== undefined && { model }),
-    },
-  }
-}
-
-/** Of the content and the options, whatever order the metadata's keys came in. */
-function hashOf({ content, replaces, model, metadata }: SendRequest): string {
-  const pairs = Object.entries(metadata ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
-  const canonical = JSON.stringify([content, replaces ?? null, model ?? null, pairs])
-  return createHash('sha256').update(canonical).digest('hex')
-}
-
-/** Undefined: the store is away. The same claim is asked again, so that the winner does not hear that it lost. */
-async function acceptSurely(request: AcceptRequest, { log, clock }: RunPorts): Promise<AcceptReply | undefined> {
-  for (let tries = 0; tries < acceptTries; tries++) {
-    const reply = await log.accept(request).catch(() => undefined)
-    if (reply !== undefined) return reply
-    const waitMs = repeatMinMs + Math.random() * repeatSpreadMs
-    await new Promise<void>((resolve) => clock.after(waitMs, resolve))
-  }
-  return undefined
-}
-
-function acceptedClaim(request: AcceptRequest, log: Pick<TurnLog, 'accept'>): Claim {
-  const { session, turn, token } = request
-  return {
-    session,
-    turn,
-    token,
-    start: { from: 'accepted', foreignAttempt: 0 },
-    async repeat(): Promise<ClaimReply> {
-      const reply = await log.accept(request)
-      if (reply.kind === 'yours') return 'yours'
-      return reply.kind === 'gone' ? 'gone' : 'others'
-    },
-  }
-}
-
-function notMine(reply: Exclude<AcceptReply, { kind: 'yours' }>): Acceptance {
-  switch (reply.kind) {
-    case 'repeat':
-      return { kind: 'repeat', turn: reply.turn, seq: reply.entry.seq }
-    case 'conflict':
-      return refused('conflict', 'another message was sent with this messageId')
-    case 'not-last':
-      return refused('conflict', 'only the last turn can be replaced')
-    case 'busy': {
-      const busy = refusal('busy', 'another answer is under way in this session; wait for it or cancel it', busyRetryMs)
-      return { kind: reply.lease === 'lapsed' ? 'lapsed' : 'busy', turn: reply.turn, refusal: busy }
-    }
-    case 'store-full':
-      return refused('unavailable', 'the store is full; send the message again', reply.retryAfterMs)
-    case 'gone':
-      return refused('not-found', 'there is no such session')
-  }
-}
-
-function refused(kind: Refusal['kind'], message: string, retryAfterMs?: number): Acceptance {
-  return { kind: 'refused', refusal: refusal(kind, message, retryAfterMs) }
+function refused(kind: Refusal['kind'], message: string): Acceptance {
+  return { kind: 'refused', refusal: refusal(kind, message) }
 }

@@ -1,13 +1,25 @@
-/** Spans of a turn, named by the GenAI semantic conventions. Ids and figures only, never text. */
+/** Spans of a turn and of its calls, named by the GenAI semantic conventions. Ids and figures only, never text. */
 import { type Context, context, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import type { Refusal } from '../protocol/error.ts'
+import type { ProviderEnd } from './ports.ts'
 import type { Stopped } from './producer.ts'
 
 export interface TurnSpans {
-  called(provider: string, model: string, maxOutputTokens: number): void
+  called(call: number, request: CallRequest): void
   /** What the provider says it runs. */
-  started(answer: { readonly model?: string; readonly id?: string }): void
-  firstText(): void
+  started(call: number, answer: { readonly model?: string; readonly id?: string }): void
+  firstText(call: number): void
+  /** The last of a call: how it ended, and what the provider said or why it failed. */
+  over(call: number, how: string, end?: ProviderEnd | Refusal): void
   stopped(stopped: Stopped): void
+}
+
+export interface CallRequest {
+  readonly provider: string
+  readonly target: string
+  readonly model: string
+  readonly maxOutputTokens: number
+  readonly why: string
 }
 
 export interface TurnIds {
@@ -19,46 +31,73 @@ export function startSpans(ids: TurnIds, parent: Context = context.active()): Tu
   const tracer = trace.getTracer('sluice')
   const attributes = { 'gen_ai.conversation.id': ids.session, 'sluice.turn.id': ids.turn }
   const turn = tracer.startSpan('turn', { kind: SpanKind.INTERNAL, attributes }, parent)
-  let call: Span | undefined
+  const calls = new Map<number, Span>()
   return {
-    called(provider, model, maxOutputTokens) {
+    called(call, { provider, target, model, maxOutputTokens, why }) {
       const request = {
         'gen_ai.operation.name': 'chat',
         'gen_ai.provider.name': provider,
         'gen_ai.request.model': model,
         'gen_ai.request.max_tokens': maxOutputTokens,
         'gen_ai.output.type': 'text',
+        'sluice.target': target,
+        'sluice.call.why': why,
       }
       const options = { kind: SpanKind.CLIENT, attributes: { ...attributes, ...request } }
-      call = tracer.startSpan(`chat ${model}`, options, trace.setSpan(parent, turn))
+      calls.set(call, tracer.startSpan(`chat ${model}`, options, trace.setSpan(parent, turn)))
     },
-    started({ model, id }) {
-      if (model !== undefined) call?.setAttribute('gen_ai.response.model', model)
-      if (id !== undefined) call?.setAttribute('gen_ai.response.id', id)
+    started(call, { model, id }) {
+      const span = calls.get(call)
+      if (model !== undefined) span?.setAttribute('gen_ai.response.model', model)
+      if (id !== undefined) span?.setAttribute('gen_ai.response.id', id)
     },
-    firstText() {
-      call?.addEvent('first token')
+    firstText(call) {
+      calls.get(call)?.addEvent('first token')
+    },
+    over(call, how, end) {
+      const span = calls.get(call)
+      calls.delete(call)
+      if (span !== undefined) closeCall(span, how, end)
     },
     stopped(stopped) {
-      if (call !== undefined) close(call, stopped)
-      close(turn, stopped)
+      // A turn that was left leaves its call without a word.
+      for (const [call, span] of calls) {
+        calls.delete(call)
+        closeCall(span, stopped.reason)
+      }
+      closeTurn(turn, stopped)
     },
   }
 }
 
-function close(span: Span, { reason, outcome, usage }: Stopped): void {
+function closeCall(span: Span, how: string, end?: ProviderEnd | Refusal): void {
+  span.setAttribute('sluice.call.end', how)
+  if (end !== undefined && 'finishReason' in end) {
+    span.setAttribute('gen_ai.response.finish_reasons', [end.finishReason])
+    if (end.usage !== undefined) setUsage(span, end.usage)
+  }
+  if (end !== undefined && 'kind' in end) setError(span, end.kind)
+  if (how === 'late' || how === 'silent') setError(span, how)
+  span.end()
+}
+
+function closeTurn(span: Span, { reason, outcome, usage }: Stopped): void {
   span.setAttribute('sluice.turn.stopped', reason)
   if (outcome !== undefined) {
     span.setAttribute('sluice.turn.end', outcome.kind)
     span.setAttribute('gen_ai.response.finish_reasons', [outcome.finishReason])
   }
-  if (usage.source !== 'unknown') {
-    span.setAttribute('gen_ai.usage.input_tokens', usage.inputTokens)
-    span.setAttribute('gen_ai.usage.output_tokens', usage.outputTokens)
-  }
-  if (outcome?.error !== undefined) {
-    span.setAttribute('error.type', outcome.error.kind)
-    span.setStatus({ code: SpanStatusCode.ERROR })
-  }
+  if (usage.source !== 'unknown') setUsage(span, usage)
+  if (outcome?.error !== undefined) setError(span, outcome.error.kind)
   span.end()
+}
+
+function setUsage(span: Span, usage: { readonly inputTokens: number; readonly outputTokens: number }): void {
+  span.setAttribute('gen_ai.usage.input_tokens', usage.inputTokens)
+  span.setAttribute('gen_ai.usage.output_tokens', usage.outputTokens)
+}
+
+function setError(span: Span, type: string): void {
+  span.setAttribute('error.type', type)
+  span.setStatus({ code: SpanStatusCode.ERROR })
 }

@@ -7,10 +7,9 @@ import type { AnswerText } from './answer-text.ts'
 import type { Claim } from './claim.ts'
 import { repeatMinMs, repeatSpreadMs } from './limits.ts'
 import type { Clock, Fence, TurnLog, TurnTelemetry } from './ports.ts'
-import type { TurnMeter } from './turn-meter.ts'
 import type { OperationEffect, Outcome, TurnEvent } from './turn-state.ts'
 import { readWholeTape } from './whole-tape.ts'
-import { type WrittenRecords, writtenRecords } from './written-records.ts'
+import { type Billed, type WrittenRecords, writtenRecords } from './written-records.ts'
 
 interface OperationPorts {
   readonly log: Pick<TurnLog, 'append' | 'end' | 'read'>
@@ -30,6 +29,8 @@ interface Asker {
   /** The store has our opening record of this attempt; told before its `heard`. */
   opened(attempt: number): void
   broke(error: unknown): void
+  /** What the turn used so far; asked for its terminal record. */
+  bill(): Billed
 }
 
 export class StoreOperations {
@@ -37,7 +38,6 @@ export class StoreOperations {
   readonly #options: OperationOptions
   readonly #ports: OperationPorts
   readonly #text: AnswerText
-  readonly #meter: TurnMeter
   readonly #asker: Asker
   readonly #records: WrittenRecords
   #lastFence: Fence
@@ -47,20 +47,14 @@ export class StoreOperations {
   #waitingSinceMs = 0
   #arrivedMs = 0
   #sentBytes = 0
+  /** Why the next attempt is not the first. */
+  restartReason = 'the producer before was lost'
 
-  constructor(
-    claim: Claim,
-    options: OperationOptions,
-    ports: OperationPorts,
-    text: AnswerText,
-    meter: TurnMeter,
-    asker: Asker,
-  ) {
+  constructor(claim: Claim, options: OperationOptions, ports: OperationPorts, text: AnswerText, asker: Asker) {
     this.#claim = claim
     this.#options = options
     this.#ports = ports
     this.#text = text
-    this.#meter = meter
     this.#asker = asker
     this.#records = writtenRecords(claim.turn, options.model, ports.clock.nowMs)
     this.#lastFence = { token: claim.token, turn: claim.turn, attempt: 0 }
@@ -124,7 +118,9 @@ export class StoreOperations {
       leaseMs: effect.renews ? this.#options.leaseMs : 0,
       maxBytes: this.#options.tapeBytes,
     }
-    const opened = effect.opens ? { ...request, open: this.#records.opening(effect.attempt, effect.keep) } : request
+    const opened = effect.opens
+      ? { ...request, open: this.#records.opening(effect.attempt, effect.keep, this.restartReason) }
+      : request
     this.#fly(this.#ports.log.append(opened), (reply, nowMs) => {
       if (reply.kind === 'ok' && effect.opens) this.#asker.opened(effect.attempt)
       return { type: 'appended', nowMs, reply }
@@ -134,7 +130,7 @@ export class StoreOperations {
   #endTurn(attempt: number, outcome: Outcome): void {
     const { session, token, turn } = this.#claim
     const sums = this.#text.sums()
-    const record = this.#records.terminal(attempt, outcome, sums, this.#meter.usage(this.#text.sizeBytes))
+    const record = this.#records.terminal(attempt, outcome, sums, this.#asker.bill())
     const parts = sums.bytes === 0 ? [] : [{ bytes: sums.bytes, sha1: sums.sha1 }]
     const ending = this.#ports.log.end({ session, token, turn, attempt, record, parts })
     this.#fly(ending, (reply, nowMs) => ({ type: 'ended', nowMs, reply }))

@@ -32,10 +32,12 @@ export async function takeTurn(
   ports.telemetry.takenOver(how)
   ports.logger.warn({ session, turn, how, attempt: taken.attempt }, 'turn taken over')
   const { record, prompt } = message
+  const policy = ports.policy()
   return {
     claim: { session, turn, token: claim.token, repeat, ...beginning },
+    policy,
     // A session outlives a prompt that the operator took away; the default one is always there.
-    system: systemPrompt(prompt, options, ports) ?? systemPrompt(undefined, options, ports) ?? '',
+    system: systemPrompt(prompt, policy, ports) ?? systemPrompt(undefined, policy, ports) ?? '',
     content: record.message.content,
     messageSeq: taken.message.seq,
     ...(record.replaces !== undefined && { replaces: record.replaces }),

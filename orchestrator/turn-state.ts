@@ -13,11 +13,7 @@ export interface TurnBounds {
   readonly leaseMs: number
   /** How often it gives one; a third of the lease, or less. */
   readonly renewMs: number
-  /** From the call to the first text, … */
-  readonly firstTokenMs: number
-  /** … from one piece of text to the next, … */
-  readonly idleMs: number
-  /** … and from the acceptance to the end of the answer. */
+  /** From the acceptance to the end of the answer. */
   readonly totalMs: number
   /** How long an acknowledged end is kept and said again, since the store may lose it; 0: it does not. */
   readonly graceMs: number
@@ -66,17 +62,20 @@ export interface Keep {
   readonly end: number
 }
 
+export interface Mending {
+  readonly keeps: boolean
+}
+
 export type TurnState =
   /** The message is accepted; the prompt is being made. */
   | { readonly phase: 'pending'; readonly store: Store; readonly endAtMs: number }
-  /** The provider is at work. `quietAtMs`: when its silence has lasted too long; Infinity while paused. */
+  /** The provider is at work. `mending`: it broke, and a new attempt begins when the store has all of this one. */
   | {
       readonly phase: 'streaming'
       readonly store: Store
       readonly endAtMs: number
-      readonly quietAtMs: number
-      readonly hasText: boolean
       readonly isPaused: boolean
+      readonly mending: Mending | undefined
     }
   /**
    * How it ends is known. `read`: with another producer's text, which has to be fetched. `untilMs`: the store was told,
@@ -94,6 +93,8 @@ export type TurnState =
 export type TurnEvent =
   | { readonly type: 'called'; readonly nowMs: number }
   | { readonly type: 'text'; readonly nowMs: number; readonly sizeBytes: number }
+  /** The provider broke off in the middle. `keeps`: the new attempt begins with the text of this one. */
+  | { readonly type: 'broke'; readonly nowMs: number; readonly keeps: boolean }
   /** No more fits the tape. */
   | { readonly type: 'overflowed'; readonly nowMs: number; readonly sizeBytes: number }
   /** `sizeBytes`: with what the end of the text set free. */
@@ -126,6 +127,8 @@ export type TurnEffect =
   /** Show readers what is acknowledged, up to here. */
   | { readonly type: 'deliver'; readonly attempt: number; readonly to: number }
   | { readonly type: 'cut'; readonly to: number }
+  /** The next attempt may be asked for: its text begins with what is here. */
+  | { readonly type: 'mended' }
   | { readonly type: 'pause' | 'resume' | 'close' }
   /** The turn ended, as far as anybody else is concerned. */
   | { readonly type: 'settle'; readonly outcome: Outcome }

@@ -122,6 +122,23 @@ export function outbid(store: Store, foreignAttempt: number, nowMs: number): Sto
   }
 }
 
+/** The provider broke: the next attempt is ours too, with all of the text or none. The store must have all of this one. */
+export function renewed(store: Store, keeps: boolean, nowMs: number): Store {
+  const { attempt, ackedBytes } = store
+  const keptBytes = keeps ? ackedBytes : 0
+  return {
+    ...store,
+    isOpen: false,
+    hasOpened: false,
+    attempt: attempt + 1,
+    foreignAttempt: attempt,
+    keep: keptBytes > 0 ? { attempt, end: keptBytes } : undefined,
+    ackedBytes: 0,
+    sizeBytes: keptBytes,
+    waitingSinceMs: keptBytes > 0 ? nowMs : never,
+  }
+}
+
 /** The turn is ours again, and what the store has of it is unknown. */
 export function reclaimed(store: Store): Store {
   // What was kept of the attempt before was as it was when the turn was first claimed; it may be another by now.

@@ -43,6 +43,7 @@ import {
   nextAppend,
   outbid,
   reclaimed,
+  renewed,
   storeWakeAtMs,
   unanswered,
 } from './turn-store.ts'
@@ -62,6 +63,8 @@ export function stepTurn(state: TurnState, event: TurnEvent, bounds: TurnBounds)
       return called(state, event.nowMs, bounds)
     case 'text':
       return text(state, event.nowMs, event.sizeBytes, bounds)
+    case 'broke':
+      return broke(state, event.keeps, event.nowMs, bounds)
     case 'overflowed':
       return outcomeKnown(state, { kind: 'completed', finishReason: 'length' }, event, bounds, [{ type: 'close' }])
     case 'finished':
@@ -102,7 +105,7 @@ export function wakeAtMs(state: TurnState): number {
     case 'pending':
       return Math.min(state.endAtMs, storeWakeAtMs(state.store))
     case 'streaming':
-      return Math.min(state.endAtMs, state.quietAtMs, storeWakeAtMs(state.store), backlogWakeAtMs(state))
+      return Math.min(state.endAtMs, storeWakeAtMs(state.store), backlogWakeAtMs(state))
     case 'ending':
       return state.store.isEnded ? state.untilMs : storeWakeAtMs(state.store)
     default:
@@ -118,15 +121,28 @@ function backlogWakeAtMs(state: Streaming): number {
 function called(state: Running, nowMs: number, bounds: TurnBounds): Step {
   if (state.phase !== 'pending') return { state, effects: [] }
   const { store, endAtMs } = state
-  const quietAtMs = nowMs + bounds.firstTokenMs
-  return pump({ phase: 'streaming', store, endAtMs, quietAtMs, hasText: false, isPaused: false }, nowMs, bounds, [])
+  return pump({ phase: 'streaming', store, endAtMs, isPaused: false, mending: undefined }, nowMs, bounds, [])
 }
 
 function text(state: Running, nowMs: number, sizeBytes: number, bounds: TurnBounds): Step {
   if (state.phase !== 'streaming') return { state, effects: [] }
-  const quietAtMs = state.isPaused ? state.quietAtMs : nowMs + bounds.idleMs
-  const store = grown(state.store, sizeBytes, nowMs)
-  return pump({ ...state, quietAtMs, hasText: true, store }, nowMs, bounds, [])
+  return pump(believing(state, grown(state.store, sizeBytes, nowMs)), nowMs, bounds, [])
+}
+
+function broke(state: Running, keeps: boolean, nowMs: number, bounds: TurnBounds): Step {
+  if (state.phase !== 'streaming') return { state, effects: [] }
+  return pump({ ...state, mending: { keeps } }, nowMs, bounds, [])
+}
+
+/** A new attempt begins when no answer can come any more that is of the one before, and all of that was shown. */
+function mended(state: Running, nowMs: number): Stepping {
+  if (state.phase !== 'streaming' || state.mending === undefined) return { state, effects: none }
+  const { store, mending } = state
+  if (store.flight !== 'none' || !store.isClaimed || !store.isOpen || backlogBytes(store) > 0)
+    return { state, effects: none }
+  const next = { ...state, store: renewed(store, mending.keeps, nowMs), mending: undefined }
+  const cut = { type: 'cut', to: next.store.sizeBytes } as const
+  return { state: next, effects: [cut, { type: 'mended' }] }
 }
 
 function outcomeKnown(
@@ -160,13 +176,8 @@ function ticked(state: Running, nowMs: number, bounds: TurnBounds): Step {
 function tooLate(state: Running, nowMs: number, bounds: TurnBounds): Refusal | undefined {
   if (state.phase === 'ending') return undefined
   if (nowMs >= state.endAtMs) return refusal('provider', `the answer took longer than ${bounds.totalMs} ms`)
-  if (state.phase === 'pending') return undefined
-  if (nowMs >= state.store.waitingSinceMs + unacknowledgedCloseMs)
-    return refusal('unavailable', `the store took no text for ${unacknowledgedCloseMs} ms`)
-  if (nowMs < state.quietAtMs) return undefined
-  return state.hasText
-    ? refusal('provider', `the model was silent for ${bounds.idleMs} ms in the middle of its answer`)
-    : refusal('provider', `the model did not begin to answer within ${bounds.firstTokenMs} ms`)
+  if (state.phase === 'pending' || nowMs < state.store.waitingSinceMs + unacknowledgedCloseMs) return undefined
+  return refusal('unavailable', `the store took no text for ${unacknowledgedCloseMs} ms`)
 }
 
 function appended(state: Running, reply: AppendReply, nowMs: number, bounds: TurnBounds): Step {
@@ -278,7 +289,7 @@ function stop(reason: StopReason, outcome?: Outcome): Step {
 
 /** Says what the store is asked next, if anything, and whether the provider may go on. */
 function pump(state: Running, nowMs: number, bounds: TurnBounds, before: readonly TurnEffect[]): Step {
-  const flowing = flow(state, nowMs, bounds)
+  const flowing = flow(mended(state, nowMs), nowMs)
   const effects = flowing.effects.length === 0 ? before : [...before, ...flowing.effects]
   const { store } = flowing.state
   if (store.flight !== 'none' || nowMs < store.repeatAtMs) return { state: flowing.state, effects }
@@ -300,17 +311,23 @@ function nextOperation(state: Running, nowMs: number): OperationEffect | undefin
   return nextAppend(store, state.phase !== 'pending', nowMs)
 }
 
-function flow(state: Running, nowMs: number, bounds: TurnBounds): { state: Running; effects: readonly TurnEffect[] } {
-  if (state.phase !== 'streaming') return { state, effects: none }
+/** A step so far. */
+interface Stepping {
+  readonly state: Running
+  readonly effects: readonly TurnEffect[]
+}
+
+function flow({ state, effects }: Stepping, nowMs: number): Stepping {
+  if (state.phase !== 'streaming') return { state, effects }
   const { store } = state
   const backlog = backlogBytes(store)
   const isTooMuch = backlog > unacknowledgedBytes || nowMs >= store.waitingSinceMs + unacknowledgedPauseMs
   if (isTooMuch && !state.isPaused) {
-    const paused: Streaming = { ...state, isPaused: true, quietAtMs: Number.POSITIVE_INFINITY }
-    return { state: paused, effects: [{ type: 'pause' }] }
+    const paused: Streaming = { ...state, isPaused: true }
+    return { state: paused, effects: [...effects, { type: 'pause' }] }
   }
-  if (!state.isPaused || isTooMuch || backlog > unacknowledgedBytes / 2) return { state, effects: none }
-  return { state: { ...state, isPaused: false, quietAtMs: nowMs + bounds.idleMs }, effects: [{ type: 'resume' }] }
+  if (!state.isPaused || isTooMuch || backlog > unacknowledgedBytes / 2) return { state, effects }
+  return { state: { ...state, isPaused: false }, effects: [...effects, { type: 'resume' }] }
 }
 
 const none: readonly TurnEffect[] = []

@@ -56,7 +56,7 @@ export interface Turns {
   close(): void
 }
 
-const systemClock: Clock = {
+export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, run) {

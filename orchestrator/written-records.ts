@@ -3,17 +3,21 @@
  * with it the same mark, which makes the cursors of readers valid again that had seen it.
  */
 import { refusal } from '../protocol/error.ts'
-import type { Usage } from '../protocol/shapes.ts'
+import type { Cost, Usage } from '../protocol/shapes.ts'
 import type { Sums } from './answer-text.ts'
 import type { OpeningRecord, TerminalRecord } from './ports.ts'
 import type { Keep, Outcome } from './turn-state.ts'
 
-const reason = 'the producer before was lost'
-
 export interface WrittenRecords {
-  /** `keep`: how much of which attempt it begins with. */
-  opening(attempt: number, keep: Keep | undefined): OpeningRecord
-  terminal(attempt: number, outcome: Outcome, sums: Sums, usage: Usage): TerminalRecord
+  /** `keep`: how much of which attempt it begins with. `reason`: why it is not the first. */
+  opening(attempt: number, keep: Keep | undefined, reason: string): OpeningRecord
+  terminal(attempt: number, outcome: Outcome, sums: Sums, bill: Billed): TerminalRecord
+}
+
+/** What a turn used, of all its calls; `cost` is absent when a price is not known. */
+export interface Billed {
+  readonly usage: Usage
+  readonly cost?: Cost
 }
 
 export function writtenRecords(turn: string, model: string, nowMs: () => number): WrittenRecords {
@@ -25,16 +29,16 @@ export function writtenRecords(turn: string, model: string, nowMs: () => number)
     return timeMs
   }
   return {
-    opening(attempt, keep) {
+    opening(attempt, keep, reason) {
       const timeMs = timeOf(`opening ${attempt}`)
       if (attempt === 1) return { type: 'turn.started', timeMs, turn, attempt, model }
       const restarted = { type: 'turn.restarted', timeMs, turn, attempt, model, reason } as const
       return keep === undefined ? restarted : { ...restarted, keep }
     },
-    terminal(attempt, outcome, { bytes, sha256 }, usage) {
+    terminal(attempt, outcome, { bytes, sha256 }, bill) {
       const { finishReason } = outcome
       const timeMs = timeOf(outcome.kind)
-      const fields = { timeMs, turn, attempt, finishReason, usage, bytes, sha256 }
+      const fields = { timeMs, turn, attempt, finishReason, ...bill, bytes, sha256 }
       if (outcome.kind === 'completed') return { type: 'turn.completed', ...fields }
       if (outcome.kind === 'cancelled') return { type: 'turn.cancelled', ...fields }
       const error = outcome.error ?? refusal('internal', 'the gateway failed to produce this answer')

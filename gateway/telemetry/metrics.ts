@@ -53,10 +53,11 @@ const socketSeconds = [0.1, 1, 10, 60, 300, 900, 3_600, 14_400, 43_200, 86_400]
 const httpSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 
 function turnMetrics(registry: Registry): TurnTelemetry {
-  return { ...turnBeginnings(registry), ...turnEnds(registry) }
+  return { ...turnBeginnings(registry), ...callMetrics(registry), ...turnEnds(registry) }
 }
 
-type Beginnings = 'turnAccepted' | 'turnRefused' | 'providerCalled' | 'firstToken' | 'tokenGap'
+type Beginnings = 'turnAccepted' | 'turnRefused' | 'firstToken' | 'tokenGap'
+type Calls = 'callMade' | 'callPassed' | 'callEnded' | 'firstContent'
 
 function turnBeginnings(registry: Registry): Pick<TurnTelemetry, Beginnings> {
   const acceptance = new FixedHistogram(
@@ -74,7 +75,6 @@ function turnBeginnings(registry: Registry): Pick<TurnTelemetry, Beginnings> {
   const refused = counter(registry, 'sluice_turn_refusals_total', 'Messages that were not taken, by error kind.', [
     'kind',
   ])
-  const calls = counter(registry, 'sluice_provider_calls_total', 'Calls of the provider.', [])
   const firstToken = new FixedHistogram(
     registry,
     'sluice_turn_first_token_seconds',
@@ -99,7 +99,6 @@ function turnBeginnings(registry: Registry): Pick<TurnTelemetry, Beginnings> {
       if (isRetry) retries.inc()
     },
     turnRefused: (kind) => refused.inc({ kind }),
-    providerCalled: () => calls.inc(),
     firstToken(sinceAcceptMs, sinceCallMs) {
       firstToken.observe(sinceAcceptMs / 1_000)
       providerFirstToken.observe(sinceCallMs / 1_000)
@@ -108,7 +107,40 @@ function turnBeginnings(registry: Registry): Pick<TurnTelemetry, Beginnings> {
   }
 }
 
-function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings> {
+/** A target's name is the operator's word, and there are few. */
+function callMetrics(registry: Registry): Pick<TurnTelemetry, Calls> {
+  const made = counter(
+    registry,
+    'sluice_provider_calls_total',
+    'Calls of targets, by why they were made: first, retry, key, fallback, hedge.',
+    ['target', 'why'],
+  )
+  const passed = counter(
+    registry,
+    'sluice_provider_calls_passed_total',
+    'Calls that were not sent: the target was full, ill (its breaker open), or all its keys cooled down.',
+    ['target', 'why'],
+  )
+  const ended = counter(registry, 'sluice_provider_calls_ended_total', 'Calls that are over, by how they ended.', [
+    'target',
+    'how',
+  ])
+  const firstContent = new Histogram({
+    name: 'gen_ai_client_operation_time_to_first_chunk',
+    help: 'Seconds from the sending of a call to its first content, by target.',
+    labelNames: ['target'],
+    buckets: firstTokenSeconds,
+    registers: [registry],
+  })
+  return {
+    callMade: (target, why) => made.inc({ target, why }),
+    callPassed: (target, why) => passed.inc({ target, why }),
+    callEnded: (target, how) => ended.inc({ target, how }),
+    firstContent: (target, ms) => firstContent.observe({ target }, ms / 1_000),
+  }
+}
+
+function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings | Calls> {
   const ended = counter(registry, 'sluice_turns_ended_total', 'Turns that ended, by end and error kind.', [
     'end',
     'error',
@@ -124,6 +156,12 @@ function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings> {
     'type',
     'source',
   ])
+  const cost = counter(
+    registry,
+    'sluice_cost_total',
+    'What ended turns cost, by currency; turns without a price count 0.',
+    ['currency'],
+  )
   const repeats = counter(
     registry,
     'sluice_store_repeats_total',
@@ -141,7 +179,8 @@ function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings> {
   )
   const stops = counter(registry, 'sluice_producer_stops_total', 'Producers that stopped, by reason.', ['reason'])
   return {
-    turnEnded({ kind, error, durationMs, usage }) {
+    turnEnded({ kind, error, durationMs, usage, cost: billed }) {
+      if (billed !== undefined) cost.inc({ currency: billed.currency }, Number(billed.amount))
       ended.inc({ end: kind, error: error ?? 'none' })
       duration.observe({ end: kind }, durationMs / 1_000)
       const { source } = usage

@@ -54,6 +54,14 @@ export type AnswerState =
     }
   /** One call brings content. Between two pieces of it pass at most `silenceMs`. */
   | { readonly phase: 'answering'; readonly call: Call; readonly lastId: number; readonly breaks: number }
+  /** It broke in the middle; what was shown is being put in order before the next call is made. */
+  | {
+      readonly phase: 'mending'
+      readonly target: string
+      readonly refusal: Refusal
+      readonly lastId: number
+      readonly breaks: number
+    }
   | { readonly phase: 'done' }
 
 /** `id` says of which call; what is heard of a call that is closed changes nothing. */
@@ -83,6 +91,8 @@ export type AnswerEvent =
       readonly coolForMs: number
       readonly chance: number
     }
+  /** The next call may be made. */
+  | { readonly type: 'mended'; readonly nowMs: number }
   /** `contentMs`: when the last content came, or the reader could take no more. `chance`: 0 to 1, for a wait. */
   | { readonly type: 'ticked'; readonly nowMs: number; readonly contentMs: number; readonly chance: number }
 
@@ -95,7 +105,7 @@ export type AnswerEffect =
   | { readonly type: 'close'; readonly id: number; readonly why: Closing }
   /** What this call brings is the answer. */
   | { readonly type: 'adopt'; readonly id: number }
-  /** The answer broke in the middle, and goes on with another call. */
+  /** The answer broke in the middle, and goes on with another call when it is `mended`. */
   | { readonly type: 'broke'; readonly how: Exclude<AfterContent, 'fail'>; readonly refusal: Refusal }
   | { readonly type: 'finish'; readonly id: number }
   | { readonly type: 'offline' }
@@ -110,4 +120,5 @@ export interface AnswerStep {
 }
 
 export type Searching = Extract<AnswerState, { phase: 'searching' }>
+export type Mending = Extract<AnswerState, { phase: 'mending' }>
 export type Answering = Extract<AnswerState, { phase: 'answering' }>

@@ -19,6 +19,7 @@ import type {
   AnswerState,
   AnswerStep,
   Call,
+  Mending,
   Search,
   Searching,
   Why,
@@ -39,6 +40,8 @@ export function stepAnswer(state: AnswerState, event: AnswerEvent, plan: AnswerP
       return searching(state, event, plan)
     case 'answering':
       return answering(state, event, plan)
+    case 'mending':
+      return event.type === 'mended' ? mended(state, event.nowMs, plan) : { state, effects: [] }
     default:
       return assertNever(state)
   }
@@ -48,6 +51,7 @@ export function stepAnswer(state: AnswerState, event: AnswerEvent, plan: AnswerP
 export function answerWakeAtMs(state: AnswerState, contentMs: number, { retry }: AnswerPlan): number {
   switch (state.phase) {
     case 'done':
+    case 'mending':
       return never
     case 'answering':
       return contentMs + retry.silenceMs
@@ -80,6 +84,8 @@ function searching(state: Searching, event: AnswerEvent, plan: AnswerPlan): Answ
       return passed(without(state, call), event, plan)
     case 'failed':
       return failedBefore(without(state, call), call, event, plan)
+    case 'mended':
+      return { state, effects: [] }
     default:
       return assertNever(event)
   }
@@ -93,13 +99,13 @@ function answering(state: Answering, event: AnswerEvent, plan: AnswerPlan): Answ
       'provider',
       `the model was silent for ${plan.retry.silenceMs} ms in the middle of its answer`,
     )
-    return broke(state, silent, event.nowMs, plan, [{ type: 'close', id: call.id, why: 'silent' }])
+    return broke(state, silent, plan, [{ type: 'close', id: call.id, why: 'silent' }])
   }
   if (!('id' in event) || event.id !== call.id) return { state, effects: [] }
   if (event.type === 'ended') return { state: { phase: 'done' }, effects: [{ type: 'finish', id: call.id }] }
   if (event.type !== 'failed') return { state, effects: [] }
   const { failure } = event
-  return failure.cure === 'none' ? fail(failure.refusal, []) : broke(state, failure.refusal, event.nowMs, plan, [])
+  return failure.cure === 'none' ? fail(failure.refusal, []) : broke(state, failure.refusal, plan, [])
 }
 
 function sent(call: Call, nowMs: number, retry: RetryPolicy): Call {
@@ -122,20 +128,22 @@ function adopt(state: Searching, call: Call): { readonly state: Answering; reado
   }
 }
 
-/** The answer goes on elsewhere: the target that broke comes last. */
 function broke(
-  { call, lastId, breaks }: Answering,
+  { call: { target }, lastId, breaks }: Answering,
   error: Refusal,
-  nowMs: number,
-  { retry, order }: AnswerPlan,
+  { retry }: AnswerPlan,
   effects: readonly AnswerEffect[],
 ): AnswerStep {
   if (retry.afterContent === 'fail' || breaks >= retry.breaks) return fail(error, effects)
-  const others = [...order.filter((target) => target !== call.target), call.target]
-  const search = { ...newSearch(others, retry, nowMs), lastFailure: error }
-  const state = { ...idle, search, lastId, breaks: breaks + 1 }
-  const broken = { type: 'broke', how: retry.afterContent, refusal: error } as const
-  return callNow(state, search, 'fallback', nowMs, retry, [...effects, broken])
+  const state = { phase: 'mending', target, refusal: error, lastId, breaks: breaks + 1 } as const
+  return { state, effects: [...effects, { type: 'broke', how: retry.afterContent, refusal: error }] }
+}
+
+/** The answer goes on elsewhere: the target that broke comes last. */
+function mended({ target, refusal: error, lastId, breaks }: Mending, nowMs: number, plan: AnswerPlan): AnswerStep {
+  const order = [...plan.order.filter((other) => other !== target), target]
+  const search = { ...newSearch(order, plan.retry, nowMs), lastFailure: error }
+  return callNow({ ...idle, search, lastId, breaks }, search, 'fallback', nowMs, plan.retry, [])
 }
 
 function searchTicked(

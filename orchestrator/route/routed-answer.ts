@@ -15,8 +15,8 @@ import type { Question, Target, TargetCall } from './target.ts'
 /** Synchronous, in order; after `finish`, `fail` or `offline` nothing more. */
 export interface AnswerSink {
   text(piece: string): void
-  /** The text so far is kept or forgotten; answers what is asked now. */
-  broke(how: 'continue' | 'restart', refusal: Refusal): Question
+  /** The text so far is to be kept or forgotten; when that is done `proceed` is called, once, with what is asked now. */
+  broke(how: 'continue' | 'restart', refusal: Refusal, proceed: (question: Question) => void): void
   finish(end: ProviderEnd): void
   /** No target can answer, and there is a text for that. */
   offline(): void
@@ -144,8 +144,10 @@ export class RoutedAnswer implements ProviderCall {
         return
       case 'broke':
         this.#adopted = 0
-        this.#question = sink.broke(effect.how, effect.refusal)
-        return
+        return sink.broke(effect.how, effect.refusal, (question) => {
+          this.#question = question
+          this.#step({ type: 'mended', nowMs: this.#nowMs() })
+        })
       case 'finish':
         return sink.finish(this.#end)
       case 'offline':

@@ -3,27 +3,23 @@
  * of the orchestrator written down in order.
  */
 import { type ModelServer, type ModelServerOptions, startModelServer } from '../../load/model-server/server.ts'
+import type { Policy } from '../../orchestrator/policy.ts'
 import type { Audience, Fence, TurnLog, TurnLogger, TurnTelemetry } from '../../orchestrator/ports.ts'
 import { loadPrompts } from '../../orchestrator/prompts.ts'
-import { createOpenAiProvider } from '../../orchestrator/providers/openai.ts'
 import type { SendRequest } from '../../orchestrator/run-turn.ts'
-import { createTurns, type TurnOptions, type Turns } from '../../orchestrator/turns.ts'
+import { createTurns, systemClock, type TurnOptions, type Turns } from '../../orchestrator/turns.ts'
 import type { LogRecord, TerminalRecord } from '../../protocol/record.ts'
 import { createMemoryLog } from '../../sessions/memory-log.ts'
 import type { LogEntry, SessionLog } from '../../sessions/session-log.ts'
+import { asking } from '../support/policy.ts'
 
 export const owner = { tenant: 'tenant', subject: 'subject' }
 
 const testOptions: TurnOptions = {
-  model: 'sluice-demo',
-  models: 'any',
-  maxOutputTokens: 100_000,
   promptTokens: 8_000,
   tapeBytes: 1024 * 1024,
   leaseMs: 5_000,
   renewMs: 1_500,
-  firstTokenMs: 5_000,
-  idleMs: 5_000,
   totalMs: 60_000,
   graceMs: 0,
   takeOver: 'restart',
@@ -60,6 +56,7 @@ export interface Bench extends AsyncDisposable {
 
 export interface BenchOptions {
   readonly turns?: Partial<TurnOptions>
+  readonly policy?: (policy: Policy) => Policy
   readonly model?: ModelServerOptions
   /** Stands between the turns and the log. */
   readonly between?: (log: SessionLog) => TurnLog
@@ -81,11 +78,11 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     ...options.audience,
   }
   const logger = recorder<TurnLogger>(['info', 'warn', 'error'], logs)
-  const provider = createOpenAiProvider({ baseUrl: model.url, apiKey: 'key', headersMs: 30_000 }, logger)
+  const answering = asking(model.url, systemClock, logger, options.policy)
   let ids = 0
   const turns = createTurns({
     log: options.between?.(log) ?? log,
-    provider,
+    ...answering,
     audience,
     telemetry: recorder<TurnTelemetry>(telemetryNames, metrics),
     logger,
@@ -158,7 +155,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     async [Symbol.asyncDispose]() {
       await turns.drain(0)
       turns.close()
-      provider.close()
+      answering.targets.close()
       await model.close()
       await log.close()
     },
@@ -168,7 +165,10 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
 const telemetryNames = [
   'turnAccepted',
   'turnRefused',
-  'providerCalled',
+  'callMade',
+  'callPassed',
+  'firstContent',
+  'callEnded',
   'firstToken',
   'tokenGap',
   'turnEnded',

@@ -4,7 +4,7 @@ import { type Chunk, createChunkReader, readChunk } from '../../orchestrator/pro
 
 const told = (chunk: Chunk) =>
   chunk.kind === 'error'
-    ? chunk.refusal.kind
+    ? chunk.failure.refusal.kind
     : { text: chunk.text, usage: chunk.usage, finishReason: chunk.finishReason }
 
 const text = fc.oneof(

@@ -47,7 +47,13 @@ async function ended(bench: Bench, model: string) {
 
 describe('a provider that fails', () => {
   it.each(FAULTS)('[PROVIDER-1] %s ends as its fault says, with the text that came', async (fault) => {
-    await using bench = await startBench({ turns: { firstTokenMs: 300, idleMs: 300 }, model: { retryAfterSeconds: 7 } })
+    await using bench = await startBench({
+      policy: (policy) => ({
+        ...policy,
+        retry: { ...policy.retry, totalMs: fault.startsWith('stall') ? 300 : 5_000, silenceMs: 300 },
+      }),
+      model: { retryAfterSeconds: 7 },
+    })
     const model = `sluice-demo?fault=${fault}&tokens=40`
     const { turn, terminal, text } = await ended(bench, model)
     const expected = ends[fault]
@@ -90,18 +96,21 @@ async function ask(pieces: readonly (string | Buffer)[], type = 'text/event-stre
   // A listening TCP server has an address of this kind.
   const { port } = server.address() as AddressInfo
   const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
-  const provider = createOpenAiProvider(
-    { baseUrl: `http://127.0.0.1:${port}/v1`, apiKey: 'key', headersMs: 5_000 },
-    logger,
-  )
+  const provider = createOpenAiProvider({ baseUrl: `http://127.0.0.1:${port}/v1`, headersMs: 5_000 }, logger)
   const texts: string[] = []
   const end = await new Promise<ProviderEnd | Refusal>((resolve) => {
-    const request = { model: 'm', messages: [{ role: 'user', content: 'hi' }], maxOutputTokens: 5 } as const
+    const request = {
+      model: 'm',
+      messages: [{ role: 'user', content: 'hi' }],
+      maxOutputTokens: 5,
+      apiKey: 'key',
+    } as const
     provider.call(request, {
+      connected: () => undefined,
       started: () => undefined,
       text: (piece) => texts.push(piece),
       ended: resolve,
-      failed: resolve,
+      failed: (failure) => resolve(failure.refusal),
     })
   })
   provider.close()
@@ -161,17 +170,18 @@ describe('the reading of a stream', () => {
     await using bench = await startBench({ model: { fault: 'stall-before' } })
     const told: string[] = []
     const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
-    const provider = createOpenAiProvider({ baseUrl: bench.model.url, apiKey: 'key', headersMs: 5_000 }, logger)
+    const provider = createOpenAiProvider({ baseUrl: bench.model.url, headersMs: 5_000 }, logger)
     const tell = (what: string) => () => void told.push(what)
-    const sink = { started: tell('started'), text: tell('text'), ended: tell('ended'), failed: tell('failed') }
+    const quiet = { started: tell('started'), text: tell('text'), ended: tell('ended'), failed: tell('failed') }
+    const sink = { connected: tell('connected'), ...quiet }
     const call: ProviderCall = provider.call(
-      { model: 'm', messages: [{ role: 'user', content: 'hi' }], maxOutputTokens: 5 },
+      { model: 'm', messages: [{ role: 'user', content: 'hi' }], maxOutputTokens: 5, apiKey: 'key' },
       sink,
     )
     await bench.model.waitFor(() => true)
     call.close()
     await bench.model.waitFor((request) => request.status === 'closed-by-client')
-    expect(told).toEqual([])
+    expect(told).toEqual(['connected'])
     provider.close()
   })
 
@@ -187,14 +197,17 @@ describe('the reading of a stream', () => {
     // A listening TCP server has an address of this kind.
     const { port } = server.address() as AddressInfo
     const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
-    const provider = createOpenAiProvider(
-      { baseUrl: `http://127.0.0.1:${port}/v1`, apiKey: 'key', headersMs: 5_000 },
-      logger,
-    )
+    const provider = createOpenAiProvider({ baseUrl: `http://127.0.0.1:${port}/v1`, headersMs: 5_000 }, logger)
     const answer = () =>
       new Promise<unknown>((resolve) => {
-        const request = { model: 'm', messages: [{ role: 'user', content: 'hi' }], maxOutputTokens: 5 } as const
-        provider.call(request, { started: () => undefined, text: () => undefined, ended: resolve, failed: resolve })
+        const request = {
+          model: 'm',
+          messages: [{ role: 'user', content: 'hi' }],
+          maxOutputTokens: 5,
+          apiKey: 'key',
+        } as const
+        const quiet = { connected: () => undefined, started: () => undefined, text: () => undefined }
+        provider.call(request, { ...quiet, ended: resolve, failed: resolve })
       })
     // Whether a connection is idle already when the next call looks for one is the agent's business.
     const wasReused = () => new Set(seen).size < seen.length

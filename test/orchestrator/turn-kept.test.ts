@@ -13,8 +13,6 @@ import { refusal } from '../../protocol/error.ts'
 const bounds: TurnBounds = {
   leaseMs: 5_000,
   renewMs: 1_500,
-  firstTokenMs: 10_000,
-  idleMs: 20_000,
   totalMs: 600_000,
   graceMs: 30_000,
 }

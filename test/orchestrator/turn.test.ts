@@ -20,8 +20,6 @@ import { refusal } from '../../protocol/error.ts'
 const bounds: TurnBounds = {
   leaseMs: 5_000,
   renewMs: 1_500,
-  firstTokenMs: 10_000,
-  idleMs: 20_000,
   totalMs: 600_000,
   graceMs: 0,
 }
@@ -610,8 +608,6 @@ describe('the turn reducer', () => {
   })
 
   it.each([
-    ['first token', [called, ok(0)], 1 + bounds.firstTokenMs, 'did not begin'],
-    ['silence', [called, ok(0), text(5), ok(5)], 2 + bounds.idleMs, 'silent'],
     ['total', [called, ok(0), text(5, bounds.totalMs - 5), ok(5, bounds.totalMs - 4)], bounds.totalMs, 'took longer'],
   ] as const)('[TURN-13] fails after its %s timeout', (_, before, nowMs, message) => {
     const { state } = run(before)
@@ -621,6 +617,38 @@ describe('the turn reducer', () => {
     expect(late.state).toMatchObject({ phase: 'ending', outcome: { kind: 'failed', error: { kind: 'provider' } } })
     expect(JSON.stringify(late.state)).toContain(message)
     expect(late.effects[0]).toEqual({ type: 'close' })
+  })
+
+  it.each([
+    ['restarts', false, [], 0],
+    ['goes on', true, ['append@0+open2+lease'], 5],
+  ] as const)(
+    '[TURN-31] a break in the middle %s in a new attempt, when the store has all of the old one',
+    (_, keeps, __, kept) => {
+      const before = run([called, ok(0), text(3), text(5)]).state
+      const waiting = stepTurn(before, { type: 'broke', nowMs: 3, keeps }, bounds)
+      // The first three bytes are in flight.
+      expect(waiting.effects).toEqual([])
+      const more = stepTurn(waiting.state, ok(3), bounds)
+      expect(more.effects.map(told)).toEqual(['deliver-3', 'append@3'])
+      const { state, effects } = stepTurn(more.state, ok(5), bounds)
+      expect(effects.map(told)).toEqual(['deliver-5', `cut-${kept}`, 'mended', 'append@0+open2+lease'])
+      const keep = keeps ? { attempt: 1, end: 5 } : undefined
+      expect(effects.at(-1)).toMatchObject({ attempt: 2, keep })
+      expect(stepTurn(state, text(kept + 4), bounds).state).toMatchObject({ store: { sizeBytes: kept + 4 } })
+    },
+  )
+
+  it('[TURN-31] a cancel, an end and another producer come before the mending', () => {
+    const broke = { type: 'broke', nowMs: 3, keeps: true } as const
+    const waiting = run([called, ok(0), text(3), broke]).state
+    const cancel = { type: 'appended', nowMs: 4, reply: { kind: 'cancel', attempt: 1, length: 3 } } as const
+    expect(stepTurn(waiting, cancel, bounds).effects.map(told)).toEqual(['close', 'cut-3', 'end:cancelled@1'])
+    const failing = { type: 'failed', nowMs: 4, sizeBytes: 3, error: broken } as const
+    const failed = stepTurn(waiting, failing, bounds).state
+    expect(stepTurn(failed, ok(3), bounds).effects.map(told)).toEqual(['deliver-3', 'end:failed@1'])
+    const stale = stepTurn(waiting, { type: 'appended', nowMs: 4, reply: { kind: 'stale' } }, bounds)
+    expect(stale.effects.map(told)).toEqual(['claim'])
   })
 
   it('[TURN-14] keeps its invariants under any sequence of events', () => {
@@ -645,6 +673,7 @@ const anyEvent: fc.Arbitrary<Choice> = fc.record({
     'unknown',
     'nudged',
     'ticked',
+    'broke',
     'stale',
     'attempt',
     'cancel',
@@ -712,6 +741,8 @@ function eventOf(
       return { type: 'nudged', nowMs }
     case 'ticked':
       return { type: 'ticked', nowMs }
+    case 'broke':
+      return { type: 'broke', nowMs, keeps: amount % 2 === 0 }
     case 'unknown':
       return flight === undefined ? undefined : { type: 'unknown', nowMs, jitterMs: 20 }
     default:

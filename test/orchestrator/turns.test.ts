@@ -27,7 +27,7 @@ function whole(bench: Bench, options: ScriptOptions = {}): string {
 const isStarted = (record: LogRecord): record is RecordOf<'turn.started'> => record.type === 'turn.started'
 
 /** Long enough that only a nudge can tell in time. */
-const slowRenewal = { leaseMs: 180_000, renewMs: 60_000, firstTokenMs: 60_000, idleMs: 60_000 }
+const slowRenewal = { leaseMs: 180_000, renewMs: 60_000 }
 
 describe('a turn', () => {
   it('[TURN-1] is accepted, called, appended and ended with the whole answer', async () => {
@@ -50,9 +50,17 @@ describe('a turn', () => {
     const { turn } = accepted(await bench.turns.send(bench.request(session, 'Unmistakable words')))
     await bench.terminal(session, turn)
     const names = new Set(bench.metrics.map(([name]) => name))
-    expect([...names].sort()).toEqual(
-      ['attemptOpened', 'firstToken', 'providerCalled', 'stopped', 'tokenGap', 'turnAccepted', 'turnEnded'].sort(),
-    )
+    expect([...names].sort()).toEqual([
+      'attemptOpened',
+      'callEnded',
+      'callMade',
+      'firstContent',
+      'firstToken',
+      'stopped',
+      'tokenGap',
+      'turnAccepted',
+      'turnEnded',
+    ])
     expect(bench.metrics.find(([name]) => name === 'turnEnded')?.[1]).toMatchObject({
       kind: 'completed',
       finishReason: 'stop',
@@ -170,7 +178,9 @@ describe('a turn', () => {
   })
 
   it('[TURN-15] an answer that ends in half a character ends in U+FFFD', async () => {
-    await using bench = await startBench({ turns: { maxOutputTokens: 6 } })
+    await using bench = await startBench({
+      policy: (policy) => ({ ...policy, limits: { ...policy.limits, answerTokens: 6 } }),
+    })
     const session = await bench.session()
     const model = 'sluice-demo?fault=split-surrogate&at=5&tokens=40'
     const { turn } = accepted(await bench.turns.send(bench.request(session, 'Cut', { model })))
@@ -309,9 +319,9 @@ describe('the records of a turn', () => {
     const sums = { bytes: 0, sha1: 'a', sha256: 'b' }
     const usage = { inputTokens: 1, outputTokens: 2, source: 'exact' } as const
     const write = () => [
-      records.opening(1, undefined),
-      records.opening(2, { attempt: 1, end: 3 }),
-      records.terminal(2, { kind: 'completed', finishReason: 'stop' }, sums, usage),
+      records.opening(1, undefined, ''),
+      records.opening(2, { attempt: 1, end: 3 }, 'lost'),
+      records.terminal(2, { kind: 'completed', finishReason: 'stop' }, sums, { usage }),
     ]
     const first = write()
     expect(write()).toEqual(first)

@@ -8,6 +8,7 @@ import { createTurns, type Turns } from '../../orchestrator/turns.ts'
 import type { Feed } from '../../sessions/feed.ts'
 import { Feeds } from '../../sessions/feeds.ts'
 import type { SessionLog } from '../../sessions/session-log.ts'
+import { asking, testRetry } from '../support/policy.ts'
 import { quietTelemetry } from '../support/telemetry.ts'
 import { type LinkParts, NodeLink } from './node-link.ts'
 import { SimProvider } from './sim-provider.ts'
@@ -75,7 +76,7 @@ export class SimNode {
     }
     this.turns = createTurns({
       log,
-      provider: this.provider,
+      ...asking(this.provider, clock, telemetry.log, (policy) => ({ ...policy, retry: retryOf(parts.plan.takeOver) })),
       audience,
       telemetry: {
         ...telemetry.turns,
@@ -138,17 +139,18 @@ export interface NodePlants {
   delivered?(feeds: Feeds, session: string, fence: Fence, part: number, at: number, text: Uint8Array): void
 }
 
+/** What breaks in the middle is mended as a dead producer's turn is. Nobody waits for a provider in vain: it has no clock. */
+function retryOf(afterContent: 'restart' | 'continue' | 'fail') {
+  const forever = { totalMs: 10_000_000, connectMs: 1_000_000, firstContentMs: 1_000_000, silenceMs: 1_000_000 }
+  return { ...testRetry, ...forever, triesPerTarget: 2, baseMs: 10, maxMs: 100, afterContent, breaks: 2 }
+}
+
 function turnOptions(takeOver: 'restart' | 'continue' | 'fail') {
   return {
-    model: 'm',
-    models: 'any',
-    maxOutputTokens: 1_000,
     promptTokens: 100_000,
     tapeBytes: 1024 * 1024,
     leaseMs,
     renewMs: leaseMs / 3,
-    firstTokenMs: 1_000_000,
-    idleMs: 1_000_000,
     totalMs: 10_000_000,
     graceMs: 30_000,
     takeOver,

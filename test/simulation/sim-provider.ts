@@ -21,6 +21,10 @@ export class SimProvider implements Provider {
     return call
   }
 
+  close(): void {
+    // A node that ends closes its calls itself.
+  }
+
   get open(): readonly SimCall[] {
     return this.calls.filter((call) => call.isOpen)
   }
@@ -60,7 +64,7 @@ export class SimCall implements ProviderCall {
   break(): void {
     if (!this.isOpen) return
     this.isOpen = false
-    this.#sink.failed(refusal('provider', 'the model broke'))
+    this.#sink.failed({ refusal: refusal('provider', 'the model broke'), cure: 'wait', isIllness: true })
   }
 
   pause(): void {

@@ -16,7 +16,10 @@ export function quietTelemetry(): QuietTelemetry {
     turns: {
       turnAccepted: nothing,
       turnRefused: nothing,
-      providerCalled: nothing,
+      callMade: nothing,
+      callPassed: nothing,
+      callEnded: nothing,
+      firstContent: nothing,
       firstToken: nothing,
       tokenGap: nothing,
       turnEnded: nothing,

@@ -10,11 +10,11 @@ import type { HttpDeps } from '../../../gateway/http/route.ts'
 import { chooseTransport } from '../../../gateway/transport/choose-transport.ts'
 import { type ModelServer, startModelServer } from '../../../load/model-server/server.ts'
 import { loadPrompts } from '../../../orchestrator/prompts.ts'
-import { createOpenAiProvider } from '../../../orchestrator/providers/openai.ts'
-import { createTurns, type TurnOptions } from '../../../orchestrator/turns.ts'
+import { createTurns, systemClock, type TurnOptions } from '../../../orchestrator/turns.ts'
 import { Feeds } from '../../../sessions/feeds.ts'
 import { createMemoryLog } from '../../../sessions/memory-log.ts'
 import type { SessionLog } from '../../../sessions/session-log.ts'
+import { asking } from '../../support/policy.ts'
 import { quietTelemetry } from '../../support/telemetry.ts'
 
 /** The HTTP API on a real server, with real turns over the model server on the memory log. */
@@ -65,10 +65,10 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
   const feeds = new Feeds(log)
   const model = await startModelServer({ ttftMs: 1 })
   const { log: logger } = quietTelemetry()
-  const provider = createOpenAiProvider({ baseUrl: model.url, apiKey: 'none', headersMs: 5_000 }, logger)
+  const answering = asking(model.url, systemClock, logger)
   const turns = createTurns({
     log,
-    provider,
+    ...answering,
     audience: {
       delivered: (session, fence, part, at, text) => feeds.delivered(session, fence, part, at, text),
       stopped: (session) => feeds.producerStopped(session),
@@ -151,7 +151,7 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     async [Symbol.asyncDispose]() {
       await turns.drain(0)
       await transport.close()
-      provider.close()
+      answering.targets.close()
       await model.close()
       await memory.close()
       await rm(pageDir, { recursive: true })
@@ -168,15 +168,10 @@ function configOf(env: Readonly<Record<string, string>>) {
 }
 
 const turnOptions: TurnOptions = {
-  model: 'sluice-demo',
-  models: 'any',
-  maxOutputTokens: 100_000,
   promptTokens: 100_000,
   tapeBytes: 1024 * 1024,
   leaseMs: 5_000,
   renewMs: 1_500,
-  firstTokenMs: 5_000,
-  idleMs: 5_000,
   totalMs: 60_000,
   graceMs: 0,
   takeOver: 'restart',

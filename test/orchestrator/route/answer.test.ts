@@ -81,6 +81,7 @@ class Played {
       if (effect.type === 'call') this.open.add(effect.id)
       if (effect.type === 'close') this.open.delete(effect.id)
       this.wanted.push(wordOf(effect))
+      if (effect.type === 'broke') this.hear({ type: 'mended', nowMs: this.nowMs })
     }
   }
 }

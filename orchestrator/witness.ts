@@ -1,0 +1,37 @@
+import type { Bill } from './bill.ts'
+import type { TurnTelemetry } from './ports.ts'
+import type { CallWitness } from './route/routed-answer.ts'
+import type { TurnSpans } from './spans.ts'
+
+/** Tells the bill, the metrics and the spans of a turn what becomes of its calls. */
+export function witnessOf(bill: Bill, telemetry: TurnTelemetry, spans: TurnSpans): CallWitness {
+  const targets = new Map<number, string>()
+  const targetOf = (call: number) => targets.get(call) ?? ''
+  return {
+    called(call, { policy, provider }, why, { tokens, maxOutputTokens, model = policy.model }) {
+      targets.set(call, policy.name)
+      bill.called(call, policy.price, tokens)
+      telemetry.callMade(policy.name, why)
+      spans.called(call, { provider: provider.name, target: policy.name, model, maxOutputTokens, why })
+    },
+    passed(call, why) {
+      telemetry.callPassed(targetOf(call), why)
+      spans.over(call, why)
+    },
+    started(call, answer) {
+      bill.taken(call)
+      spans.started(call, answer)
+    },
+    firstContent(call, sinceSentMs) {
+      telemetry.firstContent(targetOf(call), sinceSentMs)
+      spans.firstText(call)
+    },
+    text: (call, piece) => bill.text(call, piece),
+    over(call, how, end) {
+      const usage = end !== undefined && 'finishReason' in end ? end.usage : undefined
+      if (usage !== undefined) bill.reported(call, usage)
+      telemetry.callEnded(targetOf(call), how)
+      spans.over(call, how, end)
+    },
+  }
+}
