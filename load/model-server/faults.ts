@@ -55,6 +55,8 @@ const refusals = new Map<Fault, Refusal>([
       'The model does not exist or you do not have access to it.',
     ),
   ],
+  ['408', refusal(408, 'server_error', 'timeout', 'The request took too long.')],
+  ['409', refusal(409, 'conflict', 'conflict', 'The resource was updated by another request.')],
   ['429', refusal(429, 'requests', 'rate_limit_exceeded', 'Rate limit reached for requests.')],
   ['500', refusal(500, 'server_error', null, 'The server had an error while processing your request.')],
   ['503', refusal(503, 'server_error', null, 'The engine is currently overloaded, please try again later.')],

@@ -18,6 +18,8 @@ const ends: Record<Fault, { readonly terminal: object; readonly text: 'none' | '
   '401': { terminal: keyRefused, text: 'none' },
   '403': { terminal: keyRefused, text: 'none' },
   '404': { terminal: keyRefused, text: 'none' },
+  '408': { terminal: middle, text: 'none' },
+  '409': { terminal: middle, text: 'none' },
   '429': { terminal: { type: 'turn.failed', error: { kind: 'rate-limited', retryAfterMs: 7_000 } }, text: 'none' },
   '500': { terminal: middle, text: 'none' },
   '503': { terminal: middle, text: 'none' },
