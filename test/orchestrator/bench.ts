@@ -50,7 +50,7 @@ export interface Bench extends AsyncDisposable {
   request(session: string, content: string, more?: Partial<SendRequest>): SendRequest
   /** The first record of the session that satisfies `is`; waits for it, and says what did come when none does. */
   record<R extends LogRecord>(session: string, is: (record: LogRecord) => record is R, deadlineMs?: number): Promise<R>
-  terminal(session: string, turn: string): Promise<TerminalRecord>
+  terminal(session: string, turn: string, deadlineMs?: number): Promise<TerminalRecord>
   history(session: string): Promise<readonly LogEntry[]>
 }
 
@@ -145,12 +145,13 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
       content,
       ...more,
     }),
-    terminal: (session, turn) =>
+    terminal: (session, turn, deadlineMs) =>
       record(
         session,
         (one): one is TerminalRecord =>
           (one.type === 'turn.completed' || one.type === 'turn.cancelled' || one.type === 'turn.failed') &&
           one.turn === turn,
+        deadlineMs,
       ),
     async [Symbol.asyncDispose]() {
       await turns.drain(0)
