@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { settleGraceMs } from '../orchestrator/limits.ts'
 import { createMemoryLog } from '../sessions/memory-log.ts'
 import { createRedisLog } from '../sessions/redis/redis-log.ts'
 import { type RedisTarget, redisTarget } from '../sessions/redis/redis-url.ts'
@@ -56,6 +57,7 @@ async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, teleme
     waitReplicas,
     maxSessionsPerOwner: maxSessionsPerSubject,
     ttlMs: sessionTtlMs,
+    eraseAgainMs: settleGraceMs,
     events: {
       connected(isConnected) {
         telemetry.store.connected(isConnected)
