@@ -101,6 +101,12 @@ export class RedisLink {
     return this.#asking(waits.run(() => evaluate(node, script, keys, args)))
   }
 
+  /** Whether replicas of the key's node are waited for in vain just now. */
+  isShort(key: string): boolean {
+    const node = this.#nodeFor(key)
+    return node !== undefined && this.#waits.get(node)?.isShort === true
+  }
+
   close(): void {
     this.#stopReviving()
     this.#stopLooking()

@@ -108,6 +108,7 @@ function openDurable({ target, waitReplicas = 0, waitMs = 700 }: RedisLogOptions
 
 async function createSession(store: RedisStore, request: CreateRequest, maxOwned: number): Promise<CreateReply> {
   const { session, owner, metadata } = request
+  store.refuseWhenShort(session)
   try {
     if ((await enterOwned(store, owner, session, maxOwned)) === 'full') {
       // One that is there is no new one.

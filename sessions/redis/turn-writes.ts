@@ -31,6 +31,7 @@ const hashLength = 32
 
 export async function acceptMessage(store: RedisStore, request: AcceptRequest): Promise<AcceptReply> {
   const { session, messageId, hash, turn, token, leaseMs, record } = request
+  store.refuseWhenShort(session)
   // Sent first, and on a store of one node it is there first; who dies in between leaves a hint too many.
   const entered = enterRunning(store, session, turn, leaseMs)
   const accepted = store.runDurably(
