@@ -43,7 +43,7 @@ export interface RedisLog extends SessionLog {
   readonly isConnected: boolean
   /** One value for all nodes of this store: what the first of them made. */
   share(name: string, make: () => Buffer): Promise<Buffer>
-  /** What of the server's settings endangers sessions, in words for the operator. Rejects while it is away. */
+  /** What of the servers' settings endangers sessions, in words for the operator. Rejects while a part of it is away. */
   warnings(): Promise<readonly string[]>
 }
 
@@ -91,7 +91,10 @@ export function createRedisLog(options: RedisLogOptions): RedisLog {
       return link.isConnected
     },
     share: (name, make) => share(store, name, make),
-    warnings: () => findWarnings(store),
+    async warnings() {
+      await link.check()
+      return findWarnings(store)
+    },
     async close() {
       erasures.close()
       news.close()
