@@ -65,5 +65,5 @@ export const lastFramesMs = 500
 /** How long a start waits for the store's first answer, in milliseconds; then it fails. */
 export const firstConnectionMs = 10_000
 
-/** How often the store is asked whether its settings endanger sessions, in milliseconds. */
-export const warningsEveryMs = 60_000
+/** How often the store is asked whether all of it answers and no setting endangers sessions, in milliseconds. */
+export const storeLookMs = 1_000

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { settleGraceMs } from '../orchestrator/limits.ts'
 import { createMemoryLog } from '../sessions/memory-log.ts'
 import { createRedisLog } from '../sessions/redis/redis-log.ts'
 import { type RedisTarget, redisTarget } from '../sessions/redis/redis-url.ts'
 import type { SessionLog } from '../sessions/session-log.ts'
-import { firstConnectionMs, warningsEveryMs } from './bounds.ts'
+import { firstConnectionMs, storeLookMs } from './bounds.ts'
 import type { StoreConfig } from './config/shape.ts'
 import type { Telemetry } from './telemetry/ports.ts'
 
@@ -56,6 +57,7 @@ async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, teleme
     waitReplicas,
     maxSessionsPerOwner: maxSessionsPerSubject,
     ttlMs: sessionTtlMs,
+    eraseAgainMs: settleGraceMs,
     events: {
       connected(isConnected) {
         telemetry.store.connected(isConnected)
@@ -78,14 +80,14 @@ async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, teleme
   } finally {
     clearTimeout(deadline)
   }
-  const warned = watchWarnings(log.warnings, telemetry)
+  const watched = watchStore(log.warnings, telemetry)
   return {
     log,
     isShared: true,
-    troubles: () => (log.isConnected ? warned.current() : ['the session store does not answer']),
+    troubles: () => (log.isConnected ? watched.current() : ['the session store does not answer']),
     developmentSecret: () => log.share('development-secret', () => randomBytes(32)),
     async close() {
-      warned.stop()
+      watched.stop()
       await log.close()
     },
   }
@@ -106,15 +108,18 @@ function unreachable(problem: string): string {
   return `unable to start: the session store does not answer${said}; check REDIS_URL and that Redis 7 or later is running there, or unset it to keep sessions in memory`
 }
 
-/** What the operator should change in Redis; asked again from time to time, since settings change while it runs. */
-function watchWarnings(ask: () => Promise<readonly string[]>, { log }: Telemetry) {
+/**
+ * What is wrong with Redis though it is connected, as of the last look: what of it does not answer, or what the operator
+ * should change, since settings change while it runs.
+ */
+function watchStore(ask: () => Promise<readonly string[]>, { log }: Telemetry) {
   let current: readonly string[] = []
   const look = async () => {
-    const found = await ask().catch(() => current)
-    for (const warning of found) if (!current.includes(warning)) log.warn({ warning }, 'Redis is set dangerously')
-    current = found
+    const found = await ask().catch(() => undefined)
+    for (const warning of found ?? []) if (!current.includes(warning)) log.warn({ warning }, 'Redis is set dangerously')
+    current = found ?? ['not all of the session store answers']
   }
   void look()
-  const timer = setInterval(() => void look(), warningsEveryMs).unref()
+  const timer = setInterval(() => void look(), storeLookMs).unref()
   return { current: () => current, stop: () => clearInterval(timer) }
 }

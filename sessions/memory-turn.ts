@@ -4,21 +4,22 @@ import { entryOverheadBytes } from './memory-limits.ts'
 import type { MemorySession, RunningInMemory } from './memory-session.ts'
 import type { MemoryShelves } from './memory-shelves.ts'
 import { decodePayload, encodePayload, placeAfter, placeRecord } from './record-payload.ts'
-import type {
-  AcceptReply,
-  AcceptRequest,
-  AppendReply,
-  AppendRequest,
-  CancelReply,
-  EndReply,
-  EndRequest,
-  FeedbackReply,
-  FeedbackRequest,
-  LogEntry,
-  LogPlace,
-  NewOpeningRecord,
-  TakeOverReply,
-  TakeOverRequest,
+import {
+  type AcceptReply,
+  type AcceptRequest,
+  type AppendReply,
+  type AppendRequest,
+  type CancelReply,
+  type EndReply,
+  type EndRequest,
+  type FeedbackReply,
+  type FeedbackRequest,
+  type LogEntry,
+  type LogPlace,
+  type NewOpeningRecord,
+  sha1OfNothing,
+  type TakeOverReply,
+  type TakeOverRequest,
 } from './session-log.ts'
 import { previewOf } from './session-preview.ts'
 import { Tape } from './tape.ts'
@@ -31,7 +32,6 @@ import { Tape } from './tape.ts'
 const stale = { kind: 'stale' } as const
 const idle = { kind: 'idle' } as const
 const unknown = { kind: 'unknown' } as const
-const sha1OfNothing = 'da39a3ee5e6b4b0d3255bfef95601890afd80709'
 
 export function acceptMessage(
   shelves: MemoryShelves,

@@ -192,6 +192,9 @@ export type NewTerminalRecord =
   | Omit<RecordOf<'turn.cancelled'>, 'seq' | 'mark'>
   | Omit<RecordOf<'turn.failed'>, 'seq' | 'mark'>
 
+/** What a part without text has as its hash. */
+export const sha1OfNothing = 'da39a3ee5e6b4b0d3255bfef95601890afd80709'
+
 export interface EndRequest {
   readonly session: string
   readonly token: string

@@ -38,3 +38,8 @@ export const pruneBatch = 200
 
 /** `store-full` asks to come back after this time, in milliseconds: what frees memory is not known here. */
 export const fullRetryMs = 5_000
+
+/** Erased sessions that are erased again later; above, the oldest is at once. */
+export const erasuresMax = 1_000
+/** How often that is tried while the store is away, each time after the same grace period. */
+export const eraseTries = 20

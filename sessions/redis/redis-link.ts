@@ -80,6 +80,14 @@ export class RedisLink {
     if (this.#client instanceof Cluster && this.isConnected) this.#client.refreshSlotsCache(() => undefined)
   }
 
+  /** Rejects unless each node that holds sessions answers and, in a cluster, finds all slots served. */
+  async check(): Promise<void> {
+    const client = this.#client
+    if (!(client instanceof Cluster)) return void (await client.ping())
+    const holders = new Set(client.slots.map((nodes) => nodes[0]))
+    await Promise.all([...holders].map((holder) => checkSlots(nodeAt(client, holder))))
+  }
+
   run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
     return this.#asking(evaluate(this.#client, script, keys, args))
   }
@@ -101,6 +109,12 @@ export class RedisLink {
     return this.#asking(waits.run(() => evaluate(node, script, keys, args)))
   }
 
+  /** Whether replicas of the key's node are waited for in vain just now. */
+  isShort(key: string): boolean {
+    const node = this.#nodeFor(key)
+    return node !== undefined && this.#waits.get(node)?.isShort === true
+  }
+
   close(): void {
     this.#stopReviving()
     this.#stopLooking()
@@ -111,8 +125,7 @@ export class RedisLink {
   #nodeFor(key: string): Redis | undefined {
     const client = this.#client
     if (!(client instanceof Cluster)) return client
-    const place = client.slots[slotOf(key)]?.[0]
-    return client.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === place)
+    return nodeAt(client, client.slots[slotOf(key)]?.[0])
   }
 
   async #asking<Answer>(answer: Promise<unknown>): Promise<Answer> {
@@ -130,16 +143,30 @@ export class RedisLink {
     const message = error instanceof Error ? error.message : String(error)
     const code = codeOf(error, message)
     if (code === 'OOM') return new StoreFull('Redis has no memory left')
-    // What was asked of one node is not sent on by the driver.
-    if (code === 'MOVED') this.refresh()
+    // Another node may hold the slot by now. (The driver follows MOVED itself, but for what was asked of one node.)
+    if (code === 'MOVED' || code === 'CLUSTERDOWN') this.refresh()
     if (permanentCodes.has(code)) this.#events.troubled(code, message.slice(0, 200))
     return new StoreAway(code)
   }
 }
 
+/** `place` as the driver's list of slots has it. */
+function nodeAt(cluster: Cluster, place: string | undefined): Redis | undefined {
+  return cluster.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === place)
+}
+
+async function checkSlots(node: Redis | undefined): Promise<void> {
+  const info = String(await node?.call('CLUSTER', 'INFO'))
+  const isWhole = info.includes('cluster_state:ok') && info.includes(`cluster_slots_ok:${slotCount}\r`)
+  if (!isWhole) throw new StoreAway('CLUSTERDOWN')
+}
+
 function nodesOf(client: Redis | Cluster): readonly Redis[] {
   return client instanceof Cluster ? client.nodes() : [client]
 }
+
+/** Of a cluster, see Redis Cluster specification, "key distribution model". */
+const slotCount = 16_384
 
 /** The name of a store's one node. */
 const onlyNode = 'redis'
@@ -162,9 +189,12 @@ async function evaluate(
 function openClient(target: RedisTarget): Redis | Cluster {
   if (target.kind !== 'cluster') return new Redis(target.options)
   return new Cluster([...target.nodes], {
-    redisOptions: target.options,
+    // One that loads its data says so to each command: waiting for it would hold these back.
+    redisOptions: { ...target.options, enableReadyCheck: false },
     enableOfflineQueue: false,
     enableReadyCheck: true,
+    // What an incomplete cluster refuses is refused.
+    retryDelayOnClusterDown: 0,
     maxRedirections: redirectionsMax,
     slotsRefreshTimeout: 1_000,
     slotsRefreshInterval: 2_000,

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import type { CreateReply, CreateRequest, Gone, SessionLog } from '../session-log.ts'
-import { enterOwned, lapsedTurns, leaveOwned, leaveRunning, touchOwned } from './hints.ts'
+import { Erasures } from './erasures.ts'
+import { enterOwned, lapsedTurns, touchOwned } from './hints.ts'
 import { Keys, ownerHash } from './keys.ts'
 import { fullRetryMs } from './limits.ts'
 import { News } from './news.ts'
@@ -7,7 +9,7 @@ import { describeSession, listSessions, openSession, readPage, readText } from '
 import { type LinkEvents, RedisLink, StoreFull } from './redis-link.ts'
 import { kindOf, RedisStore } from './redis-store.ts'
 import type { RedisTarget } from './redis-url.ts'
-import { count, text } from './replies.ts'
+import { text } from './replies.ts'
 import { loadScripts, type PatchScript } from './scripts.ts'
 import { writeInfo, writeMetadata } from './session-info.ts'
 import { acceptMessage, appendText, cancelTurn, endTurn, takeOverTurn, writeFeedback } from './turn-writes.ts'
@@ -24,6 +26,8 @@ export interface RedisLogOptions {
   readonly waitReplicas?: number
   /** How long is waited for them, in milliseconds. Default 700. */
   readonly waitMs?: number
+  /** After how many milliseconds an erased session is erased again, should a failover have brought it back. Default: never. */
+  readonly eraseAgainMs?: number
   readonly events?: RedisLogEvents
   /** For tests. */
   readonly patchScript?: PatchScript
@@ -39,7 +43,7 @@ export interface RedisLog extends SessionLog {
   readonly isConnected: boolean
   /** One value for all nodes of this store: what the first of them made. */
   share(name: string, make: () => Buffer): Promise<Buffer>
-  /** What of the server's settings endangers sessions, in words for the operator. Rejects while it is away. */
+  /** What of the servers' settings endangers sessions, in words for the operator. Rejects while a part of it is away. */
   warnings(): Promise<readonly string[]>
 }
 
@@ -63,6 +67,7 @@ export function createRedisLog(options: RedisLogOptions): RedisLog {
   const unknown = events.unknownVersion
   const store = new RedisStore({ keys, scripts: loadScripts(options.patchScript), link, durable, ttlMs, unknown })
   const news = new News(target, keys, link, unknown)
+  const erasures = new Erasures(store, options.eraseAgainMs ?? 0)
 
   return {
     create: (request) => createSession(store, request, maxSessionsPerOwner),
@@ -77,7 +82,7 @@ export function createRedisLog(options: RedisLogOptions): RedisLog {
     cancel: ({ session, turn }) => cancelTurn(store, session, turn),
     addFeedback: (request) => writeFeedback(store, request),
     update: ({ session, metadata }) => updateSession(store, session, writeMetadata(metadata)),
-    erase: (session) => eraseSession(store, session),
+    erase: (session) => erasures.erase(session),
     list: (request) => listSessions(store, request),
     breaks: () => link.breaks,
     lapsed: () => lapsedTurns(store),
@@ -86,8 +91,12 @@ export function createRedisLog(options: RedisLogOptions): RedisLog {
       return link.isConnected
     },
     share: (name, make) => share(store, name, make),
-    warnings: () => findWarnings(store),
+    async warnings() {
+      await link.check()
+      return findWarnings(store)
+    },
     async close() {
+      erasures.close()
       news.close()
       link.close()
       durable?.link.close()
@@ -102,6 +111,7 @@ function openDurable({ target, waitReplicas = 0, waitMs = 700 }: RedisLogOptions
 
 async function createSession(store: RedisStore, request: CreateRequest, maxOwned: number): Promise<CreateReply> {
   const { session, owner, metadata } = request
+  store.refuseWhenShort(session)
   try {
     if ((await enterOwned(store, owner, session, maxOwned)) === 'full') {
       // One that is there is no new one.
@@ -109,7 +119,7 @@ async function createSession(store: RedisStore, request: CreateRequest, maxOwned
       return described.kind === 'ok' ? { kind: 'exists' } : { kind: 'owner-full', limit: maxOwned }
     }
     const meta = [store.keys.meta(session)]
-    const written = [writeInfo(request), writeMetadata(metadata), ownerHash(owner), store.ttlMs] as const
+    const written = [writeInfo(request), writeMetadata(metadata), ownerHash(owner), store.ttlMs, newBirth()] as const
     const reply = await store.runDurably('create', meta, ...written)
     return { kind: kindOf(reply) === 'created' ? 'created' : 'exists' }
   } catch (error) {
@@ -118,27 +128,15 @@ async function createSession(store: RedisStore, request: CreateRequest, maxOwned
   }
 }
 
+/** Tells a session from those that had its id before and will have it after. */
+function newBirth(): string {
+  return randomBytes(8).toString('base64url')
+}
+
 async function updateSession(store: RedisStore, session: string, metadata: string) {
   const reply = await store.run('update', store.of(session), metadata, store.ttlMs)
   if (kindOf(reply) === 'gone') return gone
   touchOwned(store, text(reply[1]), session)
-  return done
-}
-
-async function eraseSession(store: RedisStore, session: string) {
-  let run = { turn: '', attempt: 0, parts: 0 }
-  const reply = await store.runAgain(
-    [],
-    (tapes) => store.runDurably('erase', store.of(session, ...tapes), run.turn, run.attempt, run.parts),
-    (answer) => {
-      if (kindOf(answer) !== 'again') return undefined
-      run = { turn: text(answer[1]), attempt: count(answer[2]), parts: count(answer[3]) }
-      return store.keys.tapes(session, run.turn, run.attempt, run.parts)
-    },
-  )
-  if (run.turn !== '') leaveRunning(store, session, run.turn)
-  if (kindOf(reply) === 'gone') return gone
-  leaveOwned(store, text(reply[1]), session)
   return done
 }
 

@@ -41,6 +41,11 @@ export class RedisStore {
     return this.#durable.link.runDurably(this.#script(name), keys, args, this.#durable.waiting)
   }
 
+  /** Throws `StoreAway` while replicas are waited for in vain: what is begun then would wait too (STORE B8). */
+  refuseWhenShort(session: string): void {
+    if (this.#durable?.link.isShort(this.keys.meta(session)) === true) throw new StoreAway('NOREPLICAS')
+  }
+
   /** Of meta and log, and of what else the script touches. */
   of(session: string, ...more: readonly string[]): readonly string[] {
     return [this.keys.meta(session), this.keys.log(session), ...more]

@@ -67,7 +67,9 @@ const connectionOptions: ConnectionOptions = {
   enableOfflineQueue: false,
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
-  enableReadyCheck: false,
+  // Whether it has its data; and where Sentinels told of it, whether it is the primary.
+  enableReadyCheck: true,
+  maxLoadingRetryTime: reconnectMaxMs,
   connectTimeout: connectTimeoutMs,
   disableClientInfo: true,
   retryStrategy: (times) => Math.min(reconnectMaxMs, 10 * 2 ** Math.min(times, 5)) * (0.5 + Math.random() / 2),
@@ -100,8 +102,6 @@ function sentinelTarget(
       // The driver writes each failure of these connections to the console, and nobody can listen to them.
       sentinelReconnectStrategy: (times) => Math.min(sentinelReconnectMaxMs, reconnectMaxMs * 2 ** times),
       sentinelCommandTimeout: connectTimeoutMs,
-      // Whether it is the primary that the Sentinel's answer led to.
-      enableReadyCheck: true,
       ...(options.tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: options.tls }),
     },
   }

@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto'
 import { encodePayload } from '../record-payload.ts'
-import type {
-  AcceptReply,
-  AcceptRequest,
-  AppendReply,
-  AppendRequest,
-  CancelReply,
-  EndReply,
-  EndRequest,
-  FeedbackReply,
-  FeedbackRequest,
-  TakeOverReply,
-  TakeOverRequest,
+import {
+  type AcceptReply,
+  type AcceptRequest,
+  type AppendReply,
+  type AppendRequest,
+  type CancelReply,
+  type EndReply,
+  type EndRequest,
+  type FeedbackReply,
+  type FeedbackRequest,
+  sha1OfNothing,
+  type TakeOverReply,
+  type TakeOverRequest,
 } from '../session-log.ts'
 import { previewOf } from '../session-preview.ts'
 import { enterRunning, leaveRunning, touchOwned } from './hints.ts'
@@ -25,12 +26,12 @@ import { count, placeOf, text } from './replies.ts'
 const gone = { kind: 'gone' } as const
 const stale = { kind: 'stale' } as const
 const unknown = { kind: 'unknown' } as const
-const sha1OfNothing = 'da39a3ee5e6b4b0d3255bfef95601890afd80709'
 /** Enough of a hash to tell two messages apart; it is kept for each message that is remembered. */
 const hashLength = 32
 
 export async function acceptMessage(store: RedisStore, request: AcceptRequest): Promise<AcceptReply> {
   const { session, messageId, hash, turn, token, leaseMs, record } = request
+  store.refuseWhenShort(session)
   // Sent first, and on a store of one node it is there first; who dies in between leaves a hint too many.
   const entered = enterRunning(store, session, turn, leaseMs)
   const accepted = store.runDurably(

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { RedisLog, RedisLogOptions } from '../../sessions/redis/redis-log.ts'
 import { type RedisTarget, redisTarget } from '../../sessions/redis/redis-url.ts'
@@ -12,6 +11,7 @@ import { describeWatching } from '../sessions/contract/watching.ts'
 import { freshPrefix, openRedisLog } from '../sessions/redis-bench.ts'
 import { type Authority, makeAuthority } from '../support/authority.ts'
 import { freePort, type RedisServer, startRedisServer } from '../support/redis-server.ts'
+import { portSettings } from '../support/redis-tls.ts'
 import { sluiceUser } from '../support/sluice-user.ts'
 
 /** A Redis with TLS, and a user that may do no more than the documentation says. */
@@ -22,7 +22,7 @@ const made: RedisLog[] = []
 
 beforeAll(async () => {
   authority = makeAuthority()
-  server = await startTlsServer(authority)
+  server = await startRedisServer(portSettings(await freePort(), authority))
   await server.client.call('ACL', 'SETUSER', ...sluiceUser())
 })
 afterEach(async () => {
@@ -95,11 +95,4 @@ function targetOf(url: string, caFile: string): RedisTarget {
   const target = redisTarget(url, caFile)
   if (target === undefined) throw new Error(`no target: ${url}`)
   return target
-}
-
-async function startTlsServer({ caFile, certFile, keyFile }: Authority): Promise<RedisServer> {
-  const port = await freePort()
-  const files = ['--tls-cert-file', certFile, '--tls-key-file', keyFile, '--tls-ca-cert-file', caFile]
-  const args = ['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no', ...files]
-  return startRedisServer({ port, args, client: { tls: { ca: readFileSync(caFile) } } })
 }

@@ -1,31 +1,42 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Authority, makeAuthority } from '../support/authority.ts'
+import { startTestGateway } from '../support/gateway.ts'
 import { type RedisCluster, startRedisCluster } from '../support/redis-cluster.ts'
 import type { RedisServer } from '../support/redis-server.ts'
 import { sluiceUserOfCluster } from '../support/sluice-user.ts'
 import { chainOf } from './chain.ts'
-import { endsOf, recordTypes, type Stage, startStage, wholeAnswer } from './stage.ts'
+import { endsOf, eventually, readiness, recordTypes, type Stage, startStage, wholeAnswer } from './stage.ts'
 
-/** A cluster whose slots go elsewhere in the middle of an answer: moved by hand, or with the death of their master. */
+/** A cluster with TLS, whose slots go elsewhere in the middle of an answer: moved by hand, or with the death of their master. */
 
+let authority: Authority
 let cluster: RedisCluster
 beforeAll(async () => {
-  cluster = await startRedisCluster()
+  authority = makeAuthority()
+  cluster = await startRedisCluster(authority)
 })
-afterAll(() => cluster[Symbol.asyncDispose]())
+afterAll(async () => {
+  await cluster[Symbol.asyncDispose]()
+  authority[Symbol.dispose]()
+})
+const environment = () => ({ REDIS_URL: cluster.url, SLUICE_REDIS_CA_FILE: authority.caFile })
 
 test('[REDIS-41] the documented user may do all that the store does in a cluster', { timeout: 60_000 }, async () => {
   const nodes = [...cluster.masters, ...cluster.replicas]
   for (const { client } of nodes) await client.call('ACL', 'SETUSER', ...sluiceUserOfCluster())
   const url = cluster.url.replace('//', '//sluice:password@')
-  await using stage = await startStage({ env: { REDIS_URL: url }, content: 'hello\n[[answer=count tokens=100]]' })
+  await using stage = await startStage({
+    env: { ...environment(), REDIS_URL: url },
+    content: 'hello\n[[answer=count tokens=100]]',
+  })
   expect((await endsOf(stage)).map(({ type }) => type)).toEqual(['turn.completed', 'turn.completed'])
   for (const { client } of nodes) expect(await client.call('ACL', 'LOG')).toEqual([])
 })
 
 describe('a slot that goes elsewhere in mid-answer', { timeout: 60_000 }, () => {
-  test('[REDIS-20] moved key by key, it costs time and nothing else', async () => {
+  test('[REDIS-20] [REDIS-43] moved key by key, it costs time and nothing else', async () => {
     // What waits for a replica is asked of one node, and must find the next one by itself.
-    const env = { REDIS_URL: cluster.url, SLUICE_REDIS_WAIT_REPLICAS: '1' }
+    const env = { ...environment(), SLUICE_REDIS_WAIT_REPLICAS: '1' }
     await using stage = await startStage({ env })
     const key = `sluice:{${stage.session}}m`
     const from = await cluster.masterOf(key)
@@ -46,8 +57,8 @@ describe('a slot that goes elsewhere in mid-answer', { timeout: 60_000 }, () => 
     expect((await cluster.masterOf(key)).port).toBe(to.port)
   })
 
-  test('[REDIS-21] with the death of its master, the answer goes on at the replica', async () => {
-    await using stage = await startStage({ env: { REDIS_URL: cluster.url } })
+  test('[REDIS-21] [REDIS-43] with the death of its master, the answer goes on at the replica', async () => {
+    await using stage = await startStage({ env: environment() })
     const key = `sluice:{${stage.session}}m`
     const dead = await cluster.masterOf(key)
     await dead.kill()
@@ -57,6 +68,27 @@ describe('a slot that goes elsewhere in mid-answer', { timeout: 60_000 }, () => 
     await checkHistory(stage, holder)
   })
 })
+
+test('[REDIS-22] while nobody serves some of the slots, nodes are not ready', { timeout: 60_000 }, async () => {
+  await endReplicas()
+  await using node = await startTestGateway({ env: environment() })
+  await eventually(async () => expect(await readiness(node)).toEqual({ status: 200, reasons: [] }))
+  const master = await cluster.masterOf('any key')
+  await master.kill()
+  const reasons = ['not all of the session store answers']
+  await eventually(async () => expect(await readiness(node)).toEqual({ status: 503, reasons }))
+  await master.restart()
+  await eventually(async () => expect(await readiness(node)).toEqual({ status: 200, reasons: [] }))
+})
+
+/** So that nobody takes the place of a master that dies. */
+async function endReplicas(): Promise<void> {
+  for (const server of [...cluster.masters, ...cluster.replicas]) {
+    if (server.process.exitCode !== null || server.process.signalCode !== null) continue
+    const [role] = await server.client.role()
+    if (role === 'slave') await server.kill()
+  }
+}
 
 async function checkHistory(stage: Stage, holder: RedisServer): Promise<void> {
   const types = ['message.added', 'turn.started', 'turn.completed']

@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { socketAt } from '../nodes/two-nodes.ts'
+import { makeAuthority } from '../support/authority.ts'
+import { startTestGateway } from '../support/gateway.ts'
 import { replicated, startSentinelSetup } from '../support/redis-sentinel.ts'
 import { chainOf } from './chain.ts'
 import { endsOf, question, recordTypes, startStage, wholeAnswer } from './stage.ts'
@@ -72,6 +75,25 @@ describe('a failover to a replica that lags', { timeout: 60_000 }, () => {
     await asking.ask(sent, 'message.accepted')
     await asking.next('turn.completed')
   })
+})
+
+test('[REDIS-14] [REDIS-43] three Sentinels with TLS, of which the first is dead, lead to the new primary', {
+  timeout: 60_000,
+}, async () => {
+  using authority = makeAuthority()
+  await using redis = await startSentinelSetup({ count: 3, authority })
+  await using stage = await startStage({ env: { REDIS_URL: redis.url, SLUICE_REDIS_CA_FILE: authority.caFile } })
+  await replicated(redis.primary)
+  await redis.killSentinel()
+  await redis.primary.kill()
+  await redis.failedOver()
+  expect(await endsOf(stage)).toEqual(wholeAnswer)
+  // Whoever comes now asks the dead one first.
+  await using later = await startTestGateway({ env: { REDIS_URL: redis.url, SLUICE_REDIS_CA_FILE: authority.caFile } })
+  const client = await socketAt(later)
+  await client.ask({ type: 'session.open', session: stage.session }, 'session.opened')
+  const types = ['message.added', 'turn.started', 'turn.completed']
+  expect(await recordTypes(client, stage.session)).toEqual(types)
 })
 
 function isEnd(frame: { readonly type: string; readonly turn?: unknown }, turn: string): boolean {

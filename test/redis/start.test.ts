@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../gateway/config.ts'
 import { openStore } from '../../gateway/store.ts'
 import { makeAuthority } from '../support/authority.ts'
 import { freePort, startRedisServer } from '../support/redis-server.ts'
+import { portSettings } from '../support/redis-tls.ts'
 import { quietTelemetry } from '../support/telemetry.ts'
 
 /** What an operator reads when the store that was configured is not to be had. */
@@ -14,11 +14,9 @@ test('[REDIS-42] a store that is not reached at the start is told with what TLS,
   using authority = makeAuthority()
   using stranger = makeAuthority()
   const port = await freePort()
-  const files = ['--tls-cert-file', authority.certFile, '--tls-key-file', authority.keyFile]
-  const tls = ['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no', ...files]
-  const args = [...tls, '--tls-ca-cert-file', authority.caFile, '--requirepass', 'secret']
-  const client = { tls: { ca: readFileSync(authority.caFile) }, password: 'secret' }
-  await using _server = await startRedisServer({ port, args, client })
+  const own = portSettings(port, authority)
+  const args = [...own.args, '--requirepass', 'secret']
+  await using _server = await startRedisServer({ port, args, client: { ...own.client, password: 'secret' } })
   const at = `127.0.0.1:${port}`
   const ca = { SLUICE_REDIS_CA_FILE: authority.caFile }
   const problems = await Promise.all([
@@ -43,14 +41,7 @@ test('[REDIS-42] a store that is not reached at the start is told with what TLS,
 test('[REDIS-42] with the right authority and password it starts', { timeout: 60_000 }, async () => {
   using authority = makeAuthority()
   const port = await freePort()
-  const files = ['--tls-cert-file', authority.certFile, '--tls-key-file', authority.keyFile]
-  const tls = ['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no', ...files]
-  const client = { tls: { ca: readFileSync(authority.caFile) } }
-  await using _server = await startRedisServer({
-    port,
-    args: [...tls, '--tls-ca-cert-file', authority.caFile],
-    client,
-  })
+  await using _server = await startRedisServer(portSettings(port, authority))
   const url = `rediss://127.0.0.1:${port}`
   expect(await problemOf({ REDIS_URL: url, SLUICE_REDIS_CA_FILE: authority.caFile })).toBe('none')
 })

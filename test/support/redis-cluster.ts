@@ -1,13 +1,15 @@
 import slotOf from 'cluster-key-slot'
 import { Cluster } from 'ioredis'
 import { vi } from 'vitest'
+import type { Authority } from './authority.ts'
 import { freePort, type RedisServer, startRedisServer } from './redis-server.ts'
+import { portSettings } from './redis-tls.ts'
 
 /** Three masters with a replica each, as a cluster of real processes on loopback. */
 export interface RedisCluster extends AsyncDisposable {
   readonly masters: readonly RedisServer[]
   readonly replicas: readonly RedisServer[]
-  /** redis+cluster://… */
+  /** redis+cluster://…, or rediss+cluster://… */
   readonly url: string
   /** A client for the test itself. */
   readonly client: Cluster
@@ -19,8 +21,9 @@ export const nodeTimeoutMs = 1_500
 const slots = 16_384
 const deadline = { timeout: 20_000, interval: 25 }
 
-export async function startRedisCluster(): Promise<RedisCluster> {
-  const nodes = await Promise.all(Array.from({ length: 6 }, startNode))
+/** With an authority all of it is encrypted. */
+export async function startRedisCluster(authority?: Authority): Promise<RedisCluster> {
+  const nodes = await Promise.all(Array.from({ length: 6 }, () => startNode(authority)))
   const masters = nodes.slice(0, 3).map(({ server }) => server)
   const replicas = nodes.slice(3).map(({ server }) => server)
   const [first] = nodes
@@ -38,13 +41,15 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   }
   const all = [...masters, ...replicas]
   for (const server of all) await vi.waitFor(() => isWhole(server), deadline)
-  const client = new Cluster(all.map(({ port }) => ({ port, host: '127.0.0.1' })))
+  const { tls } = masters[0]?.client.options ?? {}
+  const startNodes = all.map(({ port }) => ({ port, host: '127.0.0.1' }))
+  const client = new Cluster(startNodes, tls === undefined ? {} : { redisOptions: { tls } })
   client.on('error', () => undefined)
   return {
     masters,
     replicas,
     client,
-    url: `redis+cluster://${all.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    url: `${tls === undefined ? 'redis' : 'rediss'}+cluster://${all.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
     masterOf: async (key) => {
       const port = await holderOf(all, slotOf(key))
       const holder = all.find((server) => server.port === port)
@@ -58,11 +63,13 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   }
 }
 
-async function startNode(): Promise<{ readonly server: RedisServer; readonly busPort: number }> {
+async function startNode(authority?: Authority): Promise<{ readonly server: RedisServer; readonly busPort: number }> {
   const busPort = await freePort()
   const cluster = { enabled: 'yes', 'config-file': 'nodes.conf', 'node-timeout': nodeTimeoutMs, port: busPort }
   const args = Object.entries(cluster).flatMap(([name, value]) => [`--cluster-${name}`, String(value)])
-  return { server: await startRedisServer({ args: [...args, '--repl-diskless-sync-delay', '0'] }), busPort }
+  const own = portSettings(await freePort(), authority)
+  const all = [...own.args, ...args, '--repl-diskless-sync-delay', '0']
+  return { server: await startRedisServer({ ...own, args: all }), busPort }
 }
 
 /** All slots are served, and each of the three masters has a replica that has its data. */

@@ -5,14 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { vi } from 'vitest'
+import type { Authority } from './authority.ts'
 import { freePort, type RedisServer, startRedisServer } from './redis-server.ts'
+import { portSettings } from './redis-tls.ts'
 
-/** A primary, its replica, and a Sentinel that alone decides. */
+/** A primary, its replica, and their Sentinels: one that alone decides, or three of which two do. */
 export interface SentinelSetup extends AsyncDisposable {
   readonly primary: RedisServer
   readonly replica: RedisServer
   readonly sentinelPort: number
-  /** redis+sentinel://… */
+  /** redis+sentinel://…, or rediss+sentinel://…: all of them. */
   readonly url: string
   /** From now on the replica hears nothing of the primary. */
   cutReplication(): Promise<void>
@@ -20,6 +22,8 @@ export interface SentinelSetup extends AsyncDisposable {
   isolatePrimary(): Promise<void>
   /** Undoes both. */
   rejoinPrimary(): Promise<void>
+  /** Ends the first Sentinel of the URL. */
+  killSentinel(): Promise<void>
   /** Resolves when the replica is the primary. */
   failedOver(): Promise<void>
 }
@@ -27,10 +31,17 @@ export interface SentinelSetup extends AsyncDisposable {
 const masterName = 'main'
 const failoverDeadlineMs = 20_000
 
-export async function startSentinelSetup(): Promise<SentinelSetup> {
+export interface SentinelOptions {
+  /** 1, the default, or 3. */
+  readonly count?: 1 | 3
+  /** Has all of it encrypted. */
+  readonly authority?: Authority
+}
+
+export async function startSentinelSetup({ count = 1, authority }: SentinelOptions = {}): Promise<SentinelSetup> {
   const users = ['replica', 'sentinel'].flatMap((name) => ['--user', name, 'on', '>secret', '+@all', '~*', '&*'])
   // A Sentinel that is nobody any more must not be served as the user by default.
-  const client = { password: 'secret' }
+  const open = { password: 'secret' }
   const args = [
     ...users,
     '--requirepass',
@@ -42,16 +53,26 @@ export async function startSentinelSetup(): Promise<SentinelSetup> {
     '--masterauth',
     'secret',
   ]
-  const primary = await startRedisServer({ args, client })
-  const replica = await startRedisServer({ args: [...args, '--replicaof', '127.0.0.1', String(primary.port)], client })
+  const start = async (more: readonly string[]) => {
+    const own = portSettings(await freePort(), authority)
+    return startRedisServer({ ...own, args: [...own.args, ...args, ...more], client: { ...own.client, ...open } })
+  }
+  const primary = await start([])
+  const replica = await start(['--replicaof', '127.0.0.1', String(primary.port)])
   await replicated(primary)
-  const sentinel = await startSentinel(primary.port)
+  const beginSentinel = () => startSentinel(primary.port, count, authority)
+  const first = beginSentinel()
+  const sentinels = await Promise.all([first, ...Array.from({ length: count - 1 }, beginSentinel)])
+  const sentinel = await first
   const kill = async (kind: readonly string[]) => void (await primary.client.call('CLIENT', 'KILL', ...kind))
   return {
     primary,
     replica,
     sentinelPort: sentinel.port,
-    url: sentinelUrl(sentinel.port),
+    url: sentinelUrl(
+      sentinels.map(({ port }) => port),
+      authority && 'rediss',
+    ),
     async cutReplication() {
       await primary.client.call('ACL', 'SETUSER', 'replica', 'off')
       await kill(['TYPE', 'replica'])
@@ -63,6 +84,7 @@ export async function startSentinelSetup(): Promise<SentinelSetup> {
     async rejoinPrimary() {
       for (const user of ['replica', 'sentinel']) await primary.client.call('ACL', 'SETUSER', user, 'on')
     },
+    killSentinel: () => sentinel.stop(),
     async failedOver() {
       const look = async () => {
         const [role] = (await replica.client.role()) as [string]
@@ -71,16 +93,16 @@ export async function startSentinelSetup(): Promise<SentinelSetup> {
       await vi.waitFor(look, { timeout: failoverDeadlineMs, interval: 25 })
     },
     async [Symbol.asyncDispose]() {
-      await sentinel.stop()
+      for (const { stop } of sentinels) await stop()
       await replica[Symbol.asyncDispose]()
       await primary[Symbol.asyncDispose]()
     },
   }
 }
 
-/** Of a store whose primary the Sentinel on this port tells. */
-export function sentinelUrl(port: number): string {
-  return `redis+sentinel://:secret@127.0.0.1:${port}/${masterName}`
+/** Of a store whose primary the Sentinels on these ports tell. */
+export function sentinelUrl(ports: readonly number[], scheme = 'redis'): string {
+  return `${scheme}+sentinel://:secret@${ports.map((port) => `127.0.0.1:${port}`).join(',')}/${masterName}`
 }
 
 /** Resolves when so many replicas have all that their primary has written until now. */
@@ -93,7 +115,7 @@ export async function replicated({ client }: RedisServer, count = 1): Promise<vo
   await vi.waitFor(look, { timeout: 15_000, interval: 25 })
 }
 
-async function startSentinel(primaryPort: number) {
+async function startSentinel(primaryPort: number, count: number, authority?: Authority) {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-sentinel-'))
   const port = await freePort()
   const file = join(folder, 'sentinel.conf')
@@ -101,15 +123,23 @@ async function startSentinel(primaryPort: number) {
     `port ${port}`,
     'bind 127.0.0.1',
     `dir ${folder}`,
-    `sentinel monitor ${masterName} 127.0.0.1 ${primaryPort} 1`,
+    `sentinel monitor ${masterName} 127.0.0.1 ${primaryPort} ${Math.ceil(count / 2)}`,
     `sentinel down-after-milliseconds ${masterName} 1000`,
     `sentinel failover-timeout ${masterName} 5000`,
     `sentinel auth-user ${masterName} sentinel`,
     `sentinel auth-pass ${masterName} secret`,
   ]
   await writeFile(file, settings.join('\n'))
-  const child = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
-  await knowsReplica(port)
+  const own = portSettings(port, authority)
+  const child = spawn('redis-server', [file, '--sentinel', ...own.args], { stdio: 'ignore' })
+  const client = new Redis({
+    ...own.client,
+    port,
+    host: '127.0.0.1',
+    retryStrategy: () => 20,
+    maxRetriesPerRequest: null,
+  })
+  await knowsOthers(client, count - 1).finally(() => client.disconnect())
   return {
     port,
     async stop() {
@@ -119,14 +149,16 @@ async function startSentinel(primaryPort: number) {
   }
 }
 
-async function knowsReplica(port: number): Promise<void> {
-  const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 20, maxRetriesPerRequest: null })
+/** Of the replica, and of so many other Sentinels. */
+async function knowsOthers(client: Redis, count: number): Promise<void> {
   client.on('error', () => undefined)
   const look = async () => {
     const replicas = JSON.stringify(await client.call('SENTINEL', 'REPLICAS', masterName))
     if (!replicas.includes('"master-link-status","ok"')) throw new Error(`the Sentinel knows no replica: ${replicas}`)
+    const others = (await client.call('SENTINEL', 'SENTINELS', masterName)) as unknown[]
+    if (others.length < count) throw new Error(`the Sentinel knows ${others.length} others`)
   }
-  await vi.waitFor(look, { timeout: 15_000, interval: 50 }).finally(() => client.disconnect())
+  await vi.waitFor(look, { timeout: 15_000, interval: 50 })
 }
 
 async function end(child: ChildProcess): Promise<void> {
