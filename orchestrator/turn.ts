@@ -147,11 +147,12 @@ function endingWith(store: Store, outcome: Outcome): Ending {
 
 /** It is said once more, and that was all. */
 function letGo(state: Ending, nowMs: number, bounds: TurnBounds): Step {
-  return pump({ ...state, untilMs: nowMs, store: { ...state.store, isEnded: false } }, nowMs, bounds, [])
+  const untilMs = Math.min(state.untilMs, nowMs)
+  return pump({ ...state, untilMs, store: { ...state.store, isEnded: false } }, nowMs, bounds, [])
 }
 
 function ticked(state: Running, nowMs: number, bounds: TurnBounds): Step {
-  if (state.phase === 'ending' && nowMs >= state.untilMs) return letGo(state, state.untilMs, bounds)
+  if (state.phase === 'ending' && nowMs >= state.untilMs) return letGo(state, nowMs, bounds)
   const late = tooLate(state, nowMs, bounds)
   if (late === undefined) return pump(state, nowMs, bounds, [])
   return outcomeKnown(state, failed(late), { nowMs, sizeBytes: 0 }, bounds, [{ type: 'close' }])
