@@ -10,7 +10,8 @@ import { createHash } from 'node:crypto'
 import type { Context } from '@opentelemetry/api'
 import { type Refusal, refusal } from '../protocol/error.ts'
 import type { Metadata } from '../protocol/shapes.ts'
-import type { Admission } from './admission.ts'
+import type { Admission, Load } from './admission.ts'
+import type { Backlog } from './backlog.ts'
 import type { Claim } from './claim.ts'
 import {
   acceptTries,
@@ -61,6 +62,7 @@ export interface RunPorts {
   readonly clock: Clock
   readonly prompts: Prompts
   readonly randomId: () => string
+  readonly backlog: Backlog
 }
 
 export interface SendRequest {
@@ -98,7 +100,7 @@ export async function acceptMessage(
   request: SendRequest,
   /** It was admitted before, and had to wait. */
   isAdmitted: boolean,
-  runningCount: number,
+  load: Load,
   admission: Admission,
   options: RunOptions,
   ports: RunPorts,
@@ -107,7 +109,7 @@ export async function acceptMessage(
   if (system === undefined) return refused('invalid', 'there is no prompt of that name')
   if (!isModelAllowed(request.model, options)) return refused('invalid', 'this model is not offered here')
   const applicant = { owner: request.owner, content: request.content, system }
-  const notAdmitted = isAdmitted ? undefined : admission.admit(applicant, runningCount)
+  const notAdmitted = isAdmitted ? undefined : admission.admit(applicant, load)
   if (notAdmitted !== undefined) return { kind: 'refused', refusal: notAdmitted }
   const content = redact(request.content)
   const accept = acceptRequest(request, content, options, ports)

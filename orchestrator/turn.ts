@@ -94,6 +94,11 @@ export function brokenTurn({ store }: Running): Ending {
   return endingWith(doubted(store), failed(refusal('internal', 'the gateway failed to produce this answer')))
 }
 
+/** Text that the store has not acknowledged, in bytes. */
+export function turnBacklogBytes(state: TurnState): number {
+  return state.phase === 'done' ? 0 : backlogBytes(state.store)
+}
+
 /** When the turn wants a `ticked`, at the latest, on the monotonic clock. */
 export function wakeAtMs(state: TurnState): number {
   switch (state.phase) {
