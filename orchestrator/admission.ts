@@ -3,7 +3,13 @@
  * another try may pass.
  */
 import { type Refusal, refusal } from '../protocol/error.ts'
-import { busyRetryMs, encodedContentBytes, ratedSubjectsMax } from './limits.ts'
+import {
+  busyRetryMs,
+  encodedContentBytes,
+  ratedSubjectsMax,
+  unacknowledgedNodeBytes,
+  unavailableRetryMs,
+} from './limits.ts'
 import type { Clock } from './ports.ts'
 import { costOf, tooLong } from './prompt.ts'
 
@@ -14,6 +20,8 @@ export interface AdmissionLimits {
   readonly messagesPerMinute: number
   /** On this node. */
   readonly runningTurnsMax: number
+  /** Text of all running turns that the store has not acknowledged, in bytes. Default: 256 MiB. */
+  readonly unacknowledgedNodeBytes?: number
   /** The longest prompt, in estimated tokens. */
   readonly promptTokens: number
 }
@@ -24,19 +32,23 @@ interface Applicant {
   readonly system: string
 }
 
+/** What the node bears at the moment. */
+export interface Load {
+  readonly runningCount: number
+  readonly unacknowledgedBytes: number
+}
+
 export interface Admission {
   /** Undefined: admitted. */
-  admit(applicant: Applicant, runningCount: number): Refusal | undefined
+  admit(applicant: Applicant, load: Load): Refusal | undefined
 }
 
 export function createAdmission(limits: AdmissionLimits, clock: Pick<Clock, 'monotonicMs'>): Admission {
   const rate = createRate(limits.messagesPerMinute, clock)
   return {
-    admit(applicant, runningCount) {
-      const tooLarge = refuseSize(applicant, limits)
-      if (tooLarge !== undefined) return tooLarge
-      if (runningCount >= limits.runningTurnsMax)
-        return refusal('busy', 'this gateway has as many answers under way as it may; send again', busyRetryMs)
+    admit(applicant, load) {
+      const notBorne = refuseSize(applicant, limits) ?? refuseLoad(load, limits)
+      if (notBorne !== undefined) return notBorne
       const waitMs = rate.take(JSON.stringify([applicant.owner.tenant, applicant.owner.subject]))
       if (waitMs === 0) return undefined
       return refusal('rate-limited', `more than ${limits.messagesPerMinute} messages a minute`, waitMs)
@@ -52,6 +64,14 @@ function refuseSize({ content, system }: Applicant, limits: AdmissionLimits): Re
   if (bytes * 6 + 2 > encodedContentBytes && Buffer.byteLength(JSON.stringify(content)) > encodedContentBytes)
     return refusal('too-large', `the message as JSON has more than ${encodedContentBytes} bytes; shorten it`)
   if (costOf(content) + costOf(system) > limits.promptTokens) return tooLong(limits.promptTokens)
+  return undefined
+}
+
+function refuseLoad({ runningCount, unacknowledgedBytes }: Load, limits: AdmissionLimits): Refusal | undefined {
+  if (runningCount >= limits.runningTurnsMax)
+    return refusal('busy', 'this gateway has as many answers under way as it may; send again', busyRetryMs)
+  if (unacknowledgedBytes > (limits.unacknowledgedNodeBytes ?? unacknowledgedNodeBytes))
+    return refusal('unavailable', 'the store takes no text at the moment; send again', unavailableRetryMs)
   return undefined
 }
 

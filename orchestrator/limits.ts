@@ -15,6 +15,8 @@ export const unacknowledgedBytes = 1024 * 1024
 /** … or in time; and after this long the provider is closed and the turn fails. */
 export const unacknowledgedPauseMs = 30_000
 export const unacknowledgedCloseMs = 60_000
+/** … and of all turns of a node together: above, new messages are refused, in bytes. */
+export const unacknowledgedNodeBytes = 256 * 1024 * 1024
 
 /** A producer whose store does not answer for this long forgets its turn; a take-over ends it. */
 export const storeAwayMs = 10 * 60_000

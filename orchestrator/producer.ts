@@ -8,12 +8,13 @@
 
 import type { Refusal } from '../protocol/error.ts'
 import { AnswerText } from './answer-text.ts'
+import type { Backlog } from './backlog.ts'
 import type { Claim } from './claim.ts'
 import { Delivery } from './delivery.ts'
 import { hearNudges, type Nudges } from './nudges.ts'
 import type { Audience, Clock, ProviderCall, StopReason, TurnLog, TurnLogger, TurnTelemetry } from './ports.ts'
 import { StoreOperations } from './store-operations.ts'
-import { brokenTurn, startTurn, stepTurn, wakeAtMs } from './turn.ts'
+import { brokenTurn, startTurn, stepTurn, turnBacklogBytes, wakeAtMs } from './turn.ts'
 import { TurnMeter } from './turn-meter.ts'
 import type { Outcome, TurnBounds, TurnEffect, TurnEvent, TurnState } from './turn-state.ts'
 import { wellFormed } from './well-formed.ts'
@@ -25,6 +26,7 @@ export interface ProducerPorts {
   readonly telemetry: TurnTelemetry
   readonly logger: TurnLogger
   readonly clock: Clock
+  readonly backlog: Backlog
 }
 
 export interface ProducerOptions extends TurnBounds {
@@ -95,6 +97,8 @@ class TurnProducer implements Producer {
   #timerAtMs = Number.POSITIVE_INFINITY
   #cancelTimer: () => void = () => undefined
   #isBroken = false
+  /** Our share of the node's backlog. */
+  #backlogBytes = 0
   #queue: TurnEvent[] = []
   #isStepping = false
 
@@ -123,6 +127,7 @@ class TurnProducer implements Producer {
       () => this.#step({ type: 'nudged', nowMs: ports.clock.monotonicMs() }),
     )
     this.#run(first.effects)
+    this.#countBacklog()
     this.#setTimer()
   }
 
@@ -235,6 +240,7 @@ class TurnProducer implements Producer {
         if (effects.length > 0) this.#run(effects)
       }
       this.#isStepping = false
+      this.#countBacklog()
       this.#setTimer()
     } catch (error) {
       this.broke(error)
@@ -281,6 +287,14 @@ class TurnProducer implements Producer {
     this.#delivery.upTo(to, this.#operations.fence(attempt), this.#operations.arrivedMs)
   }
 
+  /** After every step and when it stops, from the state alone, so that no way to end can forget it. */
+  #countBacklog(): void {
+    const bytes = turnBacklogBytes(this.#state)
+    if (bytes === this.#backlogBytes) return
+    this.#ports.backlog.changed(bytes - this.#backlogBytes)
+    this.#backlogBytes = bytes
+  }
+
   /** A timer that comes too early costs one idle tick, which is cheaper than setting it anew for each token. */
   #setTimer(): void {
     const wakeMs = wakeAtMs(this.#state)
@@ -296,6 +310,7 @@ class TurnProducer implements Producer {
 
   #stop(reason: StopReason, outcome?: Outcome): void {
     this.#state = { phase: 'done', reason }
+    this.#countBacklog()
     this.#cancelTimer()
     this.#guard(() => this.#nudges.close())
     this.#settle(reason, outcome)

@@ -10,7 +10,8 @@ import type { Context } from '@opentelemetry/api'
 import { type Refusal, refusal } from '../protocol/error.ts'
 import type { Metadata } from '../protocol/shapes.ts'
 import { type Stored, storeMessage } from './accept-message.ts'
-import type { Admission } from './admission.ts'
+import type { Admission, Load } from './admission.ts'
+import type { Backlog } from './backlog.ts'
 import { Bill } from './bill.ts'
 import type { Claim } from './claim.ts'
 import { historyTries, historyWaitMaxMs, repeatMinMs } from './limits.ts'
@@ -47,6 +48,7 @@ export interface RunPorts {
   readonly clock: Clock
   readonly prompts: Prompts
   readonly randomId: () => string
+  readonly backlog: Backlog
 }
 
 export interface SendRequest {
@@ -82,7 +84,7 @@ export async function acceptMessage(
   request: SendRequest,
   /** It was admitted before, and had to wait. */
   isAdmitted: boolean,
-  runningCount: number,
+  load: Load,
   admission: Admission,
   options: RunOptions,
   ports: RunPorts,
@@ -92,7 +94,7 @@ export async function acceptMessage(
   if (system === undefined) return refused('invalid', 'there is no prompt of that name')
   if (aliasOf(policy, request.model) === undefined) return refused('invalid', 'this model is not offered here')
   const applicant = { owner: request.owner, content: request.content, system }
-  const notAdmitted = isAdmitted ? undefined : admission.admit(applicant, runningCount)
+  const notAdmitted = isAdmitted ? undefined : admission.admit(applicant, load)
   if (notAdmitted !== undefined) return { kind: 'refused', refusal: notAdmitted }
   const stored = await storeMessage(request, ports.randomId(), options.leaseMs, ports)
   if (stored.kind !== 'mine') return stored

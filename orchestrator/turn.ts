@@ -97,6 +97,11 @@ export function brokenTurn({ store }: Running): Ending {
   return endingWith(doubted(store), failed(refusal('internal', 'the gateway failed to produce this answer')))
 }
 
+/** Text that the store has not acknowledged, in bytes. */
+export function turnBacklogBytes(state: TurnState): number {
+  return state.phase === 'done' ? 0 : backlogBytes(state.store)
+}
+
 /** When the turn wants a `ticked`, at the latest, on the monotonic clock. */
 export function wakeAtMs(state: TurnState): number {
   switch (state.phase) {
@@ -163,11 +168,12 @@ function endingWith(store: Store, outcome: Outcome): Ending {
 
 /** It is said once more, and that was all. */
 function letGo(state: Ending, nowMs: number, bounds: TurnBounds): Step {
-  return pump({ ...state, untilMs: nowMs, store: { ...state.store, isEnded: false } }, nowMs, bounds, [])
+  const untilMs = Math.min(state.untilMs, nowMs)
+  return pump({ ...state, untilMs, store: { ...state.store, isEnded: false } }, nowMs, bounds, [])
 }
 
 function ticked(state: Running, nowMs: number, bounds: TurnBounds): Step {
-  if (state.phase === 'ending' && nowMs >= state.untilMs) return letGo(state, state.untilMs, bounds)
+  if (state.phase === 'ending' && nowMs >= state.untilMs) return letGo(state, nowMs, bounds)
   const late = tooLate(state, nowMs, bounds)
   if (late === undefined) return pump(state, nowMs, bounds, [])
   return outcomeKnown(state, failed(late), { nowMs, sizeBytes: 0 }, bounds, [{ type: 'close' }])

@@ -7,6 +7,7 @@ import type { Refusal } from '../protocol/error.ts'
 import { refusal } from '../protocol/error.ts'
 import { type AdmissionLimits, createAdmission } from './admission.ts'
 import { awaitEnd } from './await-end.ts'
+import { createBacklog } from './backlog.ts'
 import { busyRetryMs, busyWaitersMax, busyWaitMs, drainEndMs, settlingMax, unavailableRetryMs } from './limits.ts'
 import type { Clock } from './ports.ts'
 import type { Producer } from './producer.ts'
@@ -30,7 +31,7 @@ export interface TurnOptions extends RunOptions, AdmissionLimits {
   readonly handsOver: boolean
 }
 
-export type TurnsPorts = Omit<RunPorts, 'clock'> & { readonly options: TurnOptions; readonly clock?: Clock }
+export type TurnsPorts = Omit<RunPorts, 'clock' | 'backlog'> & { readonly options: TurnOptions; readonly clock?: Clock }
 
 export type SendReply =
   | { readonly kind: 'accepted'; readonly turn: string; readonly seq: number; readonly isRepeat: boolean }
@@ -67,7 +68,8 @@ export const systemClock: Clock = {
 
 export function createTurns(given: TurnsPorts): Turns {
   const { options } = given
-  const ports: RunPorts = { ...given, clock: given.clock ?? systemClock }
+  const backlog = createBacklog()
+  const ports: RunPorts = { ...given, clock: given.clock ?? systemClock, backlog }
   const { clock, telemetry, logger } = ports
   const admission = createAdmission(options, clock)
   const running = createRunning(clock, options.handsOver)
@@ -104,7 +106,8 @@ export function createTurns(given: TurnsPorts): Turns {
   const acceptOrWait = async (request: SendRequest): Promise<Acceptance> => {
     const untilMs = clock.monotonicMs() + busyWaitMs
     for (let isAgain = false; ; isAgain = true) {
-      const acceptance = await acceptMessage(request, isAgain, running.count(), admission, options, ports)
+      const load = { runningCount: running.count(), unacknowledgedBytes: backlog.bytes }
+      const acceptance = await acceptMessage(request, isAgain, load, admission, options, ports)
       const isBusy = acceptance.kind === 'busy' || acceptance.kind === 'lapsed'
       const leftMs = untilMs - clock.monotonicMs()
       if (!isBusy || options.whenBusy === 'refuse' || leftMs <= 0 || isDraining) return acceptance

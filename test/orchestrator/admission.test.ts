@@ -4,31 +4,37 @@ import { encodedContentBytes, ratedSubjectsMax } from '../../orchestrator/limits
 import { owner } from './bench.ts'
 
 const limits = { contentBytes: 128 * 1024, messagesPerMinute: 0, runningTurnsMax: 3, promptTokens: 100_000 }
+const idle = { runningCount: 0, unacknowledgedBytes: 0 }
 const still = { monotonicMs: () => 0 }
 const applicant = (content: string) => ({ owner, content, system: 'Be kind.' })
 
 describe('admission', () => {
   it('[TURN-26] refuses a message over the limit of bytes, of encoded bytes or of tokens as too large', () => {
     const admission = createAdmission(limits, still)
-    expect(admission.admit(applicant('a'.repeat(limits.contentBytes)), 0)).toBeUndefined()
-    expect(admission.admit(applicant('é'.repeat(limits.contentBytes / 2 + 1)), 0)).toMatchObject({ kind: 'too-large' })
+    expect(admission.admit(applicant('a'.repeat(limits.contentBytes)), idle)).toBeUndefined()
+    expect(admission.admit(applicant('é'.repeat(limits.contentBytes / 2 + 1)), idle)).toMatchObject({
+      kind: 'too-large',
+    })
     const escaped = '\u0001'.repeat(encodedContentBytes / 6)
-    expect(admission.admit(applicant(escaped), 0)).toMatchObject({ kind: 'too-large' })
-    expect(admission.admit(applicant(escaped.slice(1)), 0)).toBeUndefined()
+    expect(admission.admit(applicant(escaped), idle)).toMatchObject({ kind: 'too-large' })
+    expect(admission.admit(applicant(escaped.slice(1)), idle)).toBeUndefined()
     const small = createAdmission({ ...limits, promptTokens: 20 }, still)
-    expect(small.admit(applicant('word '.repeat(20)), 0)).toMatchObject({ kind: 'too-large', retryable: false })
+    expect(small.admit(applicant('word '.repeat(20)), idle)).toMatchObject({ kind: 'too-large', retryable: false })
   })
 
   it('[TURN-27] refuses what is above the node’s running turns as busy', () => {
     const admission = createAdmission(limits, still)
-    expect(admission.admit(applicant('hi'), 2)).toBeUndefined()
-    expect(admission.admit(applicant('hi'), 3)).toMatchObject({ kind: 'busy', retryable: true })
+    expect(admission.admit(applicant('hi'), { ...idle, runningCount: 2 })).toBeUndefined()
+    expect(admission.admit(applicant('hi'), { ...idle, runningCount: 3 })).toMatchObject({
+      kind: 'busy',
+      retryable: true,
+    })
   })
 
   it('[TURN-28] lets a subject send its messages a minute, and says when the next may come', () => {
     let nowMs = 0
     const admission = createAdmission({ ...limits, messagesPerMinute: 3 }, { monotonicMs: () => nowMs })
-    const send = (subject: string) => admission.admit({ ...applicant('hi'), owner: { tenant: 't', subject } }, 0)
+    const send = (subject: string) => admission.admit({ ...applicant('hi'), owner: { tenant: 't', subject } }, idle)
     expect([send('a'), send('a'), send('a')]).toEqual([undefined, undefined, undefined])
     expect(send('a')).toMatchObject({ kind: 'rate-limited', retryAfterMs: 20_000 })
     expect(send('b')).toBeUndefined()
@@ -47,7 +53,8 @@ describe('admission', () => {
 
   it('[TURN-28] remembers a bounded number of subjects, the longest unseen forgotten first', () => {
     const admission = createAdmission({ ...limits, messagesPerMinute: 1 }, still)
-    const send = (subject: string) => admission.admit({ ...applicant('hi'), owner: { tenant: 't', subject } }, 0)?.kind
+    const send = (subject: string) =>
+      admission.admit({ ...applicant('hi'), owner: { tenant: 't', subject } }, idle)?.kind
     expect([send('first'), send('second'), send('first')]).toEqual([undefined, undefined, 'rate-limited'])
     for (let index = 2; index < ratedSubjectsMax; index++) send(`subject ${index}`)
     expect(send('first')).toBe('rate-limited')

@@ -114,6 +114,17 @@ describe('an end that the store acknowledged', () => {
     expect(step.effects.at(-1)).not.toMatchObject({ type: 'append' })
   })
 
+  it('[TURN-35] is said again at last until the store answers, though the grace is over', () => {
+    const overMs = 7 + bounds.graceMs
+    const over: TurnEvent = { type: 'ticked', nowMs: overMs }
+    const unknown: TurnEvent = { type: 'unknown', nowMs: overMs + 5, jitterMs: 20 }
+    const away = run(accepted, [...done, over, unknown])
+    expect(wakeAtMs(away.state)).toBe(overMs + 25)
+    const again = stepTurn(away.state, { type: 'ticked', nowMs: overMs + 25 }, bounds)
+    expect(again.effects.at(-1)).toMatchObject({ type: 'end', attempt: 1 })
+    expect(stepTurn(again.state, ended('ended', overMs + 30), bounds).state.phase).toBe('done')
+  })
+
   it('[TURN-36] is let go at once when asked, after it was said once more', () => {
     const step = run(accepted, [...done, { type: 'let-go', nowMs: 20 }])
     expect(step.effects.at(-1)).toMatchObject({ type: 'end' })

@@ -27,7 +27,8 @@ async function startTired() {
     if (performance.now() < awakeMs) {
       response.writeHead(429, { 'retry-after': String(pauseMs / 1_000), 'content-type': 'application/json' })
       mine.refusedMs = performance.now()
-      return response.end('{"error":{"message":"slow down","type":"requests"}}')
+      response.end('{"error":{"message":"slow down","type":"requests"}}')
+      return
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.end('data: {"choices":[{"delta":{"content":"yes"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')
