@@ -152,3 +152,18 @@ test('[BUDGET-24] sums that Redis evicted in part leak nothing: who runs nothing
   await server.client.del(held)
   expect(await ledger.reserve(reserving('turn-2', budget))).toEqual({ kind: 'ok' })
 })
+
+test('[BUDGET-11] the clock is Redis’ own: unpatched, the day and the wait are today’s', async () => {
+  const ledger = await connectedLedger({ target: targetOf(server.url), prefix: 'sluice:own-clock:' })
+  const budget = { subject: { microsPerDay: 100 } }
+  const [seconds = '0'] = (await server.client.time()).map(String)
+  const leftMs = 86_400_000 - ((Number(seconds) * 1_000) % 86_400_000)
+  await ledger.settle(settling('turn-1', { tokens: 1, micros: 100 }))
+  const reply = await ledger.reserve(reserving('turn-2', budget))
+  await ledger.close()
+  if (reply.kind !== 'refused') throw new Error('the day is over: run it again')
+  expect(reply).toMatchObject({ scope: 'subject', limit: 'microsPerDay' })
+  // Read earlier, so no less was left; the whole test takes less than its time limit.
+  expect(reply.retryAfterMs).toBeLessThanOrEqual(leftMs)
+  expect(reply.retryAfterMs).toBeGreaterThan(leftMs - 20_000)
+})

@@ -1,6 +1,7 @@
 -- Put in front of every script of the budgets. All keys are of one tenant and carry one hash tag; see keys.ts. A scope is
 -- three of them: its counters, what it holds, its last minute.
 local version = '1'
+-- Turns whose reservation lapsed that one look takes away; the next looks take the others.
 local lapsedBatch = 1000
 
 local function now()
