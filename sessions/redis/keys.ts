@@ -13,6 +13,9 @@ import { runningShards } from './limits.ts'
  * | `…{session}t:turn:attempt:part` | tape: a string |
  * | `…{o:hash}` | an owner's sessions, by their last use: a sorted set |
  * | `…{r:n}` | running turns, by their lease's end: a sorted set |
+ * | `…{b:hash}t:turn` | what a turn reserved of its tenant's budgets, or that it is settled: a string |
+ * | `…{b:hash}n:session` | what a session's turns cost: a hash |
+ * | `…{b:hash}c:`, `h:`, `w:` and a scope | what the scope spent, holds (by expiry) and had in the last minute |
  */
 export class Keys {
   readonly #prefix: string
@@ -63,6 +66,11 @@ export class Keys {
 
   runningOf(session: string): string {
     return this.running(createHash('sha1').update(session).digest().readUInt32BE(0) % runningShards)
+  }
+
+  /** Of a tenant's budgets, all of them in one slot. */
+  budget(tenant: string, name: string): string {
+    return `${this.#prefix}{b:${ownerHash({ tenant, subject: '' })}}${name}`
   }
 
   /** Of the node's whole store. */

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 
 /**
  * The store's operations as Redis runs them: each is one script, and so one atomic step. `lua/shared.lua` stands behind
- * each one's first line, which says for Redis what it is (`#!lua`): such a script is refused on a replica, and when the
- * memory is full, before its first write instead of in the middle (STORE B6).
+ * each one's first line (`lua/budget-shared.lua` behind a budget's), which says for Redis what it is (`#!lua`): such a
+ * script is refused on a replica, and when the memory is full, before its first write instead of in the middle (STORE B6).
  */
 export interface Script {
   readonly name: ScriptName
@@ -17,6 +17,9 @@ export interface Script {
 const scriptNames = [
   'accept',
   'append',
+  'budget-reserve',
+  'budget-settle',
+  'budget-spent',
   'cancel',
   'create',
   'describe',
@@ -43,9 +46,9 @@ export type PatchScript = (name: ScriptName, source: string) => string
 const folder = join(import.meta.dirname, 'lua')
 
 export function loadScripts(patch: PatchScript = (_name, source) => source): Scripts {
-  const shared = readFileSync(join(folder, 'shared.lua'), 'utf8')
   return new Map(
     scriptNames.map((name) => {
+      const shared = readFileSync(join(folder, sharedBy(name)), 'utf8')
       const [first = '', ...rest] = readFileSync(join(folder, `${name}.lua`), 'utf8').split('\n')
       const source = patch(name, [first, shared, ...rest].join('\n'))
       return [name, { name, source, sha1: createHash('sha1').update(source).digest('hex') }]
@@ -55,6 +58,10 @@ export function loadScripts(patch: PatchScript = (_name, source) => source): Scr
 
 /** Files of the folder that no operation uses; for a test. */
 export function unusedScripts(): readonly string[] {
-  const used = new Set<string>(['shared.lua', ...scriptNames.map((name) => `${name}.lua`)])
+  const used = new Set<string>(scriptNames.flatMap((name) => [sharedBy(name), `${name}.lua`]))
   return readdirSync(folder).filter((file) => !used.has(file))
+}
+
+function sharedBy(name: ScriptName): string {
+  return name.startsWith('budget-') ? 'budget-shared.lua' : 'shared.lua'
 }

@@ -1,0 +1,25 @@
+#!lua flags=allow-oom
+-- KEYS turn session (counters held minute)…       ARGV id isUsed tokens micros rememberMs keptMs sessionTtlMs
+local id, isUsed, tokens, micros, keptMs = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[6]
+local nowMs = now()
+local turn = readTurn(KEYS[1])
+if turn and turn.isSettled then return { 'ok' } end
+local session = readSession(KEYS[2])
+local scopes = {}
+for i = 1, (#KEYS - 2) / 3 do scopes[i] = readScope(3 * i, nowMs, keptMs) end
+for _, scope in ipairs(scopes) do
+  local wasHeld = turn and redis.call('ZREM', scope.holding, id .. ' ' .. whole(turn.micros)) == 1
+  if wasHeld then scope.held = math.max(0, scope.held - turn.micros) end
+  scope.dayMicros, scope.monthMicros = scope.dayMicros + micros, scope.monthMicros + micros
+  if wasHeld or micros > 0 then writeCounters(scope, keptMs) end
+  if turn then
+    correct(scope.minute, 't', turn.second, tokens - turn.tokens)
+    correct(scope.minute, 'm', turn.second, isUsed and 0 or -1)
+  end
+end
+if isUsed then
+  local sums = { 'micros', whole(session.micros + micros), 'tokens', whole(session.tokens + tokens) }
+  put(KEYS[2], ARGV[7], 'v', version, unpack(sums))
+end
+redis.call('SET', KEYS[1], version .. ' settled', 'PX', ARGV[5])
+return { 'ok' }
