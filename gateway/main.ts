@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { renewalShare, runningTurnsMax, settleGraceMs } from '../orchestrator/limits.ts'
-import { loadPrompts } from '../orchestrator/prompts.ts'
+import { loadPrompts } from '../orchestrator/prompts/load-prompts.ts'
 import { createOpenAiProvider, type OpenAiProvider } from '../orchestrator/providers/openai.ts'
 import { createTurns, type Turns } from '../orchestrator/turns.ts'
 import { closeCodes } from '../protocol/close-code.ts'

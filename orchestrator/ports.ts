@@ -117,7 +117,14 @@ export type TakeOverReply =
   | { readonly kind: 'idle' }
   | Gone
 
-type DescribeReply = { readonly kind: 'ok'; readonly info: { readonly prompt?: string } } | Gone
+/** What a session was made with. */
+export interface DescribedSession {
+  readonly owner: { readonly tenant: string; readonly subject: string }
+  readonly project?: string
+  readonly prompt?: string
+  readonly channel?: string
+}
+type DescribeReply = { readonly kind: 'ok'; readonly info: DescribedSession } | Gone
 
 type PageReply = { readonly kind: 'ok'; readonly entries: readonly HistoryEntry[]; readonly hasMore: boolean } | Gone
 

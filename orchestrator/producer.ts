@@ -24,6 +24,7 @@ import type {
   TurnLogger,
   TurnTelemetry,
 } from './ports.ts'
+import type { ChosenPrompt } from './prompts/prompts.ts'
 import { startTurn, stepTurn, wakeAtMs } from './turn.ts'
 import { TurnMeter } from './turn-meter.ts'
 import {
@@ -64,6 +65,8 @@ export interface ProducerPorts {
 
 export interface ProducerOptions extends TurnBounds {
   readonly model: string
+  /** What the records of its attempts say it was asked with. */
+  readonly prompt?: ChosenPrompt
   readonly tapeBytes: number
 }
 
@@ -147,7 +150,7 @@ class TurnProducer implements Producer {
     this.#ports = ports
     this.#text = new AnswerText(options.tapeBytes)
     if (claim.kept !== undefined) this.#text.replace(claim.kept)
-    this.#records = writtenRecords(claim.turn, options.model, ports.clock.nowMs)
+    this.#records = writtenRecords(claim.turn, options, ports.clock.nowMs)
     this.#delivery = new Delivery(claim.session, this.#text, ports.audience)
     const nowMs = ports.clock.monotonicMs()
     this.#meter = new TurnMeter(nowMs, ports.telemetry, estimate)

@@ -11,6 +11,7 @@ import type { Context } from '@opentelemetry/api'
 import { type Refusal, refusal } from '../protocol/error.ts'
 import type { Metadata } from '../protocol/shapes.ts'
 import type { Admission } from './admission.ts'
+import { type Flags, noFlags } from './flags.ts'
 import {
   acceptTries,
   busyRetryMs,
@@ -32,7 +33,7 @@ import type {
 } from './ports.ts'
 import { type Claim, type Producer, type Stopped, startProducer } from './producer.ts'
 import { buildPrompt, continued, historyUnavailable, type Prompt } from './prompt.ts'
-import { defaultPrompt, type Prompts } from './prompts.ts'
+import type { ChosenPrompt, PromptChoice, Prompts } from './prompts/prompts.ts'
 import { startSpans, type TurnSpans } from './spans.ts'
 import { tokensOf } from './token-estimate.ts'
 import type { ClaimReply, TurnBounds } from './turn-state.ts'
@@ -59,6 +60,8 @@ export interface RunPorts {
   readonly logger: TurnLogger
   readonly clock: Clock
   readonly prompts: Prompts
+  /** Absent: nothing is switched off, and no experiment runs. */
+  readonly flags?: Flags
   readonly randomId: () => string
 }
 
@@ -79,6 +82,7 @@ export interface SendRequest {
 export interface Work {
   readonly claim: Claim
   readonly system: string
+  readonly prompt: ChosenPrompt
   readonly content: string
   readonly messageSeq: number
   readonly replaces?: string
@@ -102,8 +106,9 @@ export async function acceptMessage(
   options: RunOptions,
   ports: RunPorts,
 ): Promise<Acceptance> {
-  const system = systemPrompt(request.attributes.prompt, options, ports)
-  if (system === undefined) return refused('invalid', 'there is no prompt of that name')
+  const choice = await choosePrompt(request, options, ports)
+  if (choice.kind === 'unknown') return refused('invalid', 'there is no prompt of that name')
+  const { system } = choice
   if (!isModelAllowed(request.model, options)) return refused('invalid', 'this model is not offered here')
   const applicant = { owner: request.owner, content: request.content, system }
   const notAdmitted = isAdmitted ? undefined : admission.admit(applicant, runningCount)
@@ -116,7 +121,7 @@ export async function acceptMessage(
   if (reply.kind !== 'yours') return notMine(reply)
   const { turn, entry } = reply
   const claim = acceptedClaim(accept, ports.log)
-  return { kind: 'mine', turn, seq: entry.seq, work: workOf(request, claim, system, content, entry.seq) }
+  return { kind: 'mine', turn, seq: entry.seq, work: workOf(request, claim, choice, content, entry.seq) }
 }
 
 /** Runs a claimed turn to its end. Never rejects. `onStart` is called before anything else, synchronously. */
@@ -131,7 +136,7 @@ export async function runTurn(
   const startedMs = ports.clock.monotonicMs()
   const model = route(work.model, options)
   // Filter, append and end are the producer's: text that comes in leaves it acknowledged by the store.
-  const producer = startProducer(work.claim, { ...options, model }, ports, tokensOf)
+  const producer = startProducer(work.claim, { ...options, model, prompt: work.prompt }, ports, tokensOf)
   onStart(producer)
   try {
     const prompt = await promptFor(work, options, ports, () => producer.isOpen)
@@ -222,19 +227,31 @@ function settle(
   logger.info({ session, turn, ...end }, 'turn ended')
 }
 
-export function systemPrompt(name: string | undefined, options: RunOptions, ports: RunPorts): string | undefined {
-  const date = new Date(ports.clock.nowMs()).toISOString().slice(0, 10)
-  return ports.prompts.system(name ?? defaultPrompt, { date, model: options.model })
+export async function choosePrompt(
+  { session, owner, attributes, model }: Pick<SendRequest, 'session' | 'owner' | 'attributes' | 'model'>,
+  options: RunOptions,
+  { prompts, flags = noFlags, clock }: RunPorts,
+): Promise<PromptChoice> {
+  const { prompt: named, ...where } = attributes
+  const who = { session, ...owner, ...where }
+  const request = { ...who, ...(named !== undefined && { named }), model: model ?? options.model, nowMs: clock.nowMs() }
+  return prompts.choose(request, await flags.of(who))
 }
 
 function isModelAllowed(model: string | undefined, { models }: RunOptions): boolean {
   return model === undefined || models === 'any' || models.has(model)
 }
 
-function workOf(request: SendRequest, claim: Claim, system: string, content: string, messageSeq: number): Work {
+function workOf(
+  request: SendRequest,
+  claim: Claim,
+  { system, chosen }: Extract<PromptChoice, { kind: 'ok' }>,
+  content: string,
+  messageSeq: number,
+): Work {
   const { replaces, model, parent } = request
   const optional = { ...(replaces && { replaces }), ...(model && { model }), ...(parent && { parent }) }
-  return { claim, system, content, messageSeq, ...optional }
+  return { claim, system, prompt: chosen, content, messageSeq, ...optional }
 }
 
 function acceptRequest(request: SendRequest, content: string, options: RunOptions, ports: RunPorts): AcceptRequest {

@@ -4,9 +4,9 @@
  */
 import { refusal } from '../protocol/error.ts'
 import { unavailableRetryMs } from './limits.ts'
-import type { TakeOverKind } from './ports.ts'
+import type { DescribedSession, TakeOverKind } from './ports.ts'
 import type { Claim } from './producer.ts'
-import { type RunOptions, type RunPorts, systemPrompt, type Work } from './run-turn.ts'
+import { choosePrompt, type RunOptions, type RunPorts, type Work } from './run-turn.ts'
 import { type Taken, takeOver } from './take-over.ts'
 import { type ClaimReply, cancelled, failed } from './turn-state.ts'
 import { readWholeTape } from './whole-tape.ts'
@@ -31,16 +31,34 @@ export async function takeTurn(
   const { how, ...beginning } = await beginningOf(session, taken, options, ports)
   ports.telemetry.takenOver(how)
   ports.logger.warn({ session, turn, how, attempt: taken.attempt }, 'turn taken over')
-  const { record, prompt } = message
+  const { record, info } = message
+  const choice = await promptOf(session, info, record.model, options, ports)
   return {
     claim: { session, turn, token: claim.token, repeat, ...beginning },
-    // A session outlives a prompt that the operator took away; the default one is always there.
-    system: systemPrompt(prompt, options, ports) ?? systemPrompt(undefined, options, ports) ?? '',
+    system: choice.system,
+    prompt: choice.chosen,
     content: record.message.content,
     messageSeq: taken.message.seq,
     ...(record.replaces !== undefined && { replaces: record.replaces }),
     ...(record.model !== undefined && { model: record.model }),
   }
+}
+
+/** A session outlives a prompt that the operator took away; without it, it is answered like others. */
+async function promptOf(
+  session: string,
+  { owner, prompt, project, channel }: DescribedSession,
+  model: string | undefined,
+  options: RunOptions,
+  ports: RunPorts,
+) {
+  const attributes = { ...(project && { project }), ...(channel && { channel }) }
+  const asking = { session, owner, attributes, ...(model && { model }) }
+  const named = prompt === undefined ? attributes : { ...attributes, prompt }
+  const own = await choosePrompt({ ...asking, attributes: named }, options, ports)
+  const choice = own.kind === 'ok' ? own : await choosePrompt(asking, options, ports)
+  if (choice.kind === 'unknown') throw new Error('unable to choose a prompt: what is assigned is not there')
+  return choice
 }
 
 type Beginning = Pick<Claim, 'start' | 'kept'> & { readonly how: TakeOverKind }
@@ -73,7 +91,7 @@ async function messageOf(session: string, taken: Taken, { log, logger }: RunPort
   const described = await log.describe(session).catch(() => undefined)
   const record = page?.kind === 'ok' ? page.entries.at(-1)?.record : undefined
   if (record?.type === 'message.added' && record.turn === taken.turn && described?.kind === 'ok')
-    return { record, prompt: described.info.prompt }
+    return { record, info: described.info }
   // Its lease lapses again, and whoever meets it next tries again.
   logger.warn({ session, turn: taken.turn }, 'took over a turn whose message could not be read')
   return undefined

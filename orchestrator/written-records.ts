@@ -6,9 +6,15 @@ import { refusal } from '../protocol/error.ts'
 import type { Usage } from '../protocol/shapes.ts'
 import type { Sums } from './answer-text.ts'
 import type { OpeningRecord, TerminalRecord } from './ports.ts'
+import type { ChosenPrompt } from './prompts/prompts.ts'
 import type { Keep, Outcome } from './turn-state.ts'
 
 const reason = 'the producer before was lost'
+
+export interface Asked {
+  readonly model: string
+  readonly prompt?: ChosenPrompt
+}
 
 export interface WrittenRecords {
   /** `keep`: how much of which attempt it begins with. */
@@ -16,7 +22,9 @@ export interface WrittenRecords {
   terminal(attempt: number, outcome: Outcome, sums: Sums, usage: Usage): TerminalRecord
 }
 
-export function writtenRecords(turn: string, model: string, nowMs: () => number): WrittenRecords {
+/** `asked`: what the records of its attempts say. */
+export function writtenRecords(turn: string, asked: Asked, nowMs: () => number): WrittenRecords {
+  const { model, prompt } = asked
   const made = new Map<string, number>()
   /** When a record of this name was first made. */
   const timeOf = (name: string) => {
@@ -27,8 +35,9 @@ export function writtenRecords(turn: string, model: string, nowMs: () => number)
   return {
     opening(attempt, keep) {
       const timeMs = timeOf(`opening ${attempt}`)
-      if (attempt === 1) return { type: 'turn.started', timeMs, turn, attempt, model }
-      const restarted = { type: 'turn.restarted', timeMs, turn, attempt, model, reason } as const
+      const fields = { timeMs, turn, attempt, model, ...(prompt !== undefined && { prompt }) }
+      if (attempt === 1) return { type: 'turn.started', ...fields }
+      const restarted = { type: 'turn.restarted', ...fields, reason } as const
       return keep === undefined ? restarted : { ...restarted, keep }
     },
     terminal(attempt, outcome, { bytes, sha256 }, usage) {

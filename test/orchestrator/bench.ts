@@ -3,8 +3,10 @@
  * of the orchestrator written down in order.
  */
 import { type ModelServer, type ModelServerOptions, startModelServer } from '../../load/model-server/server.ts'
+import type { Flags } from '../../orchestrator/flags.ts'
 import type { Audience, Fence, TurnLog, TurnLogger, TurnTelemetry } from '../../orchestrator/ports.ts'
-import { loadPrompts } from '../../orchestrator/prompts.ts'
+import { loadPrompts } from '../../orchestrator/prompts/load-prompts.ts'
+import type { Prompts } from '../../orchestrator/prompts/prompts.ts'
 import { createOpenAiProvider } from '../../orchestrator/providers/openai.ts'
 import type { SendRequest } from '../../orchestrator/run-turn.ts'
 import { createTurns, type TurnOptions, type Turns } from '../../orchestrator/turns.ts'
@@ -65,6 +67,9 @@ export interface BenchOptions {
   readonly between?: (log: SessionLog) => TurnLog
   readonly audience?: Partial<Audience>
   readonly log?: SessionLog
+  /** Default: those that are delivered. */
+  readonly prompts?: Prompts
+  readonly flags?: Flags
 }
 
 export async function startBench(options: BenchOptions = {}): Promise<Bench> {
@@ -89,7 +94,8 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     audience,
     telemetry: recorder<TurnTelemetry>(telemetryNames, metrics),
     logger,
-    prompts: loadPrompts(new URL('../../prompts', import.meta.url).pathname),
+    prompts: options.prompts ?? loadPrompts(new URL('../../prompts', import.meta.url).pathname),
+    ...(options.flags && { flags: options.flags }),
     randomId: () => `id-${++ids}-${Math.random().toString(36).slice(2)}`,
     options: { ...testOptions, ...options.turns },
   })
