@@ -2,6 +2,8 @@
  * A folder of prompts that is read again when it changes: whole or not at all. What cannot be read leaves the prompts as
  * they were, and a turn keeps the text it began with.
  */
+import { type BigIntStats, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { loadPrompts } from './load-prompts.ts'
 import type { LoadedPrompts, Prompts } from './prompts.ts'
 
@@ -15,29 +17,28 @@ export interface WatchedPrompts extends Prompts {
 export interface PromptsEvents {
   /** Other prompts count from now on. */
   changed(prompts: LoadedPrompts): void
-  /** The folder has a mistake, said once for as long as it stays the same. */
+  /** The folder has a mistake, said once for each change of it. */
   refused(reason: string): void
 }
 
-/** Calls `look` whenever something may have changed, as often as it likes. The answer ends that. */
+/** Calls `look` whenever something may have changed; a look that finds nothing costs little. The answer ends it. */
 export type ChangeTrigger = (look: () => void) => () => void
 
 /** Throws, as `loadPrompts` does, when the folder has a mistake at the start. */
 export function watchPrompts(folder: string, trigger: ChangeTrigger, events: PromptsEvents): WatchedPrompts {
+  let stamp = stampOf(folder)
   let current = loadPrompts(folder)
-  let refusal = ''
   const look = () => {
     try {
+      const found = stampOf(folder)
+      if (found === stamp) return
+      stamp = found
       const next = loadPrompts(folder)
       refuseEdited(current, next)
-      refusal = ''
-      if (fingerprintOf(next) === fingerprintOf(current)) return
       current = next
       events.changed(next)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      if (reason !== refusal) events.refused(reason)
-      refusal = reason
+      events.refused(error instanceof Error ? error.message : String(error))
     }
   }
   return {
@@ -60,13 +61,16 @@ function refuseEdited(before: LoadedPrompts, after: LoadedPrompts): void {
     }
 }
 
-/** Of all that decides about a prompt. */
-function fingerprintOf({ prompts, assignments }: LoadedPrompts): string {
-  const all = [...prompts.values()].map(({ name, versions, labels, experiments }) => [
-    name,
-    [...versions.values()].map(({ version, sha256, date, changed }) => [version, sha256, date, changed]),
-    [...labels],
-    experiments.map(({ channels, ...rest }) => [rest, channels === 'all' ? channels : [...channels]]),
-  ])
-  return JSON.stringify([all, assignments])
+/** Another one when a file was written, replaced, added or taken away; costs no reading. Empty when the folder is gone. */
+function stampOf(folder: string): string {
+  try {
+    const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()
+    return names.map((name) => stampOfFile(name, statSync(join(folder, name), { bigint: true }))).join('\n')
+  } catch {
+    return ''
+  }
+}
+
+function stampOfFile(name: string, { ino, size, mtimeNs }: BigIntStats): string {
+  return `${name} ${ino} ${size} ${mtimeNs}`
 }
