@@ -6,7 +6,13 @@
  * the start the defaults, and it is said once.
  */
 import { readFileSync } from 'node:fs'
-import { type Client, OpenFeature, TypedInMemoryProvider } from '@openfeature/server-sdk'
+import {
+  type Client,
+  type EvaluationContext,
+  OpenFeature,
+  StandardResolutionReasons,
+  TypedInMemoryProvider,
+} from '@openfeature/server-sdk'
 import type { FlagContext, Flags, TurnFlags } from '../../orchestrator/flags.ts'
 import type { ChangeTrigger } from '../../orchestrator/prompts/watch-prompts.ts'
 import { type FlagRule, parseFlags } from './flags-file.ts'
@@ -24,9 +30,16 @@ export interface FlagsEvents {
 }
 
 /** On unless the file says otherwise; whatever else there is, is off unless it says so. */
-const paths = ['hedging', 'continue', 'cache'] as const
+const paths: ReadonlySet<string> = new Set<keyof TurnFlags>(['hedging', 'continue', 'cache'])
 
 let opened = 0
+
+/** The flags of one state of the file. */
+interface Known {
+  readonly names: readonly string[]
+  /** What is the same for everybody, as far as it was asked for. */
+  readonly still: Map<string, boolean>
+}
 
 /** Resolves when flags can be asked for. Never rejects for what is in the file. */
 export async function openFileFlags(file: string, trigger: ChangeTrigger, events: FlagsEvents): Promise<FileFlags> {
@@ -35,7 +48,7 @@ export async function openFileFlags(file: string, trigger: ChangeTrigger, events
   const provider = new TypedInMemoryProvider({})
   await OpenFeature.setProviderAndWait(domain, provider)
   const client = OpenFeature.getClient(domain)
-  let names: readonly string[] = []
+  let flags: Known = { names: [], still: new Map() }
   let text = ''
   let refusal = ''
   const look = () => {
@@ -44,8 +57,8 @@ export async function openFileFlags(file: string, trigger: ChangeTrigger, events
       if (written !== text) {
         const rules = parseFlags(written)
         provider.putConfiguration(configurationOf(rules))
-        names = [...rules.keys()]
-        events.changed(Object.fromEntries([...rules].map(([name, rule]) => [name, rule.isOn({})])))
+        flags = { names: [...rules.keys()], still: new Map() }
+        events.changed(Object.fromEntries([...rules].map(([name, rule]) => [name, rule.on])))
       }
       text = written
       refusal = ''
@@ -58,7 +71,7 @@ export async function openFileFlags(file: string, trigger: ChangeTrigger, events
   look()
   const stop = trigger(look)
   return {
-    of: (who) => evaluate(client, names, who),
+    of: (who) => evaluate(client, flags, who),
     async close() {
       stop()
       await OpenFeature.setProviderAndWait(domain, new TypedInMemoryProvider({}))
@@ -67,28 +80,30 @@ export async function openFileFlags(file: string, trigger: ChangeTrigger, events
 }
 
 function configurationOf(rules: ReadonlyMap<string, FlagRule>) {
-  const variants = { on: true, off: false }
-  return Object.fromEntries(
-    [...rules].map(([name, rule]) => [
-      name,
-      {
-        variants,
-        defaultVariant: 'off' as const,
-        disabled: false,
-        contextEvaluator: (context: Parameters<FlagRule['isOn']>[0]) => (rule.isOn(context) ? 'on' : 'off'),
-      },
-    ]),
-  )
+  return Object.fromEntries([...rules].map(([name, rule]) => [name, flagOf(rule)]))
 }
 
-async function evaluate(client: Client, names: readonly string[], who: FlagContext): Promise<TurnFlags> {
+function flagOf({ on, isOnFor }: FlagRule) {
+  const always = { variants: { on: true, off: false }, defaultVariant: word(on), disabled: false }
+  if (isOnFor === undefined) return always
+  return { ...always, contextEvaluator: (context: EvaluationContext) => word(isOnFor(context)) }
+}
+
+function word(on: boolean): 'on' | 'off' {
+  return on ? 'on' : 'off'
+}
+
+/** An evaluation takes the SDK a tenth of a millisecond; one that is static, as the provider says, is made once. */
+async function evaluate(client: Client, flags: Known, who: FlagContext): Promise<TurnFlags> {
   const { session, ...named } = who
   const context = { targetingKey: session, ...named }
-  const isPath = (name: string) => paths.some((path) => path === name)
-  const values = await Promise.all(
-    names.map(async (name) => [name, await client.getBooleanValue(name, isPath(name), context)] as const),
-  )
-  const on = new Map(values)
+  const isOn = async (name: string): Promise<boolean> => {
+    const { value, reason } = await client.getBooleanDetails(name, paths.has(name), context)
+    if (reason === StandardResolutionReasons.STATIC) flags.still.set(name, value)
+    return value
+  }
+  const values = flags.names.map(async (name) => [name, flags.still.get(name) ?? (await isOn(name))] as const)
+  const on = new Map(await Promise.all(values))
   return {
     hedging: on.get('hedging') ?? true,
     continue: on.get('continue') ?? true,

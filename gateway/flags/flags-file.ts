@@ -30,8 +30,10 @@ const flagsFile = z
   .nullable()
 
 export interface FlagRule {
-  /** For whom an evaluation's context says. */
-  isOn(context: EvaluationContext): boolean
+  /** For who is named nowhere. */
+  readonly on: boolean
+  /** For whom an evaluation's context says; absent where it is the same for all. */
+  readonly isOnFor?: (context: EvaluationContext) => boolean
 }
 
 /** Throws, saying what is wrong. An empty file has no flags. */
@@ -45,10 +47,11 @@ export function parseFlags(text: string): ReadonlyMap<string, FlagRule> {
 }
 
 function ruleOf(written: z.infer<typeof flag>): FlagRule {
-  if (typeof written === 'boolean') return { isOn: () => written }
+  if (typeof written === 'boolean') return { on: written }
   const [users, projects, tenants] = [written.users, written.projects, written.tenants].map(mapOf)
   return {
-    isOn: ({ subject, project, tenant }) =>
+    on: written.on,
+    isOnFor: ({ subject, project, tenant }) =>
       said(users, subject) ?? said(projects, project) ?? said(tenants, tenant) ?? written.on,
   }
 }
