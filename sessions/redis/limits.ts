@@ -38,3 +38,7 @@ export const pruneBatch = 200
 
 /** `store-full` asks to come back after this time, in milliseconds: what frees memory is not known here. */
 export const fullRetryMs = 5_000
+
+/** Keys that one step of a walk over all sessions looks at, and how long such a walk waits for its connection, in milliseconds. */
+export const scanKeys = 500
+export const scanConnectMs = 10_000

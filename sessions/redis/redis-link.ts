@@ -159,7 +159,7 @@ async function evaluate(
   }
 }
 
-function openClient(target: RedisTarget): Redis | Cluster {
+export function openClient(target: RedisTarget): Redis | Cluster {
   if (target.kind !== 'cluster') return new Redis(target.options)
   return new Cluster([...target.nodes], {
     redisOptions: target.options,
