@@ -11,8 +11,7 @@ const texts = z.union([
     .transform((text) => [text]),
   z.array(z.string().min(1)).min(1),
 ])
-const pattern = z.string().refine(isPattern, 'no regular expression')
-const patterns = z.union([pattern.transform((text) => [text]), z.array(pattern).min(1)])
+const patterns = texts.refine((sources) => sources.every(isPattern), 'no regular expression')
 
 const expectation = z.strictObject({
   /** Each must be in the answer, with any case of letters … */

@@ -20,10 +20,10 @@ import { idPattern } from '../../protocol/limits.ts'
 import { flagsAliases, flagsFileCharacters, flagsMax } from './limits.ts'
 
 const switches = z.record(z.string().min(1), z.boolean()).exactOptional()
-const flag = z.union([
-  z.boolean(),
-  z.strictObject({ on: z.boolean(), tenants: switches, projects: switches, users: switches }),
-])
+const flag = z.union(
+  [z.boolean(), z.strictObject({ on: z.boolean(), tenants: switches, projects: switches, users: switches })],
+  'must be true, false, or { on, tenants?, projects?, users? } of true and false',
+)
 const flagsFile = z
   .record(z.string().regex(idPattern, "a flag's name must match [A-Za-z0-9_-]{1,64}"), flag)
   .refine((flags) => Object.keys(flags).length <= flagsMax, `at most ${flagsMax} flags`)

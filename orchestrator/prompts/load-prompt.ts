@@ -98,8 +98,10 @@ function versionFor(
   versions: Versions,
   labels: Labels,
 ): number {
-  const version = 'label' in written ? labels.get(written.label) : written.version
+  const { label } = written
+  const version = label === undefined ? written.version : labels.get(label)
   if (version !== undefined && versions.has(version)) return version
-  const named = 'label' in written ? `label ${written.label}` : `version ${written.version}`
-  throw new Error(`unable to load ${place}: there is no ${named}`)
+  throw new Error(
+    `unable to load ${place}: there is no ${label === undefined ? `version ${written.version}` : `label ${label}`}`,
+  )
 }

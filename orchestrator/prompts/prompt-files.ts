@@ -22,7 +22,9 @@ const version = z.strictObject({
 })
 
 const weight = z.int().min(0).max(1_000_000)
-const variant = z.union([z.strictObject({ version: versionNumber, weight }), z.strictObject({ label: id, weight })])
+const variant = z
+  .strictObject({ version: versionNumber.exactOptional(), label: id.exactOptional(), weight })
+  .refine(({ version, label }) => (version === undefined) !== (label === undefined), 'must name a version or a label')
 
 const experiment = z.strictObject({
   /** The feature flag that switches it on. */
