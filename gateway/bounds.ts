@@ -67,3 +67,7 @@ export const firstConnectionMs = 10_000
 
 /** How often the store is asked whether its settings endanger sessions, in milliseconds. */
 export const warningsEveryMs = 60_000
+
+/** Records read at once, and how often, for the prompt that a rated answer came from; an older answer's rating goes without. */
+export const ratedPageRecords = 50
+export const ratedPages = 4
