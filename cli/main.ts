@@ -19,6 +19,14 @@ const commands = new Map<string, Command>([
   ['serve', { summary: 'the gateway for production: a provider must be configured', load: () => import('./serve.ts') }],
   ['token', { summary: 'sign a token with the first of SLUICE_JWT_SECRET', load: () => import('./token.ts') }],
   ['config', { summary: 'check the configuration and show every variable', load: () => import('./config.ts') }],
+  ['prompt', { summary: 'look at prompts and try them: list, render, diff, eval', load: () => import('./prompt.ts') }],
+  [
+    'feedback',
+    {
+      summary: 'export what users shared of their feedback, as JSONL',
+      load: () => import('./feedback.ts'),
+    },
+  ],
   [
     'bench',
     {

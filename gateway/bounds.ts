@@ -67,3 +67,7 @@ export const firstConnectionMs = 10_000
 
 /** How often the store is asked whether all of it answers and no setting endangers sessions, in milliseconds. */
 export const storeLookMs = 1_000
+
+/** Records read at once, and how often, for the prompt that a rated answer came from; an older answer's rating goes without. */
+export const ratedPageRecords = 50
+export const ratedPages = 4

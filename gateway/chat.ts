@@ -9,6 +9,7 @@ import type { Identity } from './auth/identity.ts'
 import { unavailableRetryMs } from './bounds.ts'
 import { fitPage } from './frames.ts'
 import { KnownOwners } from './known-owners.ts'
+import { promptOfTurn } from './prompt-of-turn.ts'
 
 /**
  * What a subject can do with sessions, the same for sockets and for HTTP. Every operation but `create` and `list` goes
@@ -168,6 +169,7 @@ export class Chat {
   giveFeedback(identity: Identity, request: NewFeedback): Promise<Outcome<{ readonly record: LogRecord }>> {
     const { session, turn, rating, comment, share } = request
     return this.#onOwned(identity, session, async () => {
+      const prompt = await promptOfTurn(this.#log, session, turn)
       const record = {
         type: 'feedback.added' as const,
         timeMs: this.#nowMs(),
@@ -175,6 +177,7 @@ export class Chat {
         rating,
         ...(comment === undefined ? {} : { comment }),
         ...(share === undefined ? {} : { share }),
+        ...(prompt === undefined ? {} : { prompt }),
       }
       const reply = await this.#log.addFeedback({ session, record })
       if (reply.kind === 'gone') return notFound

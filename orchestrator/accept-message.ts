@@ -16,6 +16,8 @@ export type Stored =
   /** Another turn is running; `lapsed`: its producer seems dead. */
   | { readonly kind: 'busy' | 'lapsed'; readonly turn: string; readonly refusal: Refusal }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** The store may have it or not. */
+  | { readonly kind: 'unknown'; readonly refusal: Refusal }
 
 export interface StorePorts {
   readonly log: Pick<TurnLog, 'accept'>
@@ -32,7 +34,10 @@ export async function storeMessage(
   const accept = acceptRequest(request, turn, leaseMs, ports)
   const reply = await acceptSurely(accept, ports)
   if (reply === undefined)
-    return refused('unavailable', 'the message could not be stored; send it again', unavailableRetryMs)
+    return {
+      kind: 'unknown',
+      refusal: refusal('unavailable', 'the message could not be stored; send it again', unavailableRetryMs),
+    }
   if (reply.kind !== 'yours') return notMine(reply)
   return { kind: 'mine', claim: acceptedClaim(accept, ports.log), seq: reply.entry.seq }
 }

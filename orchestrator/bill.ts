@@ -4,6 +4,8 @@
  * and the whole says so; `exact` is only what was reported for every call.
  */
 import type { Usage } from '../protocol/shapes.ts'
+import { costFor, microsOf, picosOf } from './budget.ts'
+import type { Amounts } from './budget-port.ts'
 import type { Price } from './policy.ts'
 import type { ProviderEnd } from './ports.ts'
 import { tokensOf } from './token-estimate.ts'
@@ -43,15 +45,29 @@ export class Bill {
     if (use !== undefined) use.reported = usage
   }
 
-  total(): Billed & { readonly picos: number } {
-    const taken = [...this.#calls.values()].filter(({ isTaken }) => isTaken)
+  /** As the terminal record says it; the cost is absent when a price is not known. */
+  total(): Billed {
+    const taken = this.#taken()
     const usage = sum(taken.map(usageOf))
-    const priced = taken.map(picosOf)
-    const picos = priced.reduce<number>((all, one) => all + (one ?? 0), 0)
     const currency = taken[0]?.price?.currency
-    if (currency === undefined || priced.includes(undefined)) return { usage, picos }
-    return { usage, picos, cost: { amount: amountOf(picos), currency } }
+    if (currency === undefined || taken.some(({ price }) => price === undefined)) return { usage }
+    return { usage, cost: costFor(microsOf(picosOfAll(taken)), currency) }
   }
+
+  /** As the books count it. */
+  amounts(): Amounts {
+    const taken = this.#taken()
+    const { inputTokens, outputTokens } = sum(taken.map(usageOf))
+    return { tokens: inputTokens + outputTokens, micros: microsOf(picosOfAll(taken)) }
+  }
+
+  #taken(): readonly CallUse[] {
+    return [...this.#calls.values()].filter(({ isTaken }) => isTaken)
+  }
+}
+
+function picosOfAll(calls: readonly CallUse[]): bigint {
+  return calls.reduce((all, use) => all + (use.price === undefined ? 0n : picosOf(usageOf(use), use.price)), 0n)
 }
 
 function usageOf({ reported, promptTokens, units, bytes }: CallUse): Usage {
@@ -63,28 +79,12 @@ function sum(usages: readonly Usage[]): Usage {
   const [first, ...more] = usages
   if (first === undefined) return { inputTokens: 0, outputTokens: 0, source: 'unknown' }
   return more.reduce<Usage>((all, one) => {
-    const cached = (all.cachedTokens ?? 0) + (one.cachedTokens ?? 0)
+    const cachedTokens = (all.cachedTokens ?? 0) + (one.cachedTokens ?? 0)
     return {
       inputTokens: all.inputTokens + one.inputTokens,
       outputTokens: all.outputTokens + one.outputTokens,
-      ...(cached > 0 && { cachedTokens: cached }),
+      ...(cachedTokens > 0 && { cachedTokens }),
       source: all.source === 'exact' && one.source === 'exact' ? 'exact' : 'estimated',
     }
   }, first)
-}
-
-/** Exact: a price is a whole number of picounits a token. */
-function picosOf(use: CallUse): number | undefined {
-  const { price } = use
-  if (price === undefined) return undefined
-  const { inputTokens, outputTokens, cachedTokens = 0 } = usageOf(use)
-  const fresh = Math.max(0, inputTokens - cachedTokens)
-  return fresh * price.input + cachedTokens * price.cachedInput + outputTokens * price.output
-}
-
-/** A decimal number of units, without zeros at its end. */
-export function amountOf(picos: number): string {
-  const digits = String(picos).padStart(13, '0')
-  const fraction = digits.slice(-12).replace(/0+$/, '')
-  return fraction === '' ? digits.slice(0, -12) : `${digits.slice(0, -12)}.${fraction}`
 }

@@ -159,6 +159,13 @@ export function limitsFor({ scopes, tenants }: LimitsPolicy, tenant: string): Re
   return tenants.get(tenant) ?? scopes
 }
 
+/** Whether anybody counts money or tokens for these scopes. */
+export function hasLimits(scopes: Readonly<Record<Scope, ScopeLimits>>): boolean {
+  return Object.values(scopes).some(
+    ({ tokensPerMinute, microsPerDay, microsPerMonth }) => tokensPerMinute + microsPerDay + microsPerMonth > 0,
+  )
+}
+
 export function privacyFor({ everybody, tenants }: PrivacyPolicy, tenant: string): TenantPrivacy {
   return tenants.get(tenant) ?? everybody
 }

@@ -1,6 +1,7 @@
 import type { Refusal } from '../protocol/error.ts'
 import type { RecordOf } from '../protocol/record.ts'
 import type { Cost, Metadata, Usage } from '../protocol/shapes.ts'
+import type { ChosenPrompt } from './prompts/prompts.ts'
 
 /**
  * What the orchestrator needs of the rest, each port as narrow as its use. The store, the feeds and the telemetry happen
@@ -117,7 +118,14 @@ export type TakeOverReply =
   | { readonly kind: 'idle' }
   | Gone
 
-type DescribeReply = { readonly kind: 'ok'; readonly info: { readonly prompt?: string } } | Gone
+/** What a session was made with. */
+export interface DescribedSession {
+  readonly owner: { readonly tenant: string; readonly subject: string }
+  readonly project?: string
+  readonly prompt?: string
+  readonly channel?: string
+}
+type DescribeReply = { readonly kind: 'ok'; readonly info: DescribedSession } | Gone
 
 type PageReply = { readonly kind: 'ok'; readonly entries: readonly HistoryEntry[]; readonly hasMore: boolean } | Gone
 
@@ -263,6 +271,7 @@ export interface TurnTelemetry {
     readonly finishReason: string
     readonly error?: Refusal['kind']
     readonly durationMs: number
+    readonly prompt: ChosenPrompt
     readonly usage: Usage
     readonly cost?: Cost
   }): void

@@ -18,7 +18,7 @@ import { brokenTurn, startTurn, stepTurn, turnBacklogBytes, wakeAtMs } from './t
 import { TurnMeter } from './turn-meter.ts'
 import type { Outcome, TurnBounds, TurnEffect, TurnEvent, TurnState } from './turn-state.ts'
 import { wellFormed } from './well-formed.ts'
-import type { Billed } from './written-records.ts'
+import type { Asked, Billed } from './written-records.ts'
 
 export interface ProducerPorts {
   readonly log: Pick<TurnLog, 'append' | 'end' | 'read' | 'subscribe'>
@@ -29,8 +29,7 @@ export interface ProducerPorts {
   readonly backlog: Backlog
 }
 
-export interface ProducerOptions extends TurnBounds {
-  readonly model: string
+export interface ProducerOptions extends TurnBounds, Asked {
   readonly tapeBytes: number
 }
 

@@ -14,8 +14,8 @@ export interface PromptRequest {
   readonly session: string
   readonly system: string
   readonly content: string
-  /** The message's own record: only what is before it counts. */
-  readonly beforeSeq: number
+  /** The message's own record: only what is before it counts. Absent: it has none yet. */
+  readonly beforeSeq?: number
   readonly replaces?: string
   /** For all messages together, the system prompt's and the question's included. */
   readonly limitTokens: number
@@ -78,8 +78,9 @@ async function readHistory(
 ): Promise<History | undefined> {
   const walk = startWalk(request.replaces, limitTokens)
   let before = request.beforeSeq
-  for (let page = 0; page < historyPagesMax && before > 1; page++) {
-    const reply = await log.page({ session: request.session, before, limit: historyPageRecords })
+  for (let page = 0; page < historyPagesMax && before !== 1; page++) {
+    const place = { session: request.session, limit: historyPageRecords }
+    const reply = await log.page(before === undefined ? place : { ...place, before })
     if (reply.kind === 'gone') return undefined
     for (const entry of reply.entries.toReversed()) if (!walk.take(entry)) return walk.history()
     const first = reply.entries[0]

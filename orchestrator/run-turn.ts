@@ -13,13 +13,16 @@ import { type Stored, storeMessage } from './accept-message.ts'
 import type { Admission, Load } from './admission.ts'
 import type { Backlog } from './backlog.ts'
 import { Bill } from './bill.ts'
+import { estimateTurn, refuseInput } from './budget.ts'
 import type { Claim } from './claim.ts'
+import { type Flags, noFlags, type TurnFlags } from './flags.ts'
 import { historyTries, historyWaitMaxMs, repeatMinMs } from './limits.ts'
-import { aliasOf, type Policy } from './policy.ts'
+import { aliasOf, hasLimits, limitsFor, type ModelAlias, type Policy, type RetryPolicy } from './policy.ts'
 import type { Audience, Clock, TurnLog, TurnLogger, TurnTelemetry } from './ports.ts'
 import { type Producer, type Stopped, startProducer } from './producer.ts'
-import { buildPrompt, continued, historyUnavailable, type Prompt } from './prompt.ts'
-import { defaultPrompt, type Prompts } from './prompts.ts'
+import { buildPrompt, continued, costOf, historyUnavailable, type Prompt } from './prompt.ts'
+import type { ChosenPrompt, PromptChoice, Prompts } from './prompts/prompts.ts'
+import { type Reservation, type ReservationPorts, reserve, type Spender } from './reservation.ts'
 import { orderFor } from './route/order.ts'
 import { type AnswerSink, RoutedAnswer } from './route/routed-answer.ts'
 import type { Question } from './route/target.ts'
@@ -37,7 +40,7 @@ export interface RunOptions extends TurnBounds {
   readonly takeOver: 'restart' | 'continue' | 'fail'
 }
 
-export interface RunPorts {
+export interface RunPorts extends ReservationPorts {
   readonly log: TurnLog
   /** What holds now. */
   readonly policy: () => Policy
@@ -47,6 +50,8 @@ export interface RunPorts {
   readonly logger: TurnLogger
   readonly clock: Clock
   readonly prompts: Prompts
+  /** Absent: nothing is switched off, and no experiment runs. */
+  readonly flags?: Flags
   readonly randomId: () => string
   readonly backlog: Backlog
 }
@@ -68,7 +73,11 @@ export interface SendRequest {
 export interface Work {
   readonly claim: Claim
   readonly policy: Policy
+  readonly flags: TurnFlags
+  readonly spender: Spender
+  readonly reservation: Reservation
   readonly system: string
+  readonly prompt: ChosenPrompt
   readonly content: string
   readonly messageSeq: number
   readonly replaces?: string
@@ -78,7 +87,7 @@ export interface Work {
 
 export type Acceptance =
   | { readonly kind: 'mine'; readonly turn: string; readonly seq: number; readonly work: Work }
-  | Exclude<Stored, { kind: 'mine' }>
+  | Exclude<Stored, { kind: 'mine' | 'unknown' }>
 
 export async function acceptMessage(
   request: SendRequest,
@@ -90,16 +99,55 @@ export async function acceptMessage(
   ports: RunPorts,
 ): Promise<Acceptance> {
   const policy = ports.policy()
-  const system = systemPrompt(request.attributes.prompt, policy, ports)
-  if (system === undefined) return refused('invalid', 'there is no prompt of that name')
-  if (aliasOf(policy, request.model) === undefined) return refused('invalid', 'this model is not offered here')
-  const applicant = { owner: request.owner, content: request.content, system }
+  const alias = aliasOf(policy, request.model)
+  if (alias === undefined) return refused('invalid', 'this model is not offered here')
+  const { choice, flags } = await choosePrompt(request, policy, ports)
+  if (choice.kind === 'unknown') return refused('invalid', 'there is no prompt of that name')
+  const applicant = { content: request.content, system: choice.system }
   const notAdmitted = isAdmitted ? undefined : admission.admit(applicant, load)
-  if (notAdmitted !== undefined) return { kind: 'refused', refusal: notAdmitted }
-  const stored = await storeMessage(request, ports.randomId(), options.leaseMs, ports)
-  if (stored.kind !== 'mine') return stored
+  const tooLong = notAdmitted ?? refuseInput(costOf(request.content), policy.limits)
+  if (tooLong !== undefined) return { kind: 'refused', refusal: tooLong }
+  const turn = ports.randomId()
+  const reserved = await reserveFor(turn, request, choice.system, alias, policy, options, ports)
+  if (reserved.kind === 'refused') return reserved
+  const { reservation, spender } = reserved
+  const stored = await storeMessage(request, turn, options.leaseMs, ports)
+  if (stored.kind !== 'mine') {
+    // Of a message whose fate is unknown the reservation lapses, or holds for who takes its turn over.
+    if (stored.kind !== 'unknown') reservation.giveBack()
+    return stored.kind === 'unknown' ? { kind: 'refused', refusal: stored.refusal } : stored
+  }
   const { claim, seq } = stored
-  return { kind: 'mine', turn: claim.turn, seq, work: workOf(request, claim, policy, system, seq) }
+  const { content, replaces, model, parent } = request
+  const optional = { ...(replaces && { replaces }), ...(model && { model }), ...(parent && { parent }) }
+  const asked = { system: choice.system, prompt: choice.chosen, content, messageSeq: seq, ...optional }
+  return { kind: 'mine', turn, seq, work: { claim, policy, flags, spender, reservation, ...asked } }
+}
+
+/** Reserves what the turn may use at most; the history is looked at only where that counts. */
+async function reserveFor(
+  turn: string,
+  { session, owner, attributes, content, replaces }: SendRequest,
+  system: string,
+  alias: ModelAlias,
+  policy: Policy,
+  options: RunOptions,
+  ports: RunPorts,
+) {
+  const { project } = attributes
+  const spender = project === undefined ? owner : { ...owner, project }
+  let promptTokens = costOf(system) + costOf(content)
+  if (hasLimits(limitsFor(policy.limits, owner.tenant))) {
+    const request = { session, system, content, limitTokens: options.promptTokens }
+    const prompt = await buildPrompt(ports.log, replaces === undefined ? request : { ...request, replaces }).catch(
+      () => ({ kind: 'refused', refusal: historyUnavailable() }) as const,
+    )
+    if (prompt.kind === 'refused') return prompt
+    promptTokens = prompt.tokens
+  }
+  const amounts = estimateTurn(policy.targets, alias, { prompt: promptTokens, answer: policy.limits.answerTokens })
+  const reserved = await reserve({ turn, session, spender, policy, amounts, leaseMs: options.leaseMs }, ports)
+  return reserved.kind === 'refused' ? reserved : { ...reserved, spender }
 }
 
 /** Runs a claimed turn to its end. Never rejects. `onStart` is called before anything else, synchronously. */
@@ -115,8 +163,9 @@ export async function runTurn(
   const model = work.model ?? work.policy.defaultModel
   const bill = new Bill()
   // Append and end are the producer's: text that comes in leaves it acknowledged by the store.
-  const producer = startProducer(work.claim, { ...options, model }, ports, () => bill.total())
+  const producer = startProducer(work.claim, { ...options, model, prompt: work.prompt }, ports, () => bill.total())
   onStart(producer)
+  work.reservation.hold()
   try {
     const prompt = await promptFor(work, options, ports, () => producer.isOpen)
     if (prompt.kind === 'refused') producer.fail(prompt.refusal)
@@ -125,7 +174,7 @@ export async function runTurn(
     producer.broke(error)
   }
   const stopped = await producer.stopped
-  settle(stopped, model, ports.clock.monotonicMs() - startedMs, work, ports, spans)
+  settle(stopped, bill, model, ports.clock.monotonicMs() - startedMs, work, ports, spans)
   return stopped
 }
 
@@ -161,11 +210,11 @@ function call(
   { targets, telemetry, clock }: RunPorts,
   spans: TurnSpans,
 ): void {
-  const { policy, claim, model } = work
+  const { policy, claim, model, flags } = work
   const alias = aliasOf(policy, model)
   if (alias === undefined) return producer.fail(refusal('invalid', 'this model is not offered here any more'))
   const answer = new RoutedAnswer(questionOf(prompt, work), {
-    plan: { retry: policy.retry, order: orderFor(alias, claim.session), hasOffline: alias.offline !== undefined },
+    plan: { retry: allowed(policy.retry, flags), order: orderFor(alias, claim.session), hasOffline: alias.offline !== undefined },
     targetOf: (name) => targets.get(name),
     sink: answerSink(producer, prompt, work, alias.offline ?? ''),
     witness: witnessOf(bill, telemetry, spans),
@@ -174,6 +223,12 @@ function call(
   })
   producer.called(answer)
   if (producer.isOpen) answer.start()
+}
+
+/** What may be switched off without a deployment. */
+function allowed(retry: RetryPolicy, flags: TurnFlags): RetryPolicy {
+  const afterContent = retry.afterContent === 'continue' && !flags.continue ? 'restart' : retry.afterContent
+  return { ...retry, afterContent, hedgeMs: flags.hedging ? retry.hedgeMs : 0 }
 }
 
 function questionOf({ messages, tokens }: BuiltPrompt, { policy, model }: Work): Question {
@@ -205,31 +260,38 @@ function answerSink(producer: Producer, prompt: BuiltPrompt, work: Work, offline
 /** What a turn used is told, and charged to its subject's budget, here. */
 function settle(
   stopped: Stopped,
+  bill: Bill,
   model: string,
   durationMs: number,
-  { claim: { session, turn } }: Work,
+  { claim: { session, turn }, reservation, prompt }: Work,
   { telemetry, logger }: RunPorts,
   spans: TurnSpans,
 ): void {
   spans.stopped(stopped)
   const { reason, outcome, usage, cost } = stopped
-  if (outcome === undefined) return logger.warn({ session, turn, reason }, 'turn left')
+  if (outcome === undefined) {
+    reservation.leave()
+    return logger.warn({ session, turn, reason }, 'turn left')
+  }
+  reservation.settle(bill.amounts())
   const error = outcome.error?.kind
   const { kind, finishReason } = outcome
-  const end = { kind, model, finishReason, durationMs, usage, ...(cost && { cost }), ...(error && { error }) }
+  const end = { kind, model, prompt, finishReason, durationMs, usage, ...(cost && { cost }), ...(error && { error }) }
   telemetry.turnEnded(end)
   logger.info({ session, turn, ...end }, 'turn ended')
 }
 
-export function systemPrompt(name: string | undefined, policy: Policy, ports: RunPorts): string | undefined {
-  const date = new Date(ports.clock.nowMs()).toISOString().slice(0, 10)
-  return ports.prompts.system(name ?? defaultPrompt, { date, model: policy.defaultModel })
-}
-
-function workOf(request: SendRequest, claim: Claim, policy: Policy, system: string, messageSeq: number): Work {
-  const { content, replaces, model, parent } = request
-  const optional = { ...(replaces && { replaces }), ...(model && { model }), ...(parent && { parent }) }
-  return { claim, policy, system, content, messageSeq, ...optional }
+/** The system prompt and the flags of one turn; both are taken once. */
+export async function choosePrompt(
+  { session, owner, attributes, model }: Pick<SendRequest, 'session' | 'owner' | 'attributes' | 'model'>,
+  policy: Policy,
+  { prompts, flags: switches = noFlags, clock }: RunPorts,
+): Promise<{ readonly choice: PromptChoice; readonly flags: TurnFlags }> {
+  const { prompt: named, ...where } = attributes
+  const who = { session, ...owner, ...where }
+  const flags = await switches.of(who)
+  const asked = { ...who, model: model ?? policy.defaultModel, nowMs: clock.nowMs() }
+  return { choice: prompts.choose(named === undefined ? asked : { ...asked, named }, flags), flags }
 }
 
 function refused(kind: Refusal['kind'], message: string): Acceptance {

@@ -9,7 +9,7 @@ import { repeatMinMs, repeatSpreadMs } from './limits.ts'
 import type { Clock, Fence, TurnLog, TurnTelemetry } from './ports.ts'
 import type { OperationEffect, Outcome, TurnEvent } from './turn-state.ts'
 import { readWholeTape } from './whole-tape.ts'
-import { type Billed, type WrittenRecords, writtenRecords } from './written-records.ts'
+import { type Asked, type Billed, type WrittenRecords, writtenRecords } from './written-records.ts'
 
 interface OperationPorts {
   readonly log: Pick<TurnLog, 'append' | 'end' | 'read'>
@@ -17,8 +17,7 @@ interface OperationPorts {
   readonly clock: Clock
 }
 
-interface OperationOptions {
-  readonly model: string
+interface OperationOptions extends Asked {
   readonly leaseMs: number
   readonly tapeBytes: number
 }
@@ -56,7 +55,7 @@ export class StoreOperations {
     this.#ports = ports
     this.#text = text
     this.#asker = asker
-    this.#records = writtenRecords(claim.turn, options.model, ports.clock.nowMs)
+    this.#records = writtenRecords(claim.turn, options, ports.clock.nowMs)
     this.#lastFence = { token: claim.token, turn: claim.turn, attempt: 0 }
   }
 

@@ -3,10 +3,13 @@
  * A cancelled one is ended whatever the configuration says.
  */
 import { refusal } from '../protocol/error.ts'
+import { estimateTurn } from './budget.ts'
 import type { Claim } from './claim.ts'
 import { unavailableRetryMs } from './limits.ts'
-import type { TakeOverKind } from './ports.ts'
-import { type RunOptions, type RunPorts, systemPrompt, type Work } from './run-turn.ts'
+import { aliasOf, type Policy } from './policy.ts'
+import type { DescribedSession, TakeOverKind } from './ports.ts'
+import { reservationOf } from './reservation.ts'
+import { choosePrompt, type RunOptions, type RunPorts, type Work } from './run-turn.ts'
 import { type Taken, takeOver } from './take-over.ts'
 import { type ClaimReply, cancelled, failed } from './turn-state.ts'
 import { readWholeTape } from './whole-tape.ts'
@@ -31,18 +34,54 @@ export async function takeTurn(
   const { how, ...beginning } = await beginningOf(session, taken, options, ports)
   ports.telemetry.takenOver(how)
   ports.logger.warn({ session, turn, how, attempt: taken.attempt }, 'turn taken over')
-  const { record, prompt } = message
+  const { record, info } = message
   const policy = ports.policy()
+  const { choice, flags } = await promptOf(session, info, record.model, policy, ports)
   return {
     claim: { session, turn, token: claim.token, repeat, ...beginning },
     policy,
-    // A session outlives a prompt that the operator took away; the default one is always there.
-    system: systemPrompt(prompt, policy, ports) ?? systemPrompt(undefined, policy, ports) ?? '',
+    flags,
+    ...heldBy(session, turn, info, record.model, policy, options, ports),
+    system: choice.system,
+    prompt: choice.chosen,
     content: record.message.content,
     messageSeq: taken.message.seq,
     ...(record.replaces !== undefined && { replaces: record.replaces }),
     ...(record.model !== undefined && { model: record.model }),
   }
+}
+
+/** A session outlives a prompt that the operator took away; without it, it is answered like others. */
+async function promptOf(
+  session: string,
+  { owner, prompt, project, channel }: DescribedSession,
+  model: string | undefined,
+  policy: Policy,
+  ports: RunPorts,
+) {
+  const attributes = { ...(project && { project }), ...(channel && { channel }) }
+  const asking = { session, owner, attributes, ...(model && { model }) }
+  const named = prompt === undefined ? attributes : { ...attributes, prompt }
+  const own = await choosePrompt({ ...asking, attributes: named }, policy, ports)
+  const { choice, flags } = own.choice.kind === 'ok' ? own : await choosePrompt(asking, policy, ports)
+  if (choice.kind === 'unknown') throw new Error('unable to choose a prompt: what is assigned is not there')
+  return { choice, flags }
+}
+
+/** Who pays for it, and what it holds: the longest prompt, since nobody knows any more what it was admitted with. */
+function heldBy(
+  session: string,
+  turn: string,
+  { owner, project }: DescribedSession,
+  model: string | undefined,
+  policy: Policy,
+  { promptTokens, leaseMs }: RunOptions,
+  ports: RunPorts,
+) {
+  const spender = project === undefined ? owner : { ...owner, project }
+  const alias = aliasOf(policy, model) ?? { targets: [] }
+  const amounts = estimateTurn(policy.targets, alias, { prompt: promptTokens, answer: policy.limits.answerTokens })
+  return { spender, reservation: reservationOf({ turn, session, spender, policy, amounts, leaseMs }, ports) }
 }
 
 type Beginning = Pick<Claim, 'start' | 'kept'> & { readonly how: TakeOverKind }
@@ -75,7 +114,7 @@ async function messageOf(session: string, taken: Taken, { log, logger }: RunPort
   const described = await log.describe(session).catch(() => undefined)
   const record = page?.kind === 'ok' ? page.entries.at(-1)?.record : undefined
   if (record?.type === 'message.added' && record.turn === taken.turn && described?.kind === 'ok')
-    return { record, prompt: described.info.prompt }
+    return { record, info: described.info }
   // Its lease lapses again, and whoever meets it next tries again.
   logger.warn({ session, turn: taken.turn }, 'took over a turn whose message could not be read')
   return undefined

@@ -71,7 +71,7 @@ export function createTurns(given: TurnsPorts): Turns {
   const backlog = createBacklog()
   const ports: RunPorts = { ...given, clock: given.clock ?? systemClock, backlog }
   const { clock, telemetry, logger } = ports
-  const admission = createAdmission(options, clock)
+  const admission = createAdmission(options)
   const running = createRunning(clock, options.handsOver)
   let isDraining = false
   let seeking: { stop(): void } | undefined

@@ -6,6 +6,7 @@ import { refusal } from '../protocol/error.ts'
 import type { Cost, Usage } from '../protocol/shapes.ts'
 import type { Sums } from './answer-text.ts'
 import type { OpeningRecord, TerminalRecord } from './ports.ts'
+import type { ChosenPrompt } from './prompts/prompts.ts'
 import type { Keep, Outcome } from './turn-state.ts'
 
 export interface WrittenRecords {
@@ -20,7 +21,14 @@ export interface Billed {
   readonly cost?: Cost
 }
 
-export function writtenRecords(turn: string, model: string, nowMs: () => number): WrittenRecords {
+export interface Asked {
+  readonly model: string
+  readonly prompt?: ChosenPrompt
+}
+
+/** `asked`: what the records of its attempts say. */
+export function writtenRecords(turn: string, asked: Asked, nowMs: () => number): WrittenRecords {
+  const { model, prompt } = asked
   const made = new Map<string, number>()
   /** When a record of this name was first made. */
   const timeOf = (name: string) => {
@@ -31,8 +39,9 @@ export function writtenRecords(turn: string, model: string, nowMs: () => number)
   return {
     opening(attempt, keep, reason) {
       const timeMs = timeOf(`opening ${attempt}`)
-      if (attempt === 1) return { type: 'turn.started', timeMs, turn, attempt, model }
-      const restarted = { type: 'turn.restarted', timeMs, turn, attempt, model, reason } as const
+      const fields = { timeMs, turn, attempt, model, ...(prompt !== undefined && { prompt }) }
+      if (attempt === 1) return { type: 'turn.started', ...fields }
+      const restarted = { type: 'turn.restarted', ...fields, reason } as const
       return keep === undefined ? restarted : { ...restarted, keep }
     },
     terminal(attempt, outcome, { bytes, sha256 }, bill) {

@@ -43,3 +43,6 @@ export const fullRetryMs = 5_000
 export const erasuresMax = 1_000
 /** How often that is tried while the store is away, each time after the same grace period. */
 export const eraseTries = 20
+/** Keys that one step of a walk over all sessions looks at, and how long such a walk waits for its connection, in milliseconds. */
+export const scanKeys = 500
+export const scanConnectMs = 10_000

@@ -186,7 +186,7 @@ async function evaluate(
   }
 }
 
-function openClient(target: RedisTarget): Redis | Cluster {
+export function openClient(target: RedisTarget): Redis | Cluster {
   if (target.kind !== 'cluster') return new Redis(target.options)
   return new Cluster([...target.nodes], {
     // One that loads its data says so to each command: waiting for it would hold these back.

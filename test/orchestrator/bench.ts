@@ -62,6 +62,9 @@ export interface BenchOptions {
   readonly between?: (log: SessionLog) => TurnLog
   readonly audience?: Partial<Audience>
   readonly log?: SessionLog
+  /** Default: those that are delivered. */
+  readonly prompts?: Prompts
+  readonly flags?: Flags
 }
 
 export async function startBench(options: BenchOptions = {}): Promise<Bench> {
@@ -86,7 +89,8 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     audience,
     telemetry: recorder<TurnTelemetry>(telemetryNames, metrics),
     logger,
-    prompts: loadPrompts(new URL('../../prompts', import.meta.url).pathname),
+    prompts: options.prompts ?? loadPrompts(new URL('../../prompts', import.meta.url).pathname),
+    ...(options.flags && { flags: options.flags }),
     randomId: () => `id-${++ids}-${Math.random().toString(36).slice(2)}`,
     options: { ...testOptions, ...options.turns },
   })

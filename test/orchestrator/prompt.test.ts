@@ -1,11 +1,7 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { historyPageRecords, historyPagesMax } from '../../orchestrator/limits.ts'
 import { buildPrompt, costOf, type PromptRequest } from '../../orchestrator/prompt.ts'
-import { loadPrompts } from '../../orchestrator/prompts.ts'
 import { estimateTokens } from '../../orchestrator/token-estimate.ts'
 import { refusal } from '../../protocol/error.ts'
 import { createMemoryLog } from '../../sessions/memory-log.ts'
@@ -180,34 +176,5 @@ describe('the estimate of tokens', () => {
     expect(estimateTokens('我能吞下玻璃而不伤身体')).toBeGreaterThanOrEqual(9)
     expect(estimateTokens('')).toBe(0)
     expect(estimateTokens('x'.repeat(10_000_000))).toBe(2_500_000)
-  })
-})
-
-describe('system prompts', () => {
-  function folder(files: Record<string, string>): string {
-    const path = mkdtempSync(join(tmpdir(), 'prompts-'))
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text)
-    return path
-  }
-
-  it('[PROMPT-9] fill in the variables that there are, by name', () => {
-    const prompts = loadPrompts(
-      folder({ 'default.md': 'On {{date}} as {{ model }}, $& and {{date}}.\n', 'brief.md': 'Short.' }),
-    )
-    const values = { date: '2026-01-02', model: '$1' }
-    expect(prompts.system('default', values)).toBe('On 2026-01-02 as $1, $& and 2026-01-02.')
-    expect(prompts.system('brief', values)).toBe('Short.')
-    expect(prompts.system('none', values)).toBeUndefined()
-    expect(prompts.has('brief')).toBe(true)
-  })
-
-  it('[PROMPT-9] stop the start when one asks for an unknown variable or the default is missing', () => {
-    expect(() => loadPrompts(folder({ 'default.md': 'Hello {{name}}' }))).toThrow('unknown variable {{name}}')
-    expect(() => loadPrompts(folder({ 'other.md': 'Hello' }))).toThrow('has no default.md')
-  })
-
-  it('[PROMPT-9] the one that is delivered can be loaded', () => {
-    const prompts = loadPrompts(new URL('../../prompts', import.meta.url).pathname)
-    expect(prompts.system('default', { date: '2026-01-02', model: 'm' })).toContain('2026-01-02')
   })
 })

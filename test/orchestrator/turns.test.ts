@@ -315,7 +315,7 @@ function faulty(log: SessionLog, seed: number, counts: Map<string, number>): Tur
 describe('the records of a turn', () => {
   it('[TURN-30] are the same when they are written again, so that a store that was rolled back gives the same marks', () => {
     let nowMs = 5
-    const records = writtenRecords('turn', 'model', () => nowMs++)
+    const records = writtenRecords('turn', { model: 'model' }, () => nowMs++)
     const sums = { bytes: 0, sha1: 'a', sha256: 'b' }
     const usage = { inputTokens: 1, outputTokens: 2, source: 'exact' } as const
     const write = () => [

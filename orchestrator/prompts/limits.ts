@@ -1,0 +1,18 @@
+/** What bounds prompts; each with its unit and what happens at it. */
+
+/** One version's text, in characters: a longer one stops the start. */
+export const templateCharacters = 256 * 1024
+/** One `prompt.yaml` or `assignments.yaml`, in characters; and the aliases in one, since a few can stand for millions. */
+export const yamlCharacters = 1024 * 1024
+export const yamlAliases = 100
+/** Prompts in a folder, versions of one and rules in `assignments.yaml`; one more stops the start. */
+export const promptsMax = 1_000
+export const versionsMax = 1_000
+export const assignmentsMax = 10_000
+
+/** The longest filling in of one template, in milliseconds, and what it may make, in characters; then it fails. */
+export const renderMs = 500
+export const renderCharacters = 1024 * 1024
+
+/** Below this share of a version's text in front of its first variable, there is a warning: providers cache beginnings. */
+export const staticShare = 0.5

@@ -1,0 +1,82 @@
+/**
+ * What stands in a prompts' folder beside the texts: `<name>/prompt.yaml`, which says what each version is and which one
+ * counts, and `assignments.yaml`, which says who is answered with which prompt.
+ */
+import { readFileSync } from 'node:fs'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { id, sha256 } from '../../protocol/shapes.ts'
+import { assignmentsMax, versionsMax, yamlAliases, yamlCharacters } from './limits.ts'
+
+const versionNumber = z.int().min(1)
+/** What a label points at unless somebody asks for another. */
+export const productionLabel = 'production'
+
+const version = z.strictObject({
+  version: versionNumber,
+  /** Of the file's bytes: a version is one text for ever. */
+  sha256,
+  date: z.iso.date(),
+  /** A line for the people who read the changelog. */
+  changed: z.string().min(1),
+})
+
+const weight = z.int().min(0).max(1_000_000)
+const variant = z
+  .strictObject({ version: versionNumber.exactOptional(), label: id.exactOptional(), weight })
+  .refine(({ version, label }) => (version === undefined) !== (label === undefined), 'must name a version or a label')
+
+const experiment = z.strictObject({
+  /** The feature flag that switches it on. */
+  flag: id,
+  /** Only sessions of these channels take part. Default: all. */
+  channels: z.array(id).min(1).exactOptional(),
+  variants: z.record(id, variant),
+})
+
+const promptFile = z.strictObject({
+  versions: z.array(version).min(1).max(versionsMax),
+  labels: z.record(id, versionNumber),
+  experiments: z.record(id, experiment).exactOptional(),
+})
+
+const text = z.string().min(1)
+const assignment = z.strictObject({
+  prompt: id,
+  label: id.exactOptional(),
+  tenant: text.exactOptional(),
+  project: text.exactOptional(),
+  channel: id.exactOptional(),
+  user: text.exactOptional(),
+})
+
+export type PromptFile = z.infer<typeof promptFile>
+export type ExperimentEntry = z.infer<typeof experiment>
+export type Assignment = z.infer<typeof assignment>
+
+/** Throws, naming the file and what in it is wrong. */
+export function readPromptFile(path: string): PromptFile {
+  return readYaml(path, promptFile)
+}
+
+/** As above. */
+export function readAssignments(path: string): readonly Assignment[] {
+  return readYaml(path, z.array(assignment).max(assignmentsMax).nullable()) ?? []
+}
+
+function readYaml<Shape extends z.ZodType>(path: string, shape: Shape): z.infer<Shape> {
+  const written = readFileSync(path, 'utf8')
+  if (written.length > yamlCharacters) throw new Error(`unable to load ${path}: above ${yamlCharacters} characters`)
+  const read = shape.safeParse(parseYaml(path, written))
+  if (read.success) return read.data
+  const problems = read.error.issues.map((issue) => `${issue.path.join('.') || 'the whole'}: ${issue.message}`)
+  throw new Error(`unable to load ${path}: ${problems.join('; ')}`)
+}
+
+function parseYaml(path: string, written: string): unknown {
+  try {
+    return parse(written, { maxAliasCount: yamlAliases, prettyErrors: true })
+  } catch (cause) {
+    throw new Error(`unable to load ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * One version's text: Liquid without a file system, and with a few variables that are known by name.
+ *
+ * Only what an operator or a signed token says is a variable, or what has the shape of an id. A session's metadata and its
+ * subject are none: the one is a client's own words, which have no place among the operator's, the other is nobody's
+ * business at a provider.
+ */
+import { Liquid, type Template as Parsed } from 'liquidjs'
+import { renderCharacters, renderMs, templateCharacters } from './limits.ts'
+
+/** What there is of a session and its turn. What is absent is `nil` in a template: empty, and false in an `if`. */
+export interface PromptValues {
+  /** UTC, YYYY-MM-DD. */
+  readonly date: string
+  readonly model: string
+  readonly tenant: string
+  readonly project?: string
+  readonly channel?: string
+}
+
+export const variableNames = ['date', 'model', 'tenant', 'project', 'channel'] as const satisfies (keyof PromptValues)[]
+
+export interface Template {
+  readonly text: string
+  /** Characters in front of the first variable or tag: the same for everybody, so that a provider can cache them. */
+  readonly staticLength: number
+  /** Throws when it takes too long or makes too much. */
+  render(values: PromptValues): string
+}
+
+const engine = new Liquid({
+  strictVariables: true,
+  strictFilters: true,
+  ownPropertyOnly: true,
+  // Another template cannot be included: there are none.
+  templates: {},
+  parseLimit: templateCharacters,
+  renderLimit: renderMs,
+  memoryLimit: renderCharacters,
+  timezoneOffset: 0,
+})
+
+/** Throws, saying what is wrong: no Liquid, an unknown filter, an unknown variable, or a text that fails when it is filled in. */
+export function compileTemplate(source: string): Template {
+  const text = source.trim()
+  const parsed = engine.parse(text)
+  const unknown = unknownIn(parsed)
+  if (unknown.length > 0)
+    throw new Error(`unknown variable {{ ${unknown.join(', ')} }}; there are ${variableNames.join(', ')}`)
+  const render = (values: PromptValues) => String(engine.renderSync(parsed, scopeOf(values)))
+  // What only shows when it is filled in fails here, not in somebody's turn: with all that a session may have, and with the least.
+  render({ date: '2026-01-01', model: 'model', tenant: 'tenant' })
+  render({ date: '2026-01-01', model: 'model', tenant: 'tenant', project: 'project', channel: 'channel' })
+  return { text, staticLength: staticLengthOf(text, parsed), render }
+}
+
+/** Also in branches that no value leads to. A variable has no properties: `model.name` is as unknown as `name`. */
+function unknownIn(parsed: Parsed[]): readonly string[] {
+  const paths = engine.globalVariableSegmentsSync(parsed).map((segments) => segments.join('.'))
+  return paths.filter((path) => !variableNames.some((name) => name === path))
+}
+
+/** Whatever is not plain text begins with two of these. */
+const filledIn = /^\{[{%]/
+
+function staticLengthOf(text: string, parsed: readonly Parsed[]): number {
+  return parsed.find(({ token }) => filledIn.test(token.getText()))?.token.begin ?? text.length
+}
+
+function scopeOf({ date, model, tenant, project, channel }: PromptValues) {
+  return { date, model, tenant, project: project ?? null, channel: channel ?? null }
+}
