@@ -18,7 +18,13 @@ const commands = new Map<string, Command>([
   ],
   ['serve', { summary: 'the gateway for production: a provider must be configured', load: () => import('./serve.ts') }],
   ['token', { summary: 'sign a token with the first of SLUICE_JWT_SECRET', load: () => import('./token.ts') }],
-  ['config', { summary: 'check the configuration and show every variable', load: () => import('./config.ts') }],
+  [
+    'config',
+    {
+      summary: 'show every variable and check them; `config check [file]`: check sluice.yaml too',
+      load: () => import('./config.ts'),
+    },
+  ],
   ['prompt', { summary: 'look at prompts and try them: list, render, diff, eval', load: () => import('./prompt.ts') }],
   [
     'feedback',

@@ -2,25 +2,36 @@ import type { Config } from '../gateway/config.ts'
 import { type Gateway, startGateway } from '../gateway/main.ts'
 import { createMetricsServer } from '../gateway/telemetry/metrics-server.ts'
 import { createTelemetry, type NodeTelemetry } from '../gateway/telemetry/telemetry.ts'
+import type { OpenedPolicy } from './environment.ts'
 import { version } from './version.ts'
+
+export interface GatewaySources {
+  readonly config: Config
+  readonly policy: OpenedPolicy
+  /** Where the bundled model server is, when it is the provider. */
+  readonly bundledProviderUrl?: string
+}
 
 /**
  * Runs a gateway until the process is asked to end: SIGTERM lets running turns end within SLUICE_DRAIN_MS, SIGINT (Ctrl-C)
  * within a second; a second signal ends at once. Answers the exit code.
  */
 export async function runGateway(
-  config: Config,
-  bundledProviderUrl: string | undefined,
+  sources: GatewaySources,
   ready: (gateway: Gateway, url: string) => void,
 ): Promise<number> {
+  const { config, policy } = sources
   const telemetry = await createTelemetry(config.telemetry, { version, environment: process.env })
   try {
     // Before the gateway: a node that is refused its metrics must not have served anybody, nor go on half started.
     const ifTaken = config.auth.mode === 'development' ? 'another-port' : 'refuse'
     const metrics = await createMetricsServer(config.telemetry.metrics, telemetry, ifTaken)
     try {
-      await serveUntilAsked(config, bundledProviderUrl, telemetry, ready)
+      for (const warning of policy.warnings) telemetry.log.warn({ warning }, 'in the configuration')
+      policy.live.watch(telemetry.log)
+      await serveUntilAsked(sources, telemetry, ready)
     } finally {
+      policy.live.close()
       await metrics.close()
     }
   } finally {
@@ -30,8 +41,7 @@ export async function runGateway(
 }
 
 async function serveUntilAsked(
-  config: Config,
-  bundledProviderUrl: string | undefined,
+  { config, bundledProviderUrl }: GatewaySources,
   telemetry: NodeTelemetry,
   ready: (gateway: Gateway, url: string) => void,
 ): Promise<void> {

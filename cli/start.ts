@@ -1,20 +1,25 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { configFromEnvironment } from './environment.ts'
+import { configFromEnvironment, policyFrom } from './environment.ts'
 
 /** The gateway to try and to develop with: brings its own model server when no provider is configured. */
 export async function run(): Promise<number> {
   // A person reads this terminal: what is ordinary stays unsaid, unless asked for.
   const config = configFromEnvironment({ SLUICE_LOG_LEVEL: 'warn', ...process.env })
-  const isBundled = config.provider.endpoint.kind === 'bundled'
+  let starting: Promise<StartedModelServer> | undefined
+  const bundledProvider = async () => {
+    starting ??= startModelServer()
+    return (await starting).url
+  }
   // Who starts it waits: the model server starts while the gateway's modules are loaded.
-  const [model, { runGateway }] = await Promise.all([
-    isBundled ? startModelServer() : undefined,
+  const [policy, { runGateway }] = await Promise.all([
+    policyFrom({ config, environment: process.env, bundledProvider }),
     import('./run-gateway.ts'),
   ])
+  const model = await starting
   try {
-    return await runGateway(config, model?.url, (_gateway, url) => {
+    return await runGateway({ config, policy, ...(model && { bundledProviderUrl: model.url }) }, (_gateway, url) => {
       say(`Sluice is on ${url}`)
       if (model !== undefined)
         say(
@@ -24,7 +29,9 @@ export async function run(): Promise<number> {
         say('Development mode: no key for tokens is configured, so anybody on this machine gets one.')
     })
   } finally {
-    model?.process.disconnect()
+    // Also one that was started since, for a file that names no target any more.
+    const started = await starting
+    started?.process.disconnect()
   }
 }
 

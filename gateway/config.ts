@@ -153,6 +153,7 @@ const nest = (settings: Settings): Config => ({
   },
   auth: readAuth(settings),
   provider: readProvider(settings),
+  policy: { file: settings.SLUICE_CONFIG_FILE },
   web: { allowedOrigins: settings.SLUICE_ALLOWED_ORIGINS ?? 'own', tokenUrl: settings.SLUICE_WEB_TOKEN_URL },
   telemetry: readTelemetry(settings),
 })

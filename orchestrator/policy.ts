@@ -46,12 +46,12 @@ export interface ApiKey {
   reveal(): string
 }
 
-/** 0: no limit. */
+/** 0: no limit, but of `waiting`. */
 export interface TargetLimits {
   readonly concurrent: number
   readonly requestsPerMinute: number
   readonly tokensPerMinute: number
-  /** Calls that may wait for a place; one more goes to the next target. */
+  /** Calls that may wait for a place; one more goes to the next target. 0: none waits. */
   readonly waiting: number
 }
 
@@ -130,6 +130,7 @@ export type IdentifierKind = 'email' | 'phone' | 'card' | 'iban' | 'ip'
 export interface TenantPrivacy {
   /** What becomes a placeholder before a provider sees it; none: nothing is redacted. */
   readonly redact: readonly IdentifierKind[]
+  /** The pattern has the flags `gu`, a longest match (512 characters) and a bounded number of ways to match. */
   readonly custom: readonly { readonly name: string; readonly pattern: RegExp }[]
   readonly filter: {
     /** An answer with one of them stops as `filtered`. Compared without case, as whole words. */

@@ -8,15 +8,16 @@ import { inspect } from 'node:util'
 const hidden = '[secret]'
 
 export class Secret {
-  readonly #value: string
+  readonly #read: () => string
 
-  constructor(value: string) {
-    this.#value = value
+  /** A function, for a secret that may be another one the next time it is used. */
+  constructor(value: string | (() => string)) {
+    this.#read = typeof value === 'string' ? () => value : value
   }
 
-  /** The value itself. Call it where the value is used, never where it is passed on. */
+  /** The value itself, as it is now. Call it where the value is used, never where it is passed on. */
   reveal(): string {
-    return this.#value
+    return this.#read()
   }
 
   toString(): string {

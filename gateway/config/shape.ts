@@ -77,6 +77,11 @@ export type ProviderConfig = {
   readonly turnTimeoutMs: number
 }
 
+export type PolicyConfig = {
+  /** undefined: `sluice.yaml` in the working directory, if it is there. */
+  readonly file: string | undefined
+}
+
 export type WebConfig = {
   /** `own`: the origin the page itself was served from. */
   readonly allowedOrigins: readonly string[] | 'own'
@@ -98,6 +103,7 @@ export type Config = {
   readonly turns: TurnsConfig
   readonly auth: AuthConfig
   readonly provider: ProviderConfig
+  readonly policy: PolicyConfig
   readonly web: WebConfig
   readonly telemetry: TelemetryConfig
 }

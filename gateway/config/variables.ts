@@ -280,6 +280,12 @@ const web = {
 }
 
 const provider = {
+  SLUICE_CONFIG_FILE: optionalText({
+    meaning: 'models, targets, retries, limits, privacy and cache; taken over while running when it changes',
+    unit: 'path',
+    range: 'a YAML file',
+    absent: 'sluice.yaml in the working directory, if it is there',
+  }),
   OPENAI_API_KEY: optionalSecret({
     meaning: "the provider's API key",
     unit: 'secret',

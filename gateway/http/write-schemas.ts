@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { wireJsonSchema } from '../../protocol/json-schema.ts'
 import { protocolVersion } from '../../protocol/version.ts'
+import { policyJsonSchema } from '../config/policy/schema.ts'
 import { encodeDocument } from './document-routes.ts'
 import { openApiDocument } from './openapi.ts'
 import { allRoutes } from './routes.ts'
@@ -10,6 +11,7 @@ import { allRoutes } from './routes.ts'
 export function schemaFiles(): ReadonlyMap<string, string> {
   return new Map([
     ['openapi.json', encodeDocument(openApiDocument(allRoutes))],
+    ['sluice-yaml.schema.json', encodeDocument(policyJsonSchema())],
     [`${protocolVersion}.json`, encodeDocument(wireJsonSchema())],
   ])
 }

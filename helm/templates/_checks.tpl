@@ -4,7 +4,7 @@ the gateway would say most of them too, but only in the log of a pod that does n
 */}}
 {{- define "sluice.check" -}}
 {{- $problems := list -}}
-{{- range list "jwt" "provider" "redis" "drain" "ingress" "prompts" "extraEnv" -}}
+{{- range list "jwt" "provider" "config" "redis" "drain" "ingress" "prompts" "extraEnv" -}}
 {{- $problems = concat $problems (include (printf "sluice.check.%s" .) $ | fromJsonArray) -}}
 {{- end -}}
 {{- if $problems -}}
@@ -33,8 +33,19 @@ the gateway would say most of them too, but only in the log of a pod that does n
 
 {{- define "sluice.check.provider" -}}
 {{- $problems := list -}}
-{{- if not (or .Values.openai.existingSecret .Values.openai.baseUrl) -}}
-{{- $problems = append $problems "no provider; set openai.existingSecret, or openai.baseUrl for an API without a key" -}}
+{{- if not (or .Values.openai.existingSecret .Values.openai.baseUrl .Values.config.targets) -}}
+{{- $problems = append $problems "no provider; set openai.existingSecret, or openai.baseUrl for an API without a key, or config.targets" -}}
+{{- end -}}
+{{- toJson $problems -}}
+{{- end -}}
+
+{{- define "sluice.check.config" -}}
+{{- $problems := list -}}
+{{- if and .Values.config (not .Values.config.version) -}}
+{{- $problems = append $problems "config has no version; begin it with version: 1" -}}
+{{- end -}}
+{{- if and .Values.config.targets (or .Values.openai.baseUrl .Values.openai.model) -}}
+{{- $problems = append $problems "config.targets and openai.baseUrl or openai.model are both set; set one" -}}
 {{- end -}}
 {{- toJson $problems -}}
 {{- end -}}

@@ -65,11 +65,14 @@ httpGet:
 {{- if .Values.jwt.publicKeys.existingConfigMap -}}{{- $folders = append $folders "jwt" -}}{{- end -}}
 {{- if .Values.redis.ca.existingConfigMap -}}{{- $folders = append $folders "redis" -}}{{- end -}}
 {{- if .Values.prompts -}}{{- $folders = append $folders "prompts" -}}{{- end -}}
+{{- /* Whole folders: a single file that is mounted (subPath) never changes. */ -}}
+{{- if .Values.config -}}{{- $folders = append $folders "config" -}}{{- end -}}
+{{- range .Values.configSecrets -}}{{- $folders = append $folders (printf "secrets/%s" .) -}}{{- end -}}
 {{- if .Values.tls.existingSecret -}}{{- $folders = append $folders "tls" -}}{{- end -}}
 {{- range $index, $folder := $folders }}
 {{- if $index }}
 {{ end -}}
-- name: {{ $folder }}
+- name: {{ $folder | replace "/" "-" }}
   mountPath: /etc/sluice/{{ $folder }}
   readOnly: true
 {{- end }}
@@ -92,6 +95,16 @@ volumes:
   - name: prompts
     configMap:
       name: {{ include "sluice.fullname" . }}-prompts
+  {{- end }}
+  {{- if .Values.config }}
+  - name: config
+    configMap:
+      name: {{ include "sluice.fullname" . }}-config
+  {{- end }}
+  {{- range .Values.configSecrets }}
+  - name: secrets-{{ . }}
+    secret:
+      secretName: {{ . }}
   {{- end }}
   {{- with .Values.tls.existingSecret }}
   - name: tls

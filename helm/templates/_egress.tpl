@@ -4,7 +4,16 @@
 {{- range .Values.networkPolicy.egressPorts -}}
 {{- $ports = append $ports (int .) -}}
 {{- end -}}
-{{- range list .Values.openai.baseUrl .Values.jwt.jwksUrl .Values.redis.url -}}
+{{- $urls := list .Values.openai.baseUrl .Values.jwt.jwksUrl .Values.redis.url -}}
+{{- range .Values.config.targets -}}
+{{- $urls = append $urls .baseUrl -}}
+{{- end -}}
+{{- with .Values.config.privacy -}}
+{{- range prepend (values (default dict .tenants)) . -}}
+{{- $urls = append $urls (dig "filter" "moderation" "url" "" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range $urls -}}
 {{- if . -}}
 {{- range include "sluice.portsOf" . | fromJsonArray -}}
 {{- $ports = append $ports (int .) -}}

@@ -46,6 +46,10 @@
 - name: SLUICE_PROMPTS_DIR
   value: /etc/sluice/prompts
 {{- end }}
+{{- if .Values.config }}
+- name: SLUICE_CONFIG_FILE
+  value: /etc/sluice/config/sluice.yaml
+{{- end }}
 {{- if .Values.tls.existingSecret }}
 - name: SLUICE_TLS_CERT_FILE
   value: /etc/sluice/tls/tls.crt
@@ -115,6 +119,7 @@ SLUICE_REDIS_CA_FILE: redis.ca
 SLUICE_TAKE_OVER: turns.takeOver
 SLUICE_WHEN_BUSY: turns.whenBusy
 SLUICE_PROMPTS_DIR: prompts
+SLUICE_CONFIG_FILE: config
 SLUICE_TLS_CERT_FILE: tls.existingSecret
 SLUICE_TLS_KEY_FILE: tls.existingSecret
 SLUICE_TRUSTED_PROXIES: trustedProxies

@@ -52,6 +52,7 @@ describe('defaults', () => {
         idleTimeoutMs: 30_000,
         turnTimeoutMs: 600_000,
       },
+      policy: { file: undefined },
       web: { allowedOrigins: 'own', tokenUrl: undefined },
       telemetry: {
         logLevel: 'info',

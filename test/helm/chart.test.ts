@@ -36,6 +36,7 @@ describe.runIf(hasHelm)('the chart', () => {
     const kinds = documents.map((document) => String(document.kind)).toSorted()
     expect(kinds).toEqual([
       'ConfigMap',
+      'ConfigMap',
       'Deployment',
       'HorizontalPodAutoscaler',
       'Ingress',
@@ -127,6 +128,12 @@ describe.runIf(hasHelm)('the chart', () => {
       'a monitor of nothing',
       { metrics: { enabled: false, serviceMonitor: { enabled: true } } },
       'set metrics.enabled: true',
+    ],
+    ['a configuration without its version', { config: { cache: { enabled: true } } }, 'begin it with version: 1'],
+    [
+      'two places for the provider',
+      { openai: { model: 'gpt-x' }, config: { version: 1, targets: { a: {} } } },
+      'config.targets and openai.baseUrl or openai.model are both set',
     ],
     ['prompts without the default', { prompts: { 'other.md': 'x' } }, 'prompts has no default.md'],
     ['a variable that a value sets', { extraEnv: [{ name: 'SLUICE_DRAIN_MS', value: '1' }] }, 'set drainMs instead'],

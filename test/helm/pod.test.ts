@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { parsePolicyText } from '../../gateway/config/policy/read-policy.ts'
 import { variables } from '../../gateway/config/variables.ts'
 import { readConfig } from '../../gateway/config.ts'
 import { allRoutes } from '../../gateway/http/routes.ts'
@@ -90,6 +91,34 @@ describe.runIf(hasHelm)('the pod of the chart', () => {
     expect(environment.size).toBe(listAt(container, 'env').length)
     expect([...environment.keys()].filter((name) => !(name in variables.shape))).toEqual([])
     expect(readConfig(Object.fromEntries(environment))).toMatchObject({ kind: 'ok' })
+  })
+
+  test('[HELM-15] config is mounted as sluice.yaml, whole folders so that changes arrive, and the gateway accepts it', async () => {
+    const target = { baseUrl: 'https://a.example:8443/v1', model: 'm', keys: [{ env: 'FIRST' }] }
+    const limits = { waiting: 100, tokensPerMinute: 10_000_000_000 }
+    const values = {
+      openai: { existingSecret: '' },
+      config: {
+        version: 1,
+        models: { fast: { targets: [{ target: 'a' }] } },
+        targets: { a: { ...target, limits, price: { input: '0.10', output: '1' } } },
+      },
+      configSecrets: ['keys'],
+    }
+    const documents = await manifests('minimal-values.yaml', values)
+    const text = at(ofKind(documents, 'ConfigMap'), 'data', 'sluice.yaml')
+    expect(parsePolicyText('sluice.yaml', String(text))).toMatchObject({
+      kind: 'ok',
+      file: { targets: { a: { ...target, limits, price: { input: '0.10' } } } },
+    })
+    const { container } = await pod('minimal-values.yaml', values)
+    expect(environmentOf(container).get('SLUICE_CONFIG_FILE')).toBe('/etc/sluice/config/sluice.yaml')
+    expect(listAt(container, 'volumeMounts')).toEqual([
+      { name: 'config', mountPath: '/etc/sluice/config', readOnly: true },
+      { name: 'secrets-keys', mountPath: '/etc/sluice/secrets/keys', readOnly: true },
+    ])
+    const ports = listAt(ofKind(documents, 'NetworkPolicy'), 'spec', 'egress').flatMap((rule) => listAt(rule, 'ports'))
+    expect(ports.map((port) => at(port, 'port'))).toContain(8443)
   })
 
   test('[HELM-10] no variable that a value sets can be set again', async () => {
