@@ -1,0 +1,28 @@
+import type { IdentifierKind } from '../policy.ts'
+
+/** What is redacted is of one of the kinds that are known, or of a pattern of the operator's own. */
+export type RedactedKind = IdentifierKind | 'custom'
+
+/** Where an identifier stands in a text, in UTF-16 units. `label` names it in its placeholder. */
+export interface Identifier {
+  readonly kind: RedactedKind
+  readonly label: string
+  readonly start: number
+  readonly end: number
+}
+
+/** Finds in a text as `plainText` gives it; in order, without overlaps among its own. */
+export type Finder = (plain: string) => Identifier[]
+
+export function isWordCharacter(code: number): boolean {
+  return isAsciiDigit(code) || isAsciiLetter(code) || code === 0x5f
+}
+
+export function isAsciiDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39
+}
+
+export function isAsciiLetter(code: number): boolean {
+  const lower = code | 0x20
+  return lower >= 0x61 && lower <= 0x7a
+}
