@@ -127,16 +127,24 @@ function virtualClock(source: string): string {
   return [first, time, ...rest].join('\n').replaceAll(/= redis\.call\('TIME'\)$/gm, '= virtualTime()')
 }
 
-/** Resolves when all that was published before is heard on this log's connection. */
+/**
+ * Resolves when all that was published before is heard on this log's connection. Rejects when that broke, as where Redis
+ * got no processor for more than a second: real connections come back in virtual time, for which nobody would wait.
+ */
 async function markerOf(log: RedisLog, server: RedisServer): Promise<() => Promise<void>> {
   let heard = Promise.withResolvers<void>()
+  heard.resolve()
+  let broken: Error | undefined
   const confirmed = Promise.withResolvers<void>()
   const nothing = () => undefined
   const subscribe = () => {
     try {
       log.subscribe('marker', {
         confirmed: confirmed.resolve,
-        lost: nothing,
+        lost() {
+          broken = new Error('the real connection to Redis broke')
+          heard.reject(broken)
+        },
         record: nothing,
         delta: nothing,
         nudge: () => heard.resolve(),
@@ -150,8 +158,8 @@ async function markerOf(log: RedisLog, server: RedisServer): Promise<() => Promi
   subscribe()
   await confirmed.promise
   return async () => {
+    if (broken !== undefined) throw broken
     heard = Promise.withResolvers<void>()
-    await server.client.spublish(`${prefix}{marker}r`, '1 nudge renew')
-    await heard.promise
+    await Promise.all([server.client.spublish(`${prefix}{marker}r`, '1 nudge renew'), heard.promise])
   }
 }

@@ -1,5 +1,5 @@
 import type { LogListener, SessionLog, Subscription } from '../../sessions/session-log.ts'
-import type { Plan } from './plan.ts'
+import { type Plan, restful } from './plan.ts'
 import type { Chance } from './random.ts'
 
 export interface LinkParts {
@@ -8,6 +8,8 @@ export interface LinkParts {
   isStoreAway(): boolean
   /** Another one at each call, the same in each run of a seed. */
   randomId(): string
+  /** The number of the next call of a model, whichever node's. */
+  nextCall(): number
   /** A message may be in the store, and its sender was told that this is not known. */
   acceptanceUnknown(): void
   count(what: string): void
@@ -100,8 +102,7 @@ export class NodeLink {
 
   /** No more faults. */
   calm(): void {
-    const fates = { lose: 0, loseReply: 0, late: 0, slow: 0 }
-    this.#parts = { ...this.#parts, plan: { ...this.#parts.plan, fates, newsLost: 0 } }
+    this.#parts = { ...this.#parts, plan: restful(this.#parts.plan) }
   }
 
   resume(): void {

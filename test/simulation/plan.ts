@@ -75,6 +75,16 @@ export const plans = {
     repairs: true,
     never: [],
   },
+  /** The same under clients that come and go: what they have seen is no longer, and its numbers are given anew. */
+  returning: {
+    name: 'returning',
+    acts: { ...life, send: 10, emit: 10, finish: 12, 'drop-socket': 6, 'break-link': 3, 'roll-back': 8 },
+    fates: calm,
+    newsLost: 0,
+    takeOver: 'restart',
+    repairs: true,
+    never: [],
+  },
   /** The same, going on with what a dead producer left. */
   continued: {
     name: 'continued',
@@ -105,6 +115,16 @@ export const plans = {
     repairs: true,
     never: ['reset', 'take-over', 'lost-message', 'uncancelled'],
   },
+  /** Short answers, and acceptances that are told twice: replies are lost, and every device has the message to send. */
+  repeated: {
+    name: 'repeated',
+    acts: { ...life, 'send-twice': 12, emit: 6, finish: 16, 'drop-socket': 2 },
+    fates: { lose: 0.01, loseReply: 0.2, late: 0.01, slow: 0.1 },
+    newsLost: 0.03,
+    takeOver: 'restart',
+    repairs: true,
+    never: ['reset', 'take-over', 'lost-message', 'uncancelled'],
+  },
   /** A store that goes and comes, again and again: what was suspected before it went proves nothing after. */
   flapping: {
     name: 'flapping',
@@ -128,3 +148,8 @@ export const plans = {
 } as const satisfies Record<string, Plan>
 
 export type PlanName = keyof typeof plans
+
+/** The plan without faults on the way to the store. */
+export function restful(plan: Plan): Plan {
+  return { ...plan, fates: { lose: 0, loseReply: 0, late: 0, slow: 0 }, newsLost: 0 }
+}

@@ -53,7 +53,7 @@ export class SimNode {
     this.name = name
     this.link = new NodeLink(store, parts)
     const log = plants.between?.(this.link.log) ?? this.link.log
-    this.provider = new SimProvider(parts.chance)
+    this.provider = new SimProvider(parts.chance, parts.nextCall)
     this.feeds = new Feeds(log, {
       checksSilence: parts.plan.repairs,
       onRepair: () => parts.count('repairs'),

@@ -10,13 +10,16 @@ export class SimProvider implements Provider {
   readonly name = 'simulated'
   readonly calls: SimCall[] = []
   readonly #chance: Chance
+  readonly #nextNumber: () => number
 
-  constructor(chance: Chance) {
+  /** `nextNumber`: another one at each call, whichever node's. */
+  constructor(chance: Chance, nextNumber: () => number) {
     this.#chance = chance
+    this.#nextNumber = nextNumber
   }
 
   call(_request: unknown, sink: ProviderSink): ProviderCall {
-    const call = new SimCall(this.calls.length, this.#chance.between(1, 9), sink)
+    const call = new SimCall(this.#nextNumber(), this.#chance.between(1, 9), sink)
     this.calls.push(call)
     return call
   }

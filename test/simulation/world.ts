@@ -1,13 +1,14 @@
 import type { Redis } from 'ioredis'
 import { vi } from 'vitest'
 import type { Down } from '../../protocol/down.ts'
-import type { LogRecord } from '../../protocol/record.ts'
 import type { RedisLog } from '../../sessions/redis/redis-log.ts'
 import { Device } from '../client/device.ts'
-import type { Act, Plan } from './plan.ts'
+import { describe } from './describe.ts'
+import { type Act, type Plan, restful } from './plan.ts'
 import { Chance } from './random.ts'
 import { SimGateway } from './sim-gateway.ts'
 import { identity, leaseMs, type NodePlants, SimNode } from './sim-node.ts'
+import { Snapshots, snapshotsMax } from './snapshots.ts'
 
 export interface WorldParts {
   readonly seed: number
@@ -22,12 +23,9 @@ export interface WorldParts {
   count(what: string): void
 }
 
-interface Snapshot {
-  readonly keys: ReadonlyMap<string, Buffer>
-}
-
-const snapshotsMax = 14
 const sliceMs = 20
+/** Each finds a subscription half made about one time in twenty. */
+const roundsBehind = 8
 const executionsMax = 2_000
 
 /**
@@ -53,13 +51,15 @@ export class World {
   resets = 0
   isStoreAway = false
   readonly #parts: WorldParts
-  #snapshots: Snapshot[] = []
+  readonly #snapshots: Snapshots
   #skewMs = 0
   #idCount = 0
+  #callCount = 0
 
   constructor(parts: WorldParts) {
     this.#parts = parts
     this.plan = parts.plan
+    this.#snapshots = new Snapshots(parts.client, parts.prefix)
     this.chance = new Chance(parts.seed)
   }
 
@@ -118,7 +118,7 @@ export class World {
       quiet = (await this.isAtRest()) ? quiet + 1 : 0
       if (quiet >= 3) return
     }
-    throw new Error(`it never comes to rest: ${await this.describe()}`)
+    throw new Error(`it never comes to rest: ${await describe(this, this.#parts.logs[0])}`)
   }
 
   /**
@@ -127,9 +127,10 @@ export class World {
    */
   async #mayBeBehind(): Promise<void> {
     if (this.plan.repairs) return
-    for (let round = 0; round < 3; round += 1) {
+    for (let round = 0; round < roundsBehind; round += 1) {
       for (const node of this.nodes) node.link.break()
-      await this.pass(this.chance.between(100, 260))
+      // Up to when the last subscription is asked for again, and may be held.
+      await this.pass(this.chance.between(1, 220))
       await this.#writeLast(round)
       for (const node of this.nodes) node.link.deliver(true)
       // Lost subscriptions come back by then, and no client has begun to doubt.
@@ -194,7 +195,7 @@ export class World {
       if (executed !== this.#heardUpTo) {
         this.#heardUpTo = executed
         await this.#parts.heard()
-        await this.#snapshot()
+        if (this.session !== '' && 'roll-back' in this.plan.acts) await this.#snapshots.take(this.session)
       }
       const moved = this.#moveDevices()
       if (!moved && executed === before && this.allNodes.every(({ link }) => link.inFlight === 0)) return
@@ -202,23 +203,6 @@ export class World {
     throw new Error('it never comes to a stop')
   }
   #heardUpTo = 0
-
-  /** For who has to find out why: the log's outline, and where everybody is. */
-  async describe(): Promise<string> {
-    const opened = await this.#parts.logs[0]?.open({ session: this.session, limit: 50 })
-    const log = opened?.kind === 'ok' ? opened.entries.map(({ record }) => outline(record)) : [opened?.kind]
-    const run = opened?.kind === 'ok' && opened.run !== undefined ? JSON.stringify(opened.run) : 'none'
-    const devices = this.devices.map((device) => {
-      const { phase, position, outgoing, running } = device.session()
-      const own = outgoing.map(({ message, status }) => `${message.messageId} ${status.kind}`)
-      return JSON.stringify({ link: device.state.link.kind, phase, position, own, running: running?.turn.slice(0, 4) })
-    })
-    const nodes = this.nodes.map(
-      ({ name, isAlive, turns, link, troubles }) =>
-        `${name}: alive ${isAlive}, running ${turns.running()}, held ${link.heldCount}, ${JSON.stringify(troubles)}`,
-    )
-    return [`run: ${run}`, ...log, ...devices, ...nodes].join('\n')
-  }
 
   async #do(act: Act): Promise<void> {
     const { chance } = this
@@ -333,6 +317,7 @@ export class World {
       plan: this.#isResting ? restful(plan) : plan,
       isStoreAway: () => this.isStoreAway,
       randomId: () => `id${++this.#idCount}`,
+      nextCall: () => this.#callCount++,
       acceptanceUnknown: () => {
         this.unknownAcceptances += 1
       },
@@ -378,31 +363,11 @@ export class World {
     return moved
   }
 
-  /** Of the session's keys alone: what a failover to a replica that lags takes back. */
-  async #snapshot(): Promise<void> {
-    if (this.session === '' || !('roll-back' in this.plan.acts)) return
-    const { client, prefix } = this.#parts
-    const names = await client.keys(`${prefix}{${this.session}}*`)
-    const dumps = await Promise.all(names.map((name) => client.dumpBuffer(name)))
-    const keys = new Map<string, Buffer>()
-    for (const [index, name] of names.entries()) {
-      const dump = dumps[index]
-      if (dump != null) keys.set(name, dump)
-    }
-    this.#snapshots = [...this.#snapshots, { keys }].slice(-snapshotsMax)
-  }
-
   async #rollBack(): Promise<void> {
     const back = this.chance.between(1, snapshotsMax - 2)
-    const snapshot = this.#snapshots.at(-1 - back)
-    if (snapshot === undefined || snapshot.keys.size === 0) return
+    if (!(await this.#snapshots.rollBack(this.session, back))) return
     this.#parts.count('roll-backs')
     this.wasRolledBack = true
-    const { client, prefix } = this.#parts
-    const names = await client.keys(`${prefix}{${this.session}}*`)
-    if (names.length > 0) await client.del(...names)
-    for (const [name, dump] of snapshot.keys) await client.restore(name, 0, dump, 'REPLACE')
-    this.#snapshots = this.#snapshots.slice(0, -back)
     // Connections break in a failover, or a proxy keeps them.
     if (this.chance.is(0.7)) for (const node of this.nodes) if (node.isAlive) node.link.break()
   }
@@ -410,15 +375,4 @@ export class World {
   async #tellTime(): Promise<void> {
     await this.#parts.client.set(`${this.#parts.prefix}now`, String(Date.now() + this.#skewMs))
   }
-}
-
-function outline(record: LogRecord): string {
-  const { seq, mark, type } = record
-  const of = 'turn' in record ? record.turn.slice(0, 4) : ''
-  const more = 'message' in record ? record.message.messageId : 'attempt' in record ? record.attempt : ''
-  return `${seq}-${mark} ${type} ${of} ${more}`
-}
-
-function restful(plan: Plan): Plan {
-  return { ...plan, fates: { lose: 0, loseReply: 0, late: 0, slow: 0 }, newsLost: 0 }
 }
