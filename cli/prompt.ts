@@ -110,12 +110,13 @@ async function askAll(
   concurrency: number,
 ): Promise<readonly CaseReport[]> {
   const bundled = target === 'bundled' ? await startModelServer() : undefined
-  const endpoint = { baseUrl: bundled?.url ?? target, apiKey: process.env.OPENAI_API_KEY ?? 'none', headersMs: 60_000 }
+  const endpoint = { baseUrl: bundled?.url ?? target, headersMs: 60_000 }
+  const apiKey = process.env.OPENAI_API_KEY ?? 'none'
   const provider = createOpenAiProvider(endpoint, { info: ignore, warn: ignore, error: ignore })
   const done = (name: string, { variant, passed }: { variant: string; passed: boolean }) =>
     process.stderr.write(`${passed ? 'passed' : 'FAILED'}  ${variant}  ${name}\n`)
   try {
-    return await evaluate(cases, variants, { provider, model, concurrency, done })
+    return await evaluate(cases, variants, { provider, model, apiKey, concurrency, done })
   } finally {
     provider.close()
     await bundled?.close()

@@ -8,8 +8,6 @@ import { version } from './version.ts'
 export interface GatewaySources {
   readonly config: Config
   readonly policy: OpenedPolicy
-  /** Where the bundled model server is, when it is the provider. */
-  readonly bundledProviderUrl?: string
 }
 
 /**
@@ -41,15 +39,11 @@ export async function runGateway(
 }
 
 async function serveUntilAsked(
-  { config, bundledProviderUrl }: GatewaySources,
+  { config, policy }: GatewaySources,
   telemetry: NodeTelemetry,
   ready: (gateway: Gateway, url: string) => void,
 ): Promise<void> {
-  const gateway = await startGateway({
-    config,
-    telemetry,
-    ...(bundledProviderUrl === undefined ? {} : { bundledProviderUrl }),
-  })
+  const gateway = await startGateway({ config, policy: policy.live, telemetry })
   telemetry.watch(() => gateway.state())
   const scheme = config.tls.kind === 'on' ? 'https' : 'http'
   const host = gateway.host.includes(':') ? `[${gateway.host}]` : gateway.host

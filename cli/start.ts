@@ -19,7 +19,7 @@ export async function run(): Promise<number> {
   ])
   const model = await starting
   try {
-    return await runGateway({ config, policy, ...(model && { bundledProviderUrl: model.url }) }, (_gateway, url) => {
+    return await runGateway({ config, policy }, (_gateway, url) => {
       say(`Sluice is on ${url}`)
       if (model !== undefined)
         say(

@@ -98,6 +98,7 @@ const readProvider = (settings: Settings): ProviderConfig => ({
   endpoint: readEndpoint(settings),
   model: settings.SLUICE_MODEL ?? standardModel(readEndpoint(settings)),
   promptsDir: settings.SLUICE_PROMPTS_DIR,
+  flagsFile: settings.SLUICE_FLAGS_FILE,
   promptTokens: settings.SLUICE_PROMPT_TOKENS,
   answerTokens: settings.SLUICE_ANSWER_TOKENS,
   firstTokenTimeoutMs: settings.SLUICE_FIRST_TOKEN_TIMEOUT_MS,

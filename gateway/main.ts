@@ -1,22 +1,18 @@
 import { resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { renewalShare, runningTurnsMax, settleGraceMs } from '../orchestrator/limits.ts'
-import type { Policy, TargetPolicy } from '../orchestrator/policy.ts'
-import { loadPrompts } from '../orchestrator/prompts/load-prompts.ts'
-import { createOpenAiProvider } from '../orchestrator/providers/openai.ts'
-import { Targets } from '../orchestrator/route/targets.ts'
-import { createTurns, systemClock, type Turns } from '../orchestrator/turns.ts'
+import type { Turns } from '../orchestrator/turns.ts'
 import { closeCodes } from '../protocol/close-code.ts'
-import { tapeBytes } from '../protocol/limits.ts'
 import { protocolVersion, socketPath } from '../protocol/version.ts'
 import { Feeds } from '../sessions/feeds.ts'
 import type { SessionLog } from '../sessions/session-log.ts'
+import { type Answering, openAnswering } from './answering.ts'
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts'
 import { readUpgradeToken } from './auth/token-source.ts'
 import { lastFramesMs } from './bounds.ts'
 import { Chat, randomId } from './chat.ts'
 import { TrustedProxies } from './client-address.ts'
 import { isLoopbackHost } from './config/network.ts'
+import type { PolicySource } from './config/policy/live-policy.ts'
 import type { Config } from './config.ts'
 import type { ConnectionSettings } from './connection.ts'
 import { Connections } from './connections.ts'
@@ -33,8 +29,8 @@ import type { HttpHandler, Socket, SocketHandlers, Transport, Upgrade } from './
 export interface GatewayParts {
   readonly config: Config
   readonly telemetry: Telemetry
-  /** Where the provider is, when the configuration says `bundled`. Up to and with `/v1`. */
-  readonly bundledProviderUrl?: string
+  /** Who answers, within which limits; it may change while the gateway runs. */
+  readonly policy: PolicySource
   /** Default: the memory store that the configuration describes. */
   readonly log?: SessionLog
 }
@@ -77,12 +73,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     reportKeyTrouble: (problem) => telemetry.log.warn({ problem }, 'unable to fetch keys for tokens'),
     ...(developmentSecret && { developmentSecret }),
   })
-  const policy = policyOf(parts)
-  const targets = openTargets(policy, parts)
-  const turns = openTurns(parts, store, feeds, policy, targets)
+  const answering = await openAnswering(parts, store, feeds)
+  const { turns } = answering
   const chat = new Chat(log, turns, Date.now, (error) => telemetry.log.error({ err: error }, 'the store failed'))
   const connections = new Connections(connectionLimits(config))
-  const node = new Node({ config, telemetry, store, log, feeds, authenticator, targets, turns, chat, connections })
+  const node = new Node({ config, telemetry, store, log, feeds, authenticator, answering, turns, chat, connections })
   const createTransport = await chooseTransport(config.listen.transport, config.listen.uwsPath, telemetry.log)
   const transport = createTransport({
     host: config.listen.host,
@@ -105,7 +100,7 @@ interface NodeParts {
   readonly log: SessionLog
   readonly feeds: Feeds
   readonly authenticator: Authenticator
-  readonly targets: Targets
+  readonly answering: Answering
   readonly turns: Turns
   readonly chat: Chat
   readonly connections: Connections
@@ -206,109 +201,13 @@ class Node {
   }
 
   async #close(transport: Transport): Promise<void> {
-    const { connections, targets, store, turns } = this.#parts
+    const { answering, connections, store, turns } = this.#parts
     turns.close()
     connections.stop()
     await transport.close()
-    targets.close()
+    await answering.close()
     await store.close()
   }
-}
-
-function policyOf({ config, bundledProviderUrl }: GatewayParts): Policy {
-  const { endpoint, model, answerTokens, firstTokenTimeoutMs, idleTimeoutMs } = config.provider
-  const baseUrl = endpoint.kind === 'openai' ? endpoint.baseUrl : bundledProviderUrl
-  if (baseUrl === undefined) throw new Error('unable to start: no provider; set OPENAI_API_KEY or OPENAI_BASE_URL')
-  const key = endpoint.kind === 'openai' ? endpoint.apiKey : undefined
-  const none = { messagesPerMinute: 0, tokensPerMinute: 0, runningTurns: 0, microsPerDay: 0, microsPerMonth: 0 }
-  return {
-    defaultModel: model,
-    models: new Map([[model, { targets: [{ target: 'default', tier: 1, weight: 1 }] }]]),
-    otherModels: endpoint.kind === 'bundled' ? 'pass' : 'refuse',
-    targets: new Map([
-      [
-        'default',
-        {
-          name: 'default',
-          baseUrl,
-          model,
-          provider: 'openai',
-          keys: [{ reveal: () => key?.reveal() ?? 'none' }],
-          limits: { concurrent: 0, requestsPerMinute: 0, tokensPerMinute: 0, waiting: 0 },
-        },
-      ],
-    ]),
-    retry: {
-      totalMs: 30_000,
-      triesPerTarget: 2,
-      baseMs: 250,
-      maxMs: 8_000,
-      connectMs: 5_000,
-      firstContentMs: firstTokenTimeoutMs,
-      silenceMs: idleTimeoutMs,
-      afterContent: 'restart',
-      breaks: 2,
-      hedgeMs: 0,
-    },
-    breaker: { windowMs: 30_000, minimumCalls: 20, errorRatio: 0.5, openMs: 10_000, probes: 1 },
-    limits: {
-      currency: 'USD',
-      inputTokens: 0,
-      answerTokens,
-      scopes: { subject: none, project: none, tenant: none },
-      tenants: new Map(),
-    },
-    privacy: { everybody: { redact: [], custom: [], filter: { words: [] } }, tenants: new Map() },
-    cache: { isOn: false, maxEntries: 0, maxBytes: 0, ttlMs: 0 },
-  }
-}
-
-function openTargets(policy: Policy, { config, telemetry }: GatewayParts): Targets {
-  // Who calls has its own timers; this one is for what they miss.
-  const headersMs = config.provider.turnTimeoutMs
-  const connect = ({ baseUrl, provider }: TargetPolicy) =>
-    createOpenAiProvider({ baseUrl, name: provider, headersMs }, telemetry.log)
-  return new Targets(policy, { clock: systemClock, connect })
-}
-
-function openTurns(
-  { config, telemetry }: GatewayParts,
-  { log, isShared }: Store,
-  feeds: Feeds,
-  policy: Policy,
-  targets: Targets,
-): Turns {
-  const { provider: options, limits } = config
-  return createTurns({
-    log,
-    policy: () => policy,
-    targets,
-    audience: {
-      delivered: (session, fence, part, at, text, arrivedMs) => {
-        feeds.delivered(session, fence, part, at, text)
-        telemetry.sockets.addedLatency(performance.now() - arrivedMs)
-      },
-      stopped: (session) => feeds.producerStopped(session),
-    },
-    telemetry: telemetry.turns,
-    logger: telemetry.log,
-    prompts: loadPrompts(resolve(import.meta.dirname, '..', options.promptsDir)),
-    randomId,
-    options: {
-      promptTokens: options.promptTokens,
-      contentBytes: limits.maxContentBytes,
-      tapeBytes,
-      messagesPerMinute: limits.messagesPerMinute === 'unlimited' ? 0 : limits.messagesPerMinute,
-      runningTurnsMax,
-      leaseMs: config.turns.leaseMs,
-      renewMs: Math.floor(config.turns.leaseMs * renewalShare),
-      totalMs: options.turnTimeoutMs,
-      graceMs: isShared ? settleGraceMs : 0,
-      takeOver: config.turns.takeOver,
-      whenBusy: config.turns.whenBusy,
-      handsOver: isShared,
-    },
-  })
 }
 
 function connectionLimits({ limits }: Config) {

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { settleGraceMs } from '../orchestrator/limits.ts'
+import type { Ledger } from '../sessions/budgets/ledger.ts'
+import { createMemoryLedger } from '../sessions/budgets/memory-ledger.ts'
 import { createMemoryLog } from '../sessions/memory-log.ts'
+import { createRedisLedger } from '../sessions/redis/budgets.ts'
 import { createRedisLog } from '../sessions/redis/redis-log.ts'
 import { type RedisTarget, redisTarget } from '../sessions/redis/redis-url.ts'
 import type { SessionLog } from '../sessions/session-log.ts'
@@ -15,10 +18,16 @@ export interface Store {
   troubles(): readonly string[]
   /** Other nodes write there too, and what they say may be lost: feeds look for it, and turns are handed over. */
   readonly isShared: boolean
+  /** What subjects, projects and tenants may use and have used; one for all nodes of this store. */
+  readonly ledger: Ledger
+  /** The secret that placeholders of redacted values are made with, one for all nodes of this store. */
+  redactionSecret(): Promise<Uint8Array>
   /** The secret of development mode, one for all nodes of this store; `undefined`: each node has its own. */
   developmentSecret(): Promise<Uint8Array | undefined>
   close(): Promise<void>
 }
+
+const secretBytes = 32
 
 /** Resolves when the store answers for the first time. Rejects, with what to do, when it does not in a bounded time. */
 export async function openStore(config: StoreConfig, telemetry: Telemetry): Promise<Store> {
@@ -31,6 +40,8 @@ export function givenStore(log: SessionLog): Store {
     log,
     troubles: () => [],
     isShared: false,
+    ledger: createMemoryLedger(),
+    redactionSecret: async () => randomBytes(secretBytes),
     developmentSecret: async () => undefined,
     close: () => log.close(),
   }
@@ -80,14 +91,18 @@ async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, teleme
   } finally {
     clearTimeout(deadline)
   }
+  const ledger = createRedisLedger({ target, prefix, sessionTtlMs })
   const watched = watchStore(log.warnings, telemetry)
   return {
     log,
     isShared: true,
+    ledger,
+    redactionSecret: () => log.share('redaction-secret', () => randomBytes(secretBytes)),
     troubles: () => (log.isConnected ? watched.current() : ['the session store does not answer']),
-    developmentSecret: () => log.share('development-secret', () => randomBytes(32)),
+    developmentSecret: () => log.share('development-secret', () => randomBytes(secretBytes)),
     async close() {
       watched.stop()
+      await ledger.close()
       await log.close()
     },
   }

@@ -3,12 +3,7 @@
  * Refusals are values; the order is from the cheapest and surest to what another try may pass.
  */
 import { type Refusal, refusal } from '../protocol/error.ts'
-import {
-  busyRetryMs,
-  encodedContentBytes,
-  unacknowledgedNodeBytes,
-  unavailableRetryMs,
-} from './limits.ts'
+import { busyRetryMs, encodedContentBytes, unacknowledgedNodeBytes, unavailableRetryMs } from './limits.ts'
 import { costOf, tooLong } from './prompt.ts'
 
 export interface AdmissionLimits {

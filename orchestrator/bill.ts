@@ -27,6 +27,13 @@ export class Bill {
     this.#calls.set(call, { price, promptTokens, isTaken: false, units: 0, bytes: 0, reported: undefined })
   }
 
+  /** The answer cost nothing, for certain. */
+  free(): void {
+    const price = undefined
+    const reported = { inputTokens: 0, outputTokens: 0 }
+    this.#calls.set(0, { price, promptTokens: 0, isTaken: true, units: 0, bytes: 0, reported })
+  }
+
   /** The provider took the request. */
   taken(call: number): void {
     const use = this.#calls.get(call)

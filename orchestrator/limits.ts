@@ -46,7 +46,6 @@ export const takeOverTries = 5
 export const historyPageRecords = 50
 export const historyPagesMax = 20
 
-
 /** After a drain's deadline: how long turns may take to write their terminal records. */
 export const drainEndMs = 3_000
 
@@ -76,6 +75,9 @@ export const roundsMax = 10
 export const refusedKeyMs = 60_000
 /** … and one that came too often without being told for how long. */
 export const coolKeyMs = 1_000
+
+/** How long a node that leaves tries to book what its turns used, in milliseconds. */
+export const settleOnLeaveMs = 1_000
 
 /** A reservation of budgets lapses after so many leases of its turn's producer, and is renewed each lease. */
 export const reservationLeases = 3

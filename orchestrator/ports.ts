@@ -275,6 +275,12 @@ export interface TurnTelemetry {
     readonly usage: Usage
     readonly cost?: Cost
   }): void
+  /** So many values of one kind became placeholders before a provider saw them. */
+  redacted(kind: string, count: number): void
+  /** An answer was stopped for what it says. */
+  filtered(): void
+  /** A request that allows it was looked for in the cache. */
+  cacheAsked(isHit: boolean): void
   /** An operation of the store was rejected and is asked again. */
   operationRepeated(): void
   attemptOpened(attempt: number): void

@@ -22,7 +22,7 @@ export interface Spender {
 export interface ReservationPorts {
   readonly ledger: Pick<Ledger, 'reserve'>
   readonly settler: Pick<Settler, 'settle'>
-  readonly clock: Pick<Clock, 'after'>
+  readonly clock: Clock
 }
 
 export interface Reservation {
@@ -49,7 +49,9 @@ interface Held {
 export async function reserve(
   held: Held,
   ports: ReservationPorts,
-): Promise<{ readonly kind: 'ok'; readonly reservation: Reservation } | { readonly kind: 'refused'; readonly refusal: Refusal }> {
+): Promise<
+  { readonly kind: 'ok'; readonly reservation: Reservation } | { readonly kind: 'refused'; readonly refusal: Refusal }
+> {
   const { limits } = held.policy
   const reservation = reservationOf(held, ports)
   const reply = await ports.ledger.reserve(requestOf(held)).catch(() => undefined)
@@ -66,7 +68,7 @@ export async function reserve(
 /** Of a turn that was admitted elsewhere. */
 export function reservationOf(held: Held, { ledger, settler, clock }: ReservationPorts): Reservation {
   const { turn: id, session, spender, leaseMs } = held
-  let cancel = () => undefined as void
+  let cancel: () => void = () => undefined
   const renew = () => {
     cancel = clock.after(leaseMs, renew)
     // It was admitted once, and is not judged again.

@@ -14,22 +14,18 @@ import type { Admission, Load } from './admission.ts'
 import type { Backlog } from './backlog.ts'
 import { Bill } from './bill.ts'
 import { estimateTurn, refuseInput } from './budget.ts'
+import { type CallPorts, callTargets } from './call-targets.ts'
 import type { Claim } from './claim.ts'
 import { type Flags, noFlags, type TurnFlags } from './flags.ts'
 import { historyTries, historyWaitMaxMs, repeatMinMs } from './limits.ts'
-import { aliasOf, hasLimits, limitsFor, type ModelAlias, type Policy, type RetryPolicy } from './policy.ts'
-import type { Audience, Clock, TurnLog, TurnLogger, TurnTelemetry } from './ports.ts'
+import { aliasOf, hasLimits, limitsFor, type ModelAlias, type Policy } from './policy.ts'
+import type { Audience, TurnLog, TurnLogger } from './ports.ts'
 import { type Producer, type Stopped, startProducer } from './producer.ts'
 import { buildPrompt, continued, costOf, historyUnavailable, type Prompt } from './prompt.ts'
 import type { ChosenPrompt, PromptChoice, Prompts } from './prompts/prompts.ts'
 import { type Reservation, type ReservationPorts, reserve, type Spender } from './reservation.ts'
-import { orderFor } from './route/order.ts'
-import { type AnswerSink, RoutedAnswer } from './route/routed-answer.ts'
-import type { Question } from './route/target.ts'
-import type { Targets } from './route/targets.ts'
 import { startSpans, type TurnSpans } from './spans.ts'
 import type { TurnBounds } from './turn-state.ts'
-import { witnessOf } from './witness.ts'
 
 export interface RunOptions extends TurnBounds {
   /** The longest prompt, in estimated tokens. */
@@ -40,15 +36,12 @@ export interface RunOptions extends TurnBounds {
   readonly takeOver: 'restart' | 'continue' | 'fail'
 }
 
-export interface RunPorts extends ReservationPorts {
+export interface RunPorts extends ReservationPorts, CallPorts {
   readonly log: TurnLog
   /** What holds now. */
   readonly policy: () => Policy
-  readonly targets: Pick<Targets, 'get'>
   readonly audience: Audience
-  readonly telemetry: TurnTelemetry
   readonly logger: TurnLogger
-  readonly clock: Clock
   readonly prompts: Prompts
   /** Absent: nothing is switched off, and no experiment runs. */
   readonly flags?: Flags
@@ -65,6 +58,8 @@ export interface SendRequest {
   readonly replaces?: string
   readonly model?: string
   readonly metadata?: Metadata
+  /** The same conversation's answer may be given again. Default false. */
+  readonly mayCache?: boolean
   /** Where the turn's span hangs. */
   readonly parent?: Context
 }
@@ -82,6 +77,7 @@ export interface Work {
   readonly messageSeq: number
   readonly replaces?: string
   readonly model?: string
+  readonly mayCache?: boolean
   readonly parent?: Context
 }
 
@@ -118,8 +114,9 @@ export async function acceptMessage(
     return stored.kind === 'unknown' ? { kind: 'refused', refusal: stored.refusal } : stored
   }
   const { claim, seq } = stored
-  const { content, replaces, model, parent } = request
-  const optional = { ...(replaces && { replaces }), ...(model && { model }), ...(parent && { parent }) }
+  const { content, replaces, model, mayCache, parent } = request
+  const named = { ...(replaces && { replaces }), ...(model && { model }) }
+  const optional = { ...named, ...(mayCache && { mayCache }), ...(parent && { parent }) }
   const asked = { system: choice.system, prompt: choice.chosen, content, messageSeq: seq, ...optional }
   return { kind: 'mine', turn, seq, work: { claim, policy, flags, spender, reservation, ...asked } }
 }
@@ -169,7 +166,7 @@ export async function runTurn(
   try {
     const prompt = await promptFor(work, options, ports, () => producer.isOpen)
     if (prompt.kind === 'refused') producer.fail(prompt.refusal)
-    else if (producer.isOpen) call(producer, prompt, work, bill, ports, spans)
+    else if (producer.isOpen) await callTargets(producer, prompt, work, bill, ports, spans)
   } catch (error) {
     producer.broke(error)
   }
@@ -177,8 +174,6 @@ export async function runTurn(
   settle(stopped, bill, model, ports.clock.monotonicMs() - startedMs, work, ports, spans)
   return stopped
 }
-
-type BuiltPrompt = Extract<Prompt, { kind: 'ok' }>
 
 /** A store that is away for a moment does not cost an accepted message its answer: it is read again for a bounded time. */
 async function promptFor(
@@ -199,62 +194,6 @@ async function promptFor(
     }
   }
   return { kind: 'refused', refusal: historyUnavailable() }
-}
-
-/** Asks the targets of the turn's model, one or several, and hands on what they bring. */
-function call(
-  producer: Producer,
-  prompt: BuiltPrompt,
-  work: Work,
-  bill: Bill,
-  { targets, telemetry, clock }: RunPorts,
-  spans: TurnSpans,
-): void {
-  const { policy, claim, model, flags } = work
-  const alias = aliasOf(policy, model)
-  if (alias === undefined) return producer.fail(refusal('invalid', 'this model is not offered here any more'))
-  const answer = new RoutedAnswer(questionOf(prompt, work), {
-    plan: { retry: allowed(policy.retry, flags), order: orderFor(alias, claim.session), hasOffline: alias.offline !== undefined },
-    targetOf: (name) => targets.get(name),
-    sink: answerSink(producer, prompt, work, alias.offline ?? ''),
-    witness: witnessOf(bill, telemetry, spans),
-    clock,
-    chance: Math.random,
-  })
-  producer.called(answer)
-  if (producer.isOpen) answer.start()
-}
-
-/** What may be switched off without a deployment. */
-function allowed(retry: RetryPolicy, flags: TurnFlags): RetryPolicy {
-  const afterContent = retry.afterContent === 'continue' && !flags.continue ? 'restart' : retry.afterContent
-  return { ...retry, afterContent, hedgeMs: flags.hedging ? retry.hedgeMs : 0 }
-}
-
-function questionOf({ messages, tokens }: BuiltPrompt, { policy, model }: Work): Question {
-  const question = { messages, tokens, maxOutputTokens: policy.limits.answerTokens }
-  // A name that is no alias goes on to the target as it is.
-  return model === undefined || policy.models.has(model) ? question : { ...question, model }
-}
-
-/** What must not reach the reader is taken out here, between the model and the tape. */
-function answerSink(producer: Producer, prompt: BuiltPrompt, work: Work, offline: string): AnswerSink {
-  return {
-    text: (piece) => producer.text(piece),
-    broke(how, { message }, proceed) {
-      producer.mend(how === 'continue', message, (kept) => {
-        const next = kept.length === 0 ? prompt : continued(prompt, Buffer.from(kept))
-        if (next.kind === 'ok') proceed(questionOf(next, work))
-      })
-    },
-    finish: ({ finishReason }) => producer.finish(finishReason),
-    offline() {
-      producer.text(offline)
-      producer.finish('offline')
-    },
-    fail: (error) => producer.fail(error),
-    bug: (error) => producer.broke(error),
-  }
 }
 
 /** What a turn used is told, and charged to its subject's budget, here. */

@@ -6,9 +6,20 @@
 import type { Refusal } from '../protocol/error.ts'
 import { refusal } from '../protocol/error.ts'
 import { type AdmissionLimits, createAdmission } from './admission.ts'
+import { createAnswerCache } from './answer-cache.ts'
 import { awaitEnd } from './await-end.ts'
 import { createBacklog } from './backlog.ts'
-import { busyRetryMs, busyWaitersMax, busyWaitMs, drainEndMs, settlingMax, unavailableRetryMs } from './limits.ts'
+import type { Ledger } from './budget-port.ts'
+import { createSettler } from './budget-settler.ts'
+import {
+  busyRetryMs,
+  busyWaitersMax,
+  busyWaitMs,
+  drainEndMs,
+  settleOnLeaveMs,
+  settlingMax,
+  unavailableRetryMs,
+} from './limits.ts'
 import type { Clock } from './ports.ts'
 import type { Producer } from './producer.ts'
 import {
@@ -31,7 +42,11 @@ export interface TurnOptions extends RunOptions, AdmissionLimits {
   readonly handsOver: boolean
 }
 
-export type TurnsPorts = Omit<RunPorts, 'clock' | 'backlog'> & { readonly options: TurnOptions; readonly clock?: Clock }
+export type TurnsPorts = Omit<RunPorts, 'clock' | 'backlog' | 'settler' | 'ledger' | 'cache'> & {
+  readonly options: TurnOptions
+  readonly ledger: Ledger
+  readonly clock?: Clock
+}
 
 export type SendReply =
   | { readonly kind: 'accepted'; readonly turn: string; readonly seq: number; readonly isRepeat: boolean }
@@ -69,8 +84,11 @@ export const systemClock: Clock = {
 export function createTurns(given: TurnsPorts): Turns {
   const { options } = given
   const backlog = createBacklog()
-  const ports: RunPorts = { ...given, clock: given.clock ?? systemClock, backlog }
-  const { clock, telemetry, logger } = ports
+  const clock = given.clock ?? systemClock
+  const settler = createSettler(given.ledger, clock, given.logger)
+  const cache = createAnswerCache(clock.monotonicMs)
+  const ports: RunPorts = { ...given, clock, backlog, settler, cache }
+  const { telemetry, logger } = ports
   const admission = createAdmission(options)
   const running = createRunning(clock, options.handsOver)
   let isDraining = false
@@ -149,10 +167,11 @@ export function createTurns(given: TurnsPorts): Turns {
     seek() {
       seeking ??= seekOrphans(ports.log, clock, suspicions.raise)
     },
-    drain(forMs) {
+    async drain(forMs) {
       isDraining = true
       seeking?.stop()
-      return running.drain(forMs)
+      await running.drain(forMs)
+      await settler.close(settleOnLeaveMs)
     },
     close() {
       isDraining = true

@@ -35,6 +35,7 @@ export interface CaseReport {
 export interface EvaluateOptions {
   readonly provider: Provider
   readonly model: string
+  readonly apiKey: string
   /** Calls at once. */
   readonly concurrency: number
   /** A result came, in whatever order. */
@@ -98,7 +99,7 @@ interface Reply extends Answer {
 }
 
 /** Never rejects: what goes wrong is in the reply, with the text so far. */
-function ask(messages: readonly ProviderMessage[], { provider, model }: EvaluateOptions): Promise<Reply> {
+function ask(messages: readonly ProviderMessage[], { provider, model, apiKey }: EvaluateOptions): Promise<Reply> {
   return new Promise((resolve) => {
     let text = ''
     const settle = (reply: Omit<Reply, 'text'>) => {
@@ -109,14 +110,15 @@ function ask(messages: readonly ProviderMessage[], { provider, model }: Evaluate
       call.close()
       settle({ error: `no whole answer within ${answerMs} ms` })
     }, answerMs)
-    const request = { model, messages: [...messages], maxOutputTokens: answerTokens }
+    const request = { model, messages: [...messages], maxOutputTokens: answerTokens, apiKey }
     const call = provider.call(request, {
+      connected: () => undefined,
       started: () => undefined,
       text: (piece) => {
         text += piece
       },
       ended: ({ usage }) => settle(usage === undefined ? {} : { usage, outputTokens: usage.outputTokens }),
-      failed: ({ message }) => settle({ error: message }),
+      failed: (failure) => settle({ error: failure.refusal.message }),
     })
   })
 }

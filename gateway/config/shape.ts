@@ -70,6 +70,7 @@ export type ProviderConfig = {
     | { readonly kind: 'openai'; readonly baseUrl: string; readonly apiKey: Secret | undefined }
   readonly model: string
   readonly promptsDir: string
+  readonly flagsFile: string | undefined
   readonly promptTokens: number
   readonly answerTokens: number
   readonly firstTokenTimeoutMs: number

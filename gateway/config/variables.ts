@@ -305,9 +305,14 @@ const provider = {
     range: "a model of the provider's",
   }),
   SLUICE_PROMPTS_DIR: text('prompts', {
-    meaning: "folder of the system prompts' templates, relative to the project; default.md must be there",
+    meaning: 'folder of the system prompts (docs/PROMPTS.md), relative to the project; `default` must be there',
     unit: 'path',
-    range: 'a folder of .md files',
+    range: 'a folder of prompts',
+  }),
+  SLUICE_FLAGS_FILE: optionalText({
+    meaning: 'file of feature flags (docs/PROMPTS.md), looked at while the gateway runs',
+    unit: 'path',
+    range: 'a YAML or JSON file',
   }),
   SLUICE_PROMPT_TOKENS: wholeNumber(100_000, {
     meaning: 'longest prompt: system prompt, as much history as fits, and the message',

@@ -17,6 +17,7 @@ export interface Metrics {
   readonly http: HttpTelemetry
   readonly store: StoreTelemetry
   watch(read: () => NodeGauges): void
+  watchTargets(states: () => ReadonlyMap<string, 'closed' | 'half-open' | 'open'>): void
   /** Prometheus' text format. Scrapes at one time share one reading. */
   read(): Promise<{ readonly contentType: string; readonly body: string }>
 }
@@ -32,6 +33,7 @@ export function createMetrics(version: string): Metrics {
     http: httpMetrics(registry),
     store: storeMetrics(registry),
     watch: nodeGauges(registry),
+    watchTargets: (states) => targetGauge(registry, states),
     async read() {
       reading ??= registry.metrics().finally(() => {
         reading = undefined
@@ -53,11 +55,12 @@ const socketSeconds = [0.1, 1, 10, 60, 300, 900, 3_600, 14_400, 43_200, 86_400]
 const httpSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 
 function turnMetrics(registry: Registry): TurnTelemetry {
-  return { ...turnBeginnings(registry), ...callMetrics(registry), ...turnEnds(registry) }
+  return { ...turnBeginnings(registry), ...callMetrics(registry), ...filterMetrics(registry), ...turnEnds(registry) }
 }
 
 type Beginnings = 'turnAccepted' | 'turnRefused' | 'firstToken' | 'tokenGap'
 type Calls = 'callMade' | 'callPassed' | 'callEnded' | 'firstContent'
+type Filters = 'redacted' | 'filtered' | 'cacheAsked'
 
 function turnBeginnings(registry: Registry): Pick<TurnTelemetry, Beginnings> {
   const acceptance = new FixedHistogram(
@@ -140,7 +143,40 @@ function callMetrics(registry: Registry): Pick<TurnTelemetry, Calls> {
   }
 }
 
-function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings | Calls> {
+function filterMetrics(registry: Registry): Pick<TurnTelemetry, Filters> {
+  const redactions = counter(
+    registry,
+    'sluice_redactions_total',
+    'Values in prompts that became placeholders before a provider saw them, by kind.',
+    ['kind'],
+  )
+  const stopped = counter(registry, 'sluice_answers_filtered_total', 'Answers that were stopped for what they say.', [])
+  const cache = counter(registry, 'sluice_cache_requests_total', 'Requests that allow the cache, by result.', [
+    'result',
+  ])
+  return {
+    redacted: (kind, count) => redactions.inc({ kind }, count),
+    filtered: () => stopped.inc(),
+    cacheAsked: (isHit) => cache.inc({ result: isHit ? 'hit' : 'miss' }),
+  }
+}
+
+function targetGauge(registry: Registry, states: () => ReadonlyMap<string, 'closed' | 'half-open' | 'open'>): void {
+  const metric: Gauge<'target'> = new Gauge({
+    name: 'sluice_target_breaker_state',
+    help: 'A target that fails too often is left alone: 0 closed, 0.5 half open, 1 open.',
+    labelNames: ['target'],
+    registers: [registry],
+    collect() {
+      metric.reset()
+      for (const [target, state] of states()) metric.set({ target }, breakerValues[state])
+    },
+  })
+}
+
+const breakerValues = { closed: 0, 'half-open': 0.5, open: 1 } as const
+
+function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings | Calls | Filters> {
   const ended = counter(registry, 'sluice_turns_ended_total', 'Turns that ended, by end and error kind.', [
     'end',
     'error',
@@ -162,6 +198,12 @@ function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings | Calls> {
     'What ended turns cost, by currency; turns without a price count 0.',
     ['currency'],
   )
+  const byPrompt = counter(
+    registry,
+    'sluice_turns_by_prompt_total',
+    "Ended turns by the prompt's version and, in an experiment, its variant.",
+    ['prompt', 'version', 'variant', 'end'],
+  )
   const repeats = counter(
     registry,
     'sluice_store_repeats_total',
@@ -179,7 +221,9 @@ function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings | Calls> {
   )
   const stops = counter(registry, 'sluice_producer_stops_total', 'Producers that stopped, by reason.', ['reason'])
   return {
-    turnEnded({ kind, error, durationMs, usage, cost: billed }) {
+    turnEnded({ kind, error, durationMs, usage, cost: billed, prompt }) {
+      const { name, version, variant = '' } = prompt
+      byPrompt.inc({ prompt: name, version: String(version), variant, end: kind })
       if (billed !== undefined) cost.inc({ currency: billed.currency }, Number(billed.amount))
       ended.inc({ end: kind, error: error ?? 'none' })
       duration.observe({ end: kind }, durationMs / 1_000)

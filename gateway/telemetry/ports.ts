@@ -12,6 +12,8 @@ export interface Telemetry {
   readonly sockets: SocketTelemetry
   readonly http: HttpTelemetry
   readonly store: StoreTelemetry
+  /** How each target does, asked when the metrics are. */
+  watchTargets(states: () => ReadonlyMap<string, 'closed' | 'half-open' | 'open'>): void
   /** Prometheus' text format. */
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>
   /** Flushes what is not yet exported; bounded in time. */

@@ -37,6 +37,7 @@ export async function createTelemetry(config: TelemetryConfig, deps: TelemetryDe
     http: metrics.http,
     store: metrics.store,
     watch: metrics.watch,
+    watchTargets: metrics.watchTargets,
     metrics: metrics.read,
     async close() {
       await tracing?.close()

@@ -103,7 +103,7 @@ describe('an evaluation', () => {
   test('[CLI-12] asks with the variant’s text and the case’s values, message after message, no more at once than allowed', async () => {
     await using model = await startModelServer({ ttftMs: 20 })
     const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
-    const provider = createOpenAiProvider({ baseUrl: model.url, apiKey: 'k', headersMs: 5_000 }, quiet)
+    const provider = createOpenAiProvider({ baseUrl: model.url, headersMs: 5_000 }, quiet)
     const prompts = loadPrompts(dir)
     const variants = ['default@production', 'default@staging'].map((reference) => ({
       reference,
@@ -117,10 +117,12 @@ describe('an evaluation', () => {
     }
     const counting: Provider = {
       name: provider.name,
+      close: () => provider.close(),
       call(request, sink) {
         atOnce += 1
         most = Math.max(most, atOnce)
         return provider.call(request, {
+          connected: () => sink.connected(),
           started: (answer) => sink.started(answer),
           text: (piece) => sink.text(piece),
           ended: (end) => {
@@ -138,6 +140,7 @@ describe('an evaluation', () => {
     const reports = await evaluate(many, variants, {
       provider: counting,
       model: 'm',
+      apiKey: 'k',
       concurrency: 2,
       done: () => undefined,
     })
@@ -159,10 +162,16 @@ describe('an evaluation', () => {
   test('[CLI-12] a provider that fails is a failed case with its reason', async () => {
     await using model = await startModelServer({ fault: 'reset-mid' })
     const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
-    const provider = createOpenAiProvider({ baseUrl: model.url, apiKey: 'k', headersMs: 5_000 }, quiet)
+    const provider = createOpenAiProvider({ baseUrl: model.url, headersMs: 5_000 }, quiet)
     const variant = { reference: 'default', version: findVersion(loadPrompts(dir), 'default').version }
     const one = { name: 'broken', messages: ['Hello'], expect: {} }
-    const [report] = await evaluate([one], [variant], { provider, model: 'm', concurrency: 1, done: () => undefined })
+    const [report] = await evaluate([one], [variant], {
+      provider,
+      model: 'm',
+      apiKey: 'k',
+      concurrency: 1,
+      done: () => undefined,
+    })
     provider.close()
     expect(report?.results).toMatchObject([{ passed: false, error: expect.stringMatching(/./) }])
   })

@@ -1,10 +1,12 @@
 import { Writable } from 'node:stream'
+import { policyOfEnvironment } from '../../gateway/config/policy/read-policy.ts'
 import { readConfig } from '../../gateway/config.ts'
 import { type Gateway, startGateway } from '../../gateway/main.ts'
 import { createMetricsServer, type MetricsServer } from '../../gateway/telemetry/metrics-server.ts'
 import { createTelemetry, type NodeTelemetry } from '../../gateway/telemetry/telemetry.ts'
 import { type ModelServer, startModelServer } from '../../load/model-server/server.ts'
 import type { SessionLog } from '../../sessions/session-log.ts'
+import { fixedPolicy } from '../support/policy.ts'
 import { WireClient } from '../support/wire.ts'
 
 /** A gateway as an operator sees it: with its real telemetry, log lines kept, metrics scraped over HTTP. */
@@ -32,7 +34,12 @@ export async function startStation(env: Readonly<Record<string, string>> = {}, l
     destination,
   })
   const model = await startModelServer({ ttftMs: 5 })
-  const gateway = await startGateway({ config, telemetry, bundledProviderUrl: model.url, ...(log && { log }) })
+  const gateway = await startGateway({
+    config,
+    telemetry,
+    policy: fixedPolicy(policyOfEnvironment(config, model.url)),
+    ...(log && { log }),
+  })
   telemetry.watch(() => gateway.state())
   const metrics = await createMetricsServer(config.telemetry.metrics, telemetry)
   const metricsUrl = `http://127.0.0.1:${metrics.port}/metrics`

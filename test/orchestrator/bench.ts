@@ -3,9 +3,11 @@
  * of the orchestrator written down in order.
  */
 import { type ModelServer, type ModelServerOptions, startModelServer } from '../../load/model-server/server.ts'
+import type { Flags } from '../../orchestrator/flags.ts'
 import type { Policy } from '../../orchestrator/policy.ts'
 import type { Audience, Fence, TurnLog, TurnLogger, TurnTelemetry } from '../../orchestrator/ports.ts'
-import { loadPrompts } from '../../orchestrator/prompts.ts'
+import { loadPrompts } from '../../orchestrator/prompts/load-prompts.ts'
+import type { Prompts } from '../../orchestrator/prompts/prompts.ts'
 import type { SendRequest } from '../../orchestrator/run-turn.ts'
 import { createTurns, systemClock, type TurnOptions, type Turns } from '../../orchestrator/turns.ts'
 import type { LogRecord, TerminalRecord } from '../../protocol/record.ts'
@@ -26,7 +28,6 @@ const testOptions: TurnOptions = {
   whenBusy: 'refuse',
   handsOver: false,
   contentBytes: 128 * 1024,
-  messagesPerMinute: 0,
   runningTurnsMax: 10_000,
 }
 
@@ -174,6 +175,9 @@ const telemetryNames = [
   'callPassed',
   'firstContent',
   'callEnded',
+  'redacted',
+  'filtered',
+  'cacheAsked',
   'firstToken',
   'tokenGap',
   'turnEnded',

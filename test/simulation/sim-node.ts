@@ -157,7 +157,6 @@ function turnOptions(takeOver: 'restart' | 'continue' | 'fail') {
     whenBusy: 'refuse',
     handsOver: true,
     contentBytes: 100_000,
-    messagesPerMinute: 0,
     runningTurnsMax: 1_000,
   } as const
 }

@@ -1,7 +1,10 @@
+import { policyOfEnvironment } from '../../gateway/config/policy/read-policy.ts'
 import { type Config, readConfig } from '../../gateway/config.ts'
 import { type Gateway, startGateway } from '../../gateway/main.ts'
 import { type ModelServer, type ModelServerOptions, startModelServer } from '../../load/model-server/server.ts'
+import type { Policy } from '../../orchestrator/policy.ts'
 import type { SessionLog } from '../../sessions/session-log.ts'
+import { fixedPolicy } from './policy.ts'
 import { type QuietTelemetry, quietTelemetry } from './telemetry.ts'
 
 /** A gateway on a free port over a real model server, on the memory store unless another is given. */
@@ -24,6 +27,7 @@ export interface TestGatewayOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly model?: ModelServerOptions
   readonly log?: SessionLog
+  readonly policy?: (policy: Policy) => Policy
 }
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
@@ -31,7 +35,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const telemetry = quietTelemetry()
   const { transport = 'ws', env = {}, log } = options
   const config = testConfig({ SLUICE_TRANSPORT: transport, ...env })
-  const gateway = await startGateway({ config, telemetry, bundledProviderUrl: model.url, ...(log && { log }) })
+  const policy = options.policy?.(policyOfEnvironment(config, model.url)) ?? policyOfEnvironment(config, model.url)
+  const gateway = await startGateway({ config, telemetry, policy: fixedPolicy(policy), ...(log && { log }) })
   return {
     gateway,
     model,

@@ -1,7 +1,10 @@
+import type { PolicySource } from '../../gateway/config/policy/live-policy.ts'
 import type { Policy, ScopeLimits, TargetPolicy } from '../../orchestrator/policy.ts'
 import type { Clock, Provider, TurnLogger } from '../../orchestrator/ports.ts'
+import { createTenantFilters } from '../../orchestrator/privacy/tenant-filters.ts'
 import { createOpenAiProvider } from '../../orchestrator/providers/openai.ts'
 import { Targets } from '../../orchestrator/route/targets.ts'
+import { createMemoryLedger } from '../../sessions/budgets/memory-ledger.ts'
 
 export const noLimits: ScopeLimits = {
   messagesPerMinute: 0,
@@ -80,5 +83,15 @@ export function asking(
   const policy = change(policyOf([targetAt('test', url)]))
   const connect = ({ baseUrl }: TargetPolicy) =>
     typeof provider === 'string' ? createOpenAiProvider({ baseUrl, headersMs: 30_000 }, logger) : provider
-  return { policy: () => policy, targets: new Targets(policy, { clock, connect }) }
+  return {
+    policy: () => policy,
+    targets: new Targets(policy, { clock, connect }),
+    ledger: createMemoryLedger(),
+    filtersFor: createTenantFilters(Buffer.alloc(32, 7)),
+  }
+}
+
+/** One that never changes. */
+export function fixedPolicy(policy: Policy): PolicySource {
+  return { current: () => policy, onChange: () => () => undefined }
 }

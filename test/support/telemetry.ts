@@ -20,6 +20,9 @@ export function quietTelemetry(): QuietTelemetry {
       callPassed: nothing,
       callEnded: nothing,
       firstContent: nothing,
+      redacted: nothing,
+      filtered: nothing,
+      cacheAsked: nothing,
       firstToken: nothing,
       tokenGap: nothing,
       turnEnded: nothing,
@@ -44,6 +47,7 @@ export function quietTelemetry(): QuietTelemetry {
     },
     http: { answered: nothing },
     store: { connected: nothing, unknownVersion: nothing, repaired: nothing },
+    watchTargets: nothing,
     metrics: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
     close: () => Promise.resolve(),
   }

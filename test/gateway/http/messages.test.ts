@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import type { Policy } from '../../../orchestrator/policy.ts'
 import { startTestGateway } from '../../support/gateway.ts'
+import { noLimits } from '../../support/policy.ts'
 import { testedTransports } from '../../support/transports.ts'
 import { EventsClient } from './events-client.ts'
 import { type Json, jsonOf, newSession, type Station, startStation } from './station.ts'
@@ -132,8 +134,13 @@ describe.each(testedTransports)('messages over HTTP on %s', (transport) => {
     expect(await jsonOf(tooLarge, 413)).toMatchObject({ error: { kind: 'too-large' } })
   })
 
+  const limited = (policy: Policy): Policy => {
+    const subject = { ...noLimits, messagesPerMinute: 1 }
+    return { ...policy, limits: { ...policy.limits, scopes: { ...policy.limits.scopes, subject } } }
+  }
+
   test('[HTTP-9] too many messages a minute are 429 with Retry-After', async () => {
-    await using station = await startStation({ transport, turns: { messagesPerMinute: 1 } })
+    await using station = await startStation({ transport, policy: limited })
     const session = await newSession(station)
     await jsonOf(await send(station, session, { content: quick }))
     const refused = await send(station, session, { content: quick }, events)

@@ -9,7 +9,8 @@ import { createHono, createHttpApp } from '../../../gateway/http/app.ts'
 import type { HttpDeps } from '../../../gateway/http/route.ts'
 import { chooseTransport } from '../../../gateway/transport/choose-transport.ts'
 import { type ModelServer, startModelServer } from '../../../load/model-server/server.ts'
-import { loadPrompts } from '../../../orchestrator/prompts.ts'
+import type { Policy } from '../../../orchestrator/policy.ts'
+import { loadPrompts } from '../../../orchestrator/prompts/load-prompts.ts'
 import { createTurns, systemClock, type TurnOptions } from '../../../orchestrator/turns.ts'
 import { Feeds } from '../../../sessions/feeds.ts'
 import { createMemoryLog } from '../../../sessions/memory-log.ts'
@@ -50,6 +51,7 @@ export interface StationOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly deps?: Partial<HttpDeps>
   readonly turns?: Partial<TurnOptions>
+  readonly policy?: (policy: Policy) => Policy
   /** Stands between everything and the log. */
   readonly between?: (log: SessionLog) => SessionLog
   readonly auth?: Partial<AuthenticatorDependencies>
@@ -65,7 +67,7 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
   const feeds = new Feeds(log)
   const model = await startModelServer({ ttftMs: 1 })
   const { log: logger } = quietTelemetry()
-  const answering = asking(model.url, systemClock, logger)
+  const answering = asking(model.url, systemClock, logger, options.policy)
   const turns = createTurns({
     log,
     ...answering,
@@ -178,7 +180,6 @@ const turnOptions: TurnOptions = {
   whenBusy: 'refuse',
   handsOver: false,
   contentBytes: 128 * 1024,
-  messagesPerMinute: 0,
   runningTurnsMax: 100,
 }
 
