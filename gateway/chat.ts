@@ -82,7 +82,7 @@ export class Chat {
     const owned = await this.owned(identity, request.session)
     if (owned.kind === 'refused') return owned
     const { owner, project, prompt, channel } = owned.info
-    const { session, messageId, content, replaces, model, metadata } = request
+    const { session, messageId, content, replaces, model, metadata, cache } = request
     return this.#available(async () => {
       const sent = await this.#turns.send({
         session,
@@ -93,6 +93,7 @@ export class Chat {
         ...(replaces && { replaces }),
         ...(model && { model }),
         ...(metadata && { metadata }),
+        ...(cache && { mayCache: cache }),
       })
       return sent.kind === 'refused'
         ? sent

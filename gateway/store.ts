@@ -61,7 +61,12 @@ async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, teleme
   const { url, caFile, prefix, waitReplicas, maxSessionsPerSubject, sessionTtlMs } = config
   const target = readTarget(url.reveal(), caFile)
   let problem = ''
-  const first = Promise.withResolvers<void>()
+  const connections = { log: Promise.withResolvers<void>(), ledger: Promise.withResolvers<void>() }
+  const failed = (message: string) => {
+    problem = message
+  }
+  const troubled = (code: string, message: string) =>
+    telemetry.log.error({ code, problem: message }, 'Redis refuses what the store needs')
   const log = createRedisLog({
     target,
     prefix,
@@ -72,26 +77,30 @@ async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, teleme
     events: {
       connected(isConnected) {
         telemetry.store.connected(isConnected)
-        if (isConnected) first.resolve()
+        if (isConnected) connections.log.resolve()
       },
-      failed(message) {
-        problem = message
-      },
-      troubled: (code, message) =>
-        telemetry.log.error({ code, problem: message }, 'Redis refuses what the store needs'),
+      failed,
+      troubled,
       unknownVersion: () => telemetry.store.unknownVersion(),
     },
   })
-  const deadline = setTimeout(() => first.reject(new Error(unreachable(problem))), firstConnectionMs)
+  const ledger = createRedisLedger({
+    target,
+    prefix,
+    sessionTtlMs,
+    events: { connected: (isConnected) => isConnected && connections.ledger.resolve(), failed, troubled },
+  })
+  const late = Promise.withResolvers<never>()
+  const deadline = setTimeout(() => late.reject(new Error(unreachable(problem))), firstConnectionMs)
   try {
-    await first.promise
+    await Promise.race([late.promise, Promise.all([connections.log.promise, connections.ledger.promise])])
   } catch (error) {
+    await ledger.close()
     await log.close()
     throw error
   } finally {
     clearTimeout(deadline)
   }
-  const ledger = createRedisLedger({ target, prefix, sessionTtlMs })
   const watched = watchStore(log.warnings, telemetry)
   return {
     log,

@@ -6,6 +6,7 @@
  * | sluice.v1 | 0.1.0 | first: sessions, turns as tapes, positions, records with a chained `mark` |
  * |           | 0.2.0 | `record.skipped` in place of a record that the gateway is too old to read |
  * |           | 0.3.0 | `prompt` in `turn.started`, `turn.restarted` and `feedback.added`: which prompt an answer came from |
+ * |           | 0.3.0 | `cache` in `message.send`: an earlier answer to the very same conversation may be given again |
  */
 export const protocolVersion = 'sluice.v1'
 

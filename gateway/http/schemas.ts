@@ -32,7 +32,7 @@ import { wholeNumber } from './request-parts.ts'
 export const newSession = sessionOpen.pick({ prompt: true, channel: true, metadata: true })
 export const sessionChange = sessionUpdate.pick({ metadata: true })
 export const newMessage = messageSend
-  .pick({ content: true, replaces: true, model: true, metadata: true })
+  .pick({ content: true, replaces: true, model: true, metadata: true, cache: true })
   .extend({ messageId: id.optional().describe('or the Idempotency-Key header; with both they must be equal') })
 export const newFeedback = feedbackGive.pick({ rating: true, comment: true, share: true })
 

@@ -129,7 +129,7 @@ function callMetrics(registry: Registry): Pick<TurnTelemetry, Calls> {
     'how',
   ])
   const firstContent = new Histogram({
-    name: 'gen_ai_client_operation_time_to_first_chunk',
+    name: 'gen_ai_client_operation_time_to_first_chunk_seconds',
     help: 'Seconds from the sending of a call to its first content, by target.',
     labelNames: ['target'],
     buckets: firstTokenSeconds,

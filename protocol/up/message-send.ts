@@ -11,4 +11,8 @@ export const messageSend = z.object({
   replaces: id.exactOptional().describe('the last turn, whose place this message takes: retry, edit'),
   model: model.exactOptional(),
   metadata: metadata.exactOptional(),
+  cache: z
+    .boolean()
+    .exactOptional()
+    .describe('the answer that the very same conversation got before may be given again; default false'),
 })

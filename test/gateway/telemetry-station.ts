@@ -5,6 +5,7 @@ import { type Gateway, startGateway } from '../../gateway/main.ts'
 import { createMetricsServer, type MetricsServer } from '../../gateway/telemetry/metrics-server.ts'
 import { createTelemetry, type NodeTelemetry } from '../../gateway/telemetry/telemetry.ts'
 import { type ModelServer, startModelServer } from '../../load/model-server/server.ts'
+import type { Policy } from '../../orchestrator/policy.ts'
 import type { SessionLog } from '../../sessions/session-log.ts'
 import { fixedPolicy } from '../support/policy.ts'
 import { WireClient } from '../support/wire.ts'
@@ -22,7 +23,11 @@ export interface Station extends AsyncDisposable {
   scrape(): Promise<string>
 }
 
-export async function startStation(env: Readonly<Record<string, string>> = {}, log?: SessionLog): Promise<Station> {
+export async function startStation(
+  env: Readonly<Record<string, string>> = {},
+  log?: SessionLog,
+  change: (policy: Policy) => Policy = (policy) => policy,
+): Promise<Station> {
   const read = readConfig({ PORT: '0', SLUICE_METRICS_PORT: '0', SLUICE_LOG_LEVEL: 'debug', ...env })
   if (read.kind === 'invalid') throw new Error(read.problems.join('\n'))
   const { config } = read
@@ -37,7 +42,7 @@ export async function startStation(env: Readonly<Record<string, string>> = {}, l
   const gateway = await startGateway({
     config,
     telemetry,
-    policy: fixedPolicy(policyOfEnvironment(config, model.url)),
+    policy: fixedPolicy(change(policyOfEnvironment(config, model.url))),
     ...(log && { log }),
   })
   telemetry.watch(() => gateway.state())

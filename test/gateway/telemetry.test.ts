@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { createMetricsServer } from '../../gateway/telemetry/metrics-server.ts'
 import { createTelemetry } from '../../gateway/telemetry/telemetry.ts'
+import type { Policy } from '../../orchestrator/policy.ts'
 import { createMemoryLog } from '../../sessions/memory-log.ts'
 import type { PatchScript } from '../../sessions/redis/scripts.ts'
 import type { SessionLog } from '../../sessions/session-log.ts'
@@ -18,7 +19,7 @@ describe('telemetry of a gateway at work', () => {
     timeout: 60_000,
   }, async () => {
     const store = faultyLog()
-    await using station = await startStation({ SLUICE_ANSWER_TOKENS: '100000' }, store.log)
+    await using station = await startStation({ SLUICE_ANSWER_TOKENS: '100000' }, store.log, withEverything)
     const moved = await watchMetrics(station)
 
     const session = await drive(station, store, moved)
@@ -56,6 +57,21 @@ describe('telemetry of a gateway at work', () => {
   })
 })
 
+const forbiddenWord = 'kumquat'
+
+/** Everything that is off by default is on. */
+function withEverything(policy: Policy): Policy {
+  const price = { currency: 'USD', input: 1_000_000, cachedInput: 1_000_000, output: 1_000_000 }
+  const everybody = { redact: ['email'], custom: [], filter: { words: [forbiddenWord] } } as const
+  return {
+    ...policy,
+    targets: new Map([...policy.targets].map(([name, target]) => [name, { ...target, price }])),
+    breaker: { windowMs: 60_000, minimumCalls: 1, errorRatio: 0.01, openMs: 500, probes: 1 },
+    privacy: { everybody, tenants: new Map() },
+    cache: { isOn: true, maxEntries: 10, maxBytes: 1_000_000, ttlMs: 60_000 },
+  }
+}
+
 /** All that can happen to a gateway's users, in one run. Answers the session of the first turn. */
 async function drive(station: Station, store: FaultyLog, moved: MovedMetrics): Promise<string> {
   const client = await station.connect()
@@ -78,7 +94,13 @@ async function drive(station: Station, store: FaultyLog, moved: MovedMetrics): P
   await moved.look()
   await client.ask({ type: 'turn.cancel', session, turn }, 'turn.cancelling')
   await client.next('turn.cancelled')
+  // A failure opens the breaker, which passes the next call over.
   await ask('[[fault=500]]')
+  await client.next('turn.failed')
+  await moved.look()
+  await ask(`[[answer=echo tokens=400]]\nuser@example.com`, { cache: true })
+  await client.next('turn.completed')
+  await ask(`[[answer=echo tokens=400]]\n${forbiddenWord}`)
   await client.next('turn.failed')
   // Frames that are not the protocol's, with text in them.
   client.socket.send(`{"type":"message.send","content":"${secretWord}`)
@@ -165,7 +187,12 @@ function expectLogLines(lines: readonly string[], session: string): void {
     expect(new Date(String(line.time)).getTime()).toBeGreaterThan(0)
   }
   const ended = parsed.filter((line) => line.msg === 'turn ended')
-  expect(ended.map((line) => line.kind).sort()).toEqual(['cancelled', 'completed', 'completed', 'completed', 'failed'])
+  expect(ended.map((line) => line.kind).sort()).toEqual([
+    'cancelled',
+    ...Array(4).fill('completed'),
+    'failed',
+    'failed',
+  ])
   for (const line of ended) expect(line).toMatchObject({ session, turn: expect.any(String) })
   expect(parsed.filter((line) => line.msg === 'socket closed').length).toBeGreaterThan(1)
   expect(parsed.find((line) => line.msg === 'bug in serving a socket')).toMatchObject({

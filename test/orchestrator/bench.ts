@@ -3,6 +3,7 @@
  * of the orchestrator written down in order.
  */
 import { type ModelServer, type ModelServerOptions, startModelServer } from '../../load/model-server/server.ts'
+import type { Ledger } from '../../orchestrator/budget-port.ts'
 import type { Flags } from '../../orchestrator/flags.ts'
 import type { Policy } from '../../orchestrator/policy.ts'
 import type { Audience, Fence, TurnLog, TurnLogger, TurnTelemetry } from '../../orchestrator/ports.ts'
@@ -66,6 +67,8 @@ export interface BenchOptions {
   /** Default: those that are delivered. */
   readonly prompts?: Prompts
   readonly flags?: Flags
+  /** Default: one of its own, in memory. */
+  readonly ledger?: Ledger
 }
 
 export async function startBench(options: BenchOptions = {}): Promise<Bench> {
@@ -92,6 +95,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
     logger,
     prompts: options.prompts ?? loadPrompts(new URL('../../prompts', import.meta.url).pathname),
     ...(options.flags && { flags: options.flags }),
+    ...(options.ledger && { ledger: options.ledger }),
     randomId: () => `id-${++ids}-${Math.random().toString(36).slice(2)}`,
     options: { ...testOptions, ...options.turns },
   })

@@ -623,7 +623,7 @@ describe('the turn reducer', () => {
     ['restarts', false, [], 0],
     ['goes on', true, ['append@0+open2+lease'], 5],
   ] as const)(
-    '[TURN-31] a break in the middle %s in a new attempt, when the store has all of the old one',
+    '[TURN-41] a break in the middle %s in a new attempt, when the store has all of the old one',
     (_, keeps, __, kept) => {
       const before = run([called, ok(0), text(3), text(5)]).state
       const waiting = stepTurn(before, { type: 'broke', nowMs: 3, keeps }, bounds)
@@ -639,7 +639,7 @@ describe('the turn reducer', () => {
     },
   )
 
-  it('[TURN-31] a cancel, an end and another producer come before the mending', () => {
+  it('[TURN-41] a cancel, an end and another producer come before the mending', () => {
     const broke = { type: 'broke', nowMs: 3, keeps: true } as const
     const waiting = run([called, ok(0), text(3), broke]).state
     const cancel = { type: 'appended', nowMs: 4, reply: { kind: 'cancel', attempt: 1, length: 3 } } as const

@@ -49,8 +49,8 @@ const after: readonly (Row & { readonly sent: number })[] = [
 
 const policies: readonly AfterContent[] = ['restart', 'continue', 'fail']
 
-/** A picounit for each token that goes in, a million for each that comes out: the bill shows both. */
-const price = { currency: 'USD', input: 1, cachedInput: 1, output: 1_000_000 }
+/** A micro for each token that goes in, a million for each that comes out: the bill shows both. */
+const price = { currency: 'USD', input: 1_000_000, cachedInput: 1_000_000, output: 1e12 }
 
 function policyWith(fault: string, afterContent: AfterContent, elsewhere: string): (policy: Policy) => Policy {
   return (policy) => {
@@ -119,8 +119,8 @@ async function noneOpen(bench: Bench): Promise<void> {
 }
 
 /** What the two calls cost: the healthy one is reported, the broken one estimated from what it brought. */
-function picosOf(amount: string | undefined): number {
-  return Math.round(Number(amount ?? 0) * 1e12)
+function microsOf(amount: string | undefined): number {
+  return Math.round(Number(amount ?? 0) * 1e6)
 }
 
 describe('a fault of the first target', () => {
@@ -141,7 +141,7 @@ describe('a fault of the first target', () => {
       // A provider that began to stream has read the prompt; what that cost it does not say.
       const readers = phase === 'before content' && fault !== 'stall-headers' ? 2 : 0
       expect(terminal.usage.source).toBe(readers === 0 ? 'exact' : 'estimated')
-      const inputs = picosOf(terminal.cost?.amount) - completion_tokens * 1_000_000
+      const inputs = microsOf(terminal.cost?.amount) - completion_tokens * 1_000_000
       expect(inputs).toBe(terminal.usage.inputTokens)
       expect((inputs - prompt_tokens) % 2).toBe(0)
       expect(inputs - prompt_tokens > 0).toBe(readers > 0)
@@ -170,7 +170,7 @@ describe('a fault of the first target', () => {
         expect(restarted).toMatchObject({ keep: { attempt: 1, end: Buffer.byteLength(begun) } })
       expect(terminal.usage.source).toBe('estimated')
       // Of the broken call what it brought is counted; of the other one what it reports.
-      const outputs = Math.floor(picosOf(terminal.cost?.amount) / 1_000_000)
+      const outputs = Math.floor(microsOf(terminal.cost?.amount) / 1_000_000)
       const reported = policy === 'restart' ? 20 : policy === 'continue' ? 20 - sent : 0
       const estimated = Math.ceil(Buffer.byteLength(begun) / 4 + (Buffer.byteLength(begun) - begun.length) / 8)
       expect(outputs).toBe(reported + estimated)

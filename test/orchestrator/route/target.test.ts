@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest'
+import type { TargetLimits } from '../../../orchestrator/policy.ts'
+import type { Provider, ProviderSink } from '../../../orchestrator/ports.ts'
+import { illness } from '../../../orchestrator/providers/refusals.ts'
+import { createPlaces } from '../../../orchestrator/route/places.ts'
+import type { CallListener } from '../../../orchestrator/route/target.ts'
+import { Targets } from '../../../orchestrator/route/targets.ts'
+import { systemClock } from '../../../orchestrator/turns.ts'
+import { policyOf, targetAt } from '../../support/policy.ts'
+
+const limits: TargetLimits = { concurrent: 0, requestsPerMinute: 0, tokensPerMinute: 0, waiting: 0 }
+
+/** Enters, and tells what comes of it. */
+function entered(places: ReturnType<typeof createPlaces>, tokens = 1) {
+  const { promise, resolve } = Promise.withResolvers<'granted' | 'full'>()
+  const state = { now: 'waiting' }
+  const tell = (what: 'granted' | 'full') => () => {
+    state.now = what
+    resolve(what)
+  }
+  const place = places.enter(tokens, tell('granted'), tell('full'))
+  return { place, came: promise, state }
+}
+
+describe('the places at a target', () => {
+  test('[ROUTE-13] are as many at once as allowed; a bounded number waits, and is let in when one leaves', async () => {
+    const places = createPlaces({ ...limits, concurrent: 2, waiting: 1 })
+    const [first, second] = [entered(places), entered(places)]
+    expect(await Promise.all([first.came, second.came])).toEqual(['granted', 'granted'])
+    const third = entered(places)
+    const fourth = entered(places)
+    expect(await fourth.came).toBe('full')
+    expect(third.state.now).toBe('waiting')
+    first.place.leave()
+    expect(await third.came).toBe('granted')
+    places.close()
+  })
+
+  test('[ROUTE-13] one that gave up takes no place from the next', async () => {
+    const places = createPlaces({ ...limits, concurrent: 1, waiting: 2 })
+    const first = entered(places)
+    await first.came
+    const [gaveUp, next] = [entered(places), entered(places)]
+    gaveUp.place.leave()
+    first.place.leave()
+    expect(await next.came).toBe('granted')
+    expect(gaveUp.state.now).toBe('waiting')
+    places.close()
+  })
+
+  test('[ROUTE-13] a minute has as many calls and tokens as allowed, and a call of more than a minute’s tokens is let in', async () => {
+    const calls = createPlaces({ ...limits, requestsPerMinute: 2 })
+    expect(await Promise.all([1, 2, 3].map(() => entered(calls).came))).toEqual(['granted', 'granted', 'full'])
+    calls.close()
+    const tokens = createPlaces({ ...limits, tokensPerMinute: 100 })
+    expect(await entered(tokens, 1_000).came).toBe('granted')
+    expect(await entered(tokens, 1).came).toBe('full')
+    tokens.close()
+  })
+
+  test('[ROUTE-13] without a limit a place is granted at once', () => {
+    expect(entered(createPlaces(limits)).state.now).toBe('granted')
+  })
+})
+
+class Played implements Provider {
+  readonly name = 'played'
+  readonly sinks: ProviderSink[] = []
+  readonly keys: string[] = []
+  isClosed = false
+  call({ apiKey }: { readonly apiKey: string }, sink: ProviderSink) {
+    this.sinks.push(sink)
+    this.keys.push(apiKey)
+    const quiet = () => undefined
+    return { pause: quiet, resume: quiet, close: quiet }
+  }
+  close() {
+    this.isClosed = true
+  }
+}
+
+const question = { messages: [], maxOutputTokens: 5, tokens: 5 }
+
+function listener(heard: string[] = []): CallListener {
+  const tell = (what: string) => () => void heard.push(what)
+  const told = { sent: tell('sent'), connected: tell('connected'), started: tell('started') }
+  return {
+    ...told,
+    passed: (why) => void heard.push(`passed ${why}`),
+    text: tell('text'),
+    ended: tell('ended'),
+    failed: (_failure, hasKey) => void heard.push(`failed ${hasKey}`),
+  }
+}
+
+describe('the targets of a policy', () => {
+  const breaker = { windowMs: 60_000, minimumCalls: 1, errorRatio: 1, openMs: 60_000, probes: 1 }
+
+  test('[ROUTE-26] one that did not change keeps its health; a changed one begins anew, and the old one ends its calls', () => {
+    const providers: Played[] = []
+    const connect = () => {
+      const provider = new Played()
+      providers.push(provider)
+      return provider
+    }
+    const [same, changing] = [targetAt('same', 'http://a/v1'), targetAt('changing', 'http://b/v1')]
+    const targets = new Targets(policyOf([same, changing], { breaker }), { clock: systemClock, connect })
+    targets.get('same')?.call(question, listener())
+    providers[0]?.sinks[0]?.failed(illness('broken'))
+    targets.get('changing')?.call(question, listener())
+    targets.replace(policyOf([same, { ...changing, model: 'other' }], { breaker }))
+    expect(targets.states()).toEqual(
+      new Map([
+        ['same', 'open'],
+        ['changing', 'closed'],
+      ]),
+    )
+    const heard: string[] = []
+    targets.get('same')?.call(question, listener(heard))
+    expect(heard).toEqual(['passed ill'])
+    expect(providers.map(({ isClosed }) => isClosed)).toEqual([false, false, false])
+    providers[1]?.sinks[0]?.ended({ finishReason: 'stop' })
+    expect(providers.map(({ isClosed }) => isClosed)).toEqual([false, true, false])
+    targets.close()
+    expect(providers.map(({ isClosed }) => isClosed)).toEqual([true, true, true])
+  })
+
+  test('[ROUTE-3] keys are used in turn, and one that was refused rests', () => {
+    const provider = new Played()
+    const keys = ['one', 'two'].map((key) => ({ reveal: () => key }))
+    const policy = policyOf([targetAt('a', 'http://a/v1', { keys })], { breaker })
+    const target = new Targets(policy, { clock: systemClock, connect: () => provider }).get('a')
+    const heard: string[] = []
+    const refused = { ...illness('slow down'), cure: 'other-key', isIllness: false, retryAfterMs: 60_000 } as const
+    for (const index of [0, 1]) {
+      target?.call(question, listener(heard))
+      provider.sinks[index]?.failed(refused)
+    }
+    target?.call(question, listener(heard))
+    expect(provider.keys).toEqual(['one', 'two'])
+    expect(heard).toEqual(['sent', 'failed true', 'sent', 'failed false', 'passed cooling'])
+  })
+})
