@@ -19,10 +19,10 @@ export interface AnswerCache {
   put(key: string, answer: CachedAnswer, policy: CachePolicy): void
 }
 
-/** `model`: as the message named it, or the default. */
-export function cacheKey(tenant: string, model: string, { messages, maxOutputTokens }: Question): string {
+/** `models`: the one that the message named, or the default, and those that may answer for it. */
+export function cacheKey(tenant: string, models: readonly string[], { messages, maxOutputTokens }: Question): string {
   return createHash('sha256')
-    .update(JSON.stringify([tenant, model, maxOutputTokens, messages]))
+    .update(JSON.stringify([tenant, models, maxOutputTokens, messages]))
     .digest('base64')
 }
 

@@ -1,6 +1,7 @@
 /**
  * What a turn used and costs, over all its calls: the one that answered, those that broke in the middle, and those that were
- * closed for being slow. A call that its provider did not take counts nothing. What a provider does not report is estimated,
+ * closed for being slow. A call that its provider refused counts nothing; one that we closed counts its prompt, once its
+ * connection stood. What a provider does not report is estimated,
  * and the whole says so; `exact` is only what was reported for every call.
  */
 import type { Usage } from '../protocol/shapes.ts'
@@ -14,6 +15,7 @@ import type { Billed } from './written-records.ts'
 interface CallUse {
   readonly price: Price | undefined
   readonly promptTokens: number
+  isConnected: boolean
   isTaken: boolean
   units: number
   bytes: number
@@ -22,16 +24,41 @@ interface CallUse {
 
 export class Bill {
   readonly #calls = new Map<number, CallUse>()
+  readonly #isWhole: boolean
+
+  /** `isWhole`: false for a turn that another producer began; what that one used is not known here. */
+  constructor(isWhole = true) {
+    this.#isWhole = isWhole
+  }
 
   called(call: number, price: Price | undefined, promptTokens: number): void {
-    this.#calls.set(call, { price, promptTokens, isTaken: false, units: 0, bytes: 0, reported: undefined })
+    this.#calls.set(call, {
+      price,
+      promptTokens,
+      isConnected: false,
+      isTaken: false,
+      units: 0,
+      bytes: 0,
+      reported: undefined,
+    })
   }
 
   /** The answer cost nothing, for certain. */
   free(): void {
     const price = undefined
     const reported = { inputTokens: 0, outputTokens: 0 }
-    this.#calls.set(0, { price, promptTokens: 0, isTaken: true, units: 0, bytes: 0, reported })
+    this.#calls.set(0, { price, promptTokens: 0, isConnected: true, isTaken: true, units: 0, bytes: 0, reported })
+  }
+
+  connected(call: number): void {
+    const use = this.#calls.get(call)
+    if (use !== undefined) use.isConnected = true
+  }
+
+  /** We did not wait for its end. */
+  closed(call: number): void {
+    const use = this.#calls.get(call)
+    if (use?.isConnected === true) use.isTaken = true
   }
 
   /** The provider took the request. */
@@ -55,7 +82,9 @@ export class Bill {
   /** As the terminal record says it; the cost is absent when a price is not known. */
   total(): Billed {
     const taken = this.#taken()
-    const usage = sum(taken.map(usageOf))
+    const counted = sum(taken.map(usageOf))
+    const usage =
+      !this.#isWhole && counted.source === 'exact' ? ({ ...counted, source: 'estimated' } as const) : counted
     const currency = taken[0]?.price?.currency
     if (currency === undefined || taken.some(({ price }) => price === undefined)) return { usage }
     return { usage, cost: costFor(microsOf(picosOfAll(taken)), currency) }

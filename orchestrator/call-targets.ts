@@ -10,7 +10,7 @@ import { refusal } from '../protocol/error.ts'
 import { type AnswerCache, cacheKey } from './answer-cache.ts'
 import type { Bill } from './bill.ts'
 import type { TurnFlags } from './flags.ts'
-import { aliasOf, type ModelAlias, privacyFor, type RetryPolicy } from './policy.ts'
+import { aliasOf, type ModelAlias, type Policy, privacyFor, type RetryPolicy } from './policy.ts'
 import type { Clock, ProviderCall, TurnTelemetry } from './ports.ts'
 import type { AnswerFilter } from './privacy/answer-filter.ts'
 import type { Restorer } from './privacy/restore.ts'
@@ -26,7 +26,7 @@ import type { TurnSpans } from './spans.ts'
 import { witnessOf } from './witness.ts'
 
 export interface CallPorts {
-  readonly targets: Pick<Targets, 'get'>
+  readonly targets: Pick<Targets, 'current'>
   /** A tenant's filters, compiled once for its policy. */
   readonly filtersFor: (privacy: ReturnType<typeof privacyFor>) => TenantFilters
   readonly cache: AnswerCache
@@ -94,6 +94,8 @@ class Calling implements ProviderCall {
   readonly #filters: TenantFilters
   #answer: RoutedAnswer | undefined
   #filter: AnswerFilter | undefined
+  /** What comes is the whole answer, not the rest of one. */
+  #isWhole = true
   #isPausedByStore = false
   #isPausedByFilter = false
 
@@ -121,20 +123,22 @@ class Calling implements ProviderCall {
     this.#filter = this.#newFilter(restorer)
     this.#producer.called(this)
     const isCached = policy.cache.isOn && flags.cache && this.#work.mayCache === true && claim.kept === undefined
-    const key = isCached ? cacheKey(spender.tenant, model, question) : ''
+    const key = isCached ? cacheKey(spender.tenant, [model, ...modelsOf(alias, policy)], question) : ''
     const known = isCached ? cache.get(key, policy.cache) : undefined
     if (isCached) telemetry.cacheAsked(known !== undefined)
     if (known !== undefined) return this.#replay(known.text, known.finishReason)
     const heard: string[] = []
+    const reachable = targets.current()
     this.#answer = new RoutedAnswer(question, {
       plan: {
         retry: allowed(policy.retry, flags),
         order: orderFor(alias, claim.session),
         hasOffline: alias.offline !== undefined,
       },
-      targetOf: (name) => targets.get(name),
+      targetOf: (name) => reachable.get(name),
       sink: this.#sink(alias.offline ?? '', isCached ? heard : undefined, (finishReason) => {
-        if (isCached && finishReason === 'stop') cache.put(key, { text: heard.join(''), finishReason }, policy.cache)
+        if (isCached && this.#isWhole && finishReason === 'stop')
+          cache.put(key, { text: heard.join(''), finishReason }, policy.cache)
       }),
       witness: witnessOf(this.#bill, telemetry, this.#spans),
       clock,
@@ -168,6 +172,7 @@ class Calling implements ProviderCall {
       broke: (how, { message }, proceed) => {
         this.#filter?.close()
         heard?.splice(0)
+        if (how === 'continue') this.#isWhole = false
         producer.mend(how === 'continue', message, (kept) => {
           this.#askAgain(Buffer.from(kept), proceed).catch((error: unknown) => producer.broke(error))
         })
@@ -204,6 +209,7 @@ class Calling implements ProviderCall {
   #newFilter(restorer: Restorer): AnswerFilter {
     const producer = this.#producer
     this.#isPausedByFilter = false
+    this.#flow()
     return this.#filters.startAnswer(restorer, this.#ports.clock, {
       text: (piece) => producer.text(piece),
       stopped: (error) => {
@@ -225,6 +231,11 @@ class Calling implements ProviderCall {
   #flow(): void {
     if (!this.#isPausedByStore && !this.#isPausedByFilter) this.#answer?.resume()
   }
+}
+
+/** Who would answer: with other models the answers are others. */
+function modelsOf({ targets }: ModelAlias, policy: Policy): readonly string[] {
+  return targets.map(({ target }) => policy.targets.get(target)?.model ?? '')
 }
 
 /** What may be switched off without a deployment. */

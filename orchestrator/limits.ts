@@ -71,10 +71,14 @@ export const historyWaitMaxMs = 1_000
 
 /** Waits of one answer before it is given up, beside its deadline. */
 export const roundsMax = 10
-/** A key that its provider did not accept is left alone for this long, in milliseconds; one that asked for less rest rests … */
-export const refusedKeyMs = 60_000
-/** … and one that came too often without being told for how long. */
+/** A key that its provider did not accept is left alone for this long, in milliseconds, unless it is rotated … */
+export const refusedKeyMs = 10_000
+/** … one that came too often without being told for how long, for this … */
 export const coolKeyMs = 1_000
+/** … and none for less than this. */
+export const coolKeyMinMs = 50
+/** A target that is in the policy no more stays for turns that began with it, in milliseconds; longer than any turn should last. */
+export const retiredTargetMs = 15 * 60_000
 
 /** How long a node that leaves tries to book what its turns used, in milliseconds. */
 export const settleOnLeaveMs = 1_000

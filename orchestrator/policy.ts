@@ -160,8 +160,13 @@ export function limitsFor({ scopes, tenants }: LimitsPolicy, tenant: string): Re
   return tenants.get(tenant) ?? scopes
 }
 
-/** Whether anybody counts money or tokens for these scopes. */
-export function hasLimits(scopes: Readonly<Record<Scope, ScopeLimits>>): boolean {
+/** Whether anything is bounded in these scopes. */
+export function isAnyLimited(scopes: Readonly<Record<Scope, ScopeLimits>>): boolean {
+  return Object.values(scopes).some((limits) => Object.values(limits).some((limit) => limit > 0))
+}
+
+/** Whether the size of a turn counts in one of these scopes. */
+export function countsSize(scopes: Readonly<Record<Scope, ScopeLimits>>): boolean {
   return Object.values(scopes).some(
     ({ tokensPerMinute, microsPerDay, microsPerMonth }) => tokensPerMinute + microsPerDay + microsPerMonth > 0,
   )

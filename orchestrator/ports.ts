@@ -261,8 +261,8 @@ export interface TurnTelemetry {
   callPassed(target: string, why: 'full' | 'ill' | 'cooling'): void
   /** From the sending of a call to its first content. */
   firstContent(target: string, ms: number): void
-  /** `lost`: another one's content came first; `late`, `silent`: it was closed for that; `cancelled`: with its turn. */
-  callEnded(target: string, how: 'ended' | 'failed' | 'cancelled' | 'lost' | 'late' | 'silent'): void
+  /** `lost`: another one's content came first; `late`, `silent`: it was closed for that; `cancelled`: with its turn. `ms`: since it was sent; 0: it was not. */
+  callEnded(target: string, how: 'ended' | 'failed' | 'cancelled' | 'lost' | 'late' | 'silent', ms: number): void
   firstToken(sinceAcceptMs: number, sinceCallMs: number): void
   tokenGap(gapMs: number): void
   turnEnded(end: {
@@ -275,6 +275,8 @@ export interface TurnTelemetry {
     readonly usage: Usage
     readonly cost?: Cost
   }): void
+  /** A message that a budget did not allow: whose, and which. */
+  budgetRefused(scope: string, limit: string): void
   /** So many values of one kind became placeholders before a provider saw them. */
   redacted(kind: string, count: number): void
   /** An answer was stopped for what it says. */

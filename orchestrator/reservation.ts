@@ -5,13 +5,14 @@
  * exactly one of two ways: given back, when the turn did not come about, or settled with what the turn used. A turn that
  * goes on elsewhere is settled there: the books know it by its id.
  */
+import { randomUUID } from 'node:crypto'
 import { type Refusal, refusal } from '../protocol/error.ts'
 import { refuseOverrun } from './budget.ts'
 import type { Amounts, Ledger } from './budget-port.ts'
 import type { Settler } from './budget-settler.ts'
 import { reservationLeases, unavailableRetryMs } from './limits.ts'
-import { limitsFor, type Policy } from './policy.ts'
-import type { Clock } from './ports.ts'
+import { isAnyLimited, limitsFor, type Policy } from './policy.ts'
+import type { Clock, TurnTelemetry } from './ports.ts'
 
 export interface Spender {
   readonly tenant: string
@@ -21,6 +22,7 @@ export interface Spender {
 
 export interface ReservationPorts {
   readonly ledger: Pick<Ledger, 'reserve'>
+  readonly telemetry: TurnTelemetry
   readonly settler: Pick<Settler, 'settle'>
   readonly clock: Clock
 }
@@ -31,8 +33,8 @@ export interface Reservation {
   /** The turn runs: what it holds is held on, until `settle` or `leave`. */
   hold(): void
   settle(used: Amounts): void
-  /** The turn goes on elsewhere. */
-  leave(): void
+  /** The turn goes on elsewhere, and is settled there; what it used here is booked beside it. */
+  leave(used: Amounts): void
 }
 
 interface Held {
@@ -53,21 +55,22 @@ export async function reserve(
   { readonly kind: 'ok'; readonly reservation: Reservation } | { readonly kind: 'refused'; readonly refusal: Refusal }
 > {
   const { limits } = held.policy
-  const reservation = reservationOf(held, ports)
   const reply = await ports.ledger.reserve(requestOf(held)).catch(() => undefined)
   if (reply === undefined) {
-    reservation.giveBack()
+    // What it may hold lapses by itself; giving it back would only wait for the same store.
     const away = refusal('unavailable', 'the budgets could not be asked; send the message again', unavailableRetryMs)
     return { kind: 'refused', refusal: away }
   }
-  if (reply.kind === 'ok') return { kind: 'ok', reservation }
+  if (reply.kind === 'ok') return { kind: 'ok', reservation: reservationOf(held, ports) }
+  ports.telemetry.budgetRefused(reply.scope, reply.limit)
   const own = limitsFor(limits, held.spender.tenant)[reply.scope]
   return { kind: 'refused', refusal: refuseOverrun(reply, own, limits.currency) }
 }
 
 /** Of a turn that was admitted elsewhere. */
 export function reservationOf(held: Held, { ledger, settler, clock }: ReservationPorts): Reservation {
-  const { turn: id, session, spender, leaseMs } = held
+  const { turn: id, session, spender, policy, leaseMs } = held
+  const isLimited = isAnyLimited(limitsFor(policy.limits, spender.tenant))
   let cancel: () => void = () => undefined
   const renew = () => {
     cancel = clock.after(leaseMs, renew)
@@ -79,10 +82,18 @@ export function reservationOf(held: Held, { ledger, settler, clock }: Reservatio
     settler.settle({ id, session, ...spender, ...(used && { used }) })
   }
   return {
-    giveBack: () => over(),
-    hold: renew,
+    giveBack() {
+      if (isLimited) over()
+    },
+    hold() {
+      if (isLimited) renew()
+    },
     settle: over,
-    leave: () => cancel(),
+    leave(used) {
+      cancel()
+      // Under a name of its own: the books settle each turn once, and this one is settled by who ends it.
+      if (used.tokens > 0) settler.settle({ id: `${id}.${randomUUID()}`, session, ...spender, used })
+    },
   }
 }
 

@@ -17,8 +17,8 @@ import { estimateTurn, refuseInput } from './budget.ts'
 import { type CallPorts, callTargets } from './call-targets.ts'
 import type { Claim } from './claim.ts'
 import { type Flags, noFlags, type TurnFlags } from './flags.ts'
-import { historyTries, historyWaitMaxMs, repeatMinMs } from './limits.ts'
-import { aliasOf, hasLimits, limitsFor, type ModelAlias, type Policy } from './policy.ts'
+import { historyPageRecords, historyTries, historyWaitMaxMs, repeatMinMs } from './limits.ts'
+import { aliasOf, countsSize, limitsFor, type ModelAlias, type Policy } from './policy.ts'
 import type { Audience, TurnLog, TurnLogger } from './ports.ts'
 import { type Producer, type Stopped, startProducer } from './producer.ts'
 import { buildPrompt, continued, costOf, historyUnavailable, type Prompt } from './prompt.ts'
@@ -105,7 +105,7 @@ export async function acceptMessage(
   if (tooLong !== undefined) return { kind: 'refused', refusal: tooLong }
   const turn = ports.randomId()
   const reserved = await reserveFor(turn, request, choice.system, alias, policy, options, ports)
-  if (reserved.kind === 'refused') return reserved
+  if (reserved.kind === 'refused') return (await knownMessage(request, ports)) ?? reserved
   const { reservation, spender } = reserved
   const stored = await storeMessage(request, turn, options.leaseMs, ports)
   if (stored.kind !== 'mine') {
@@ -121,6 +121,20 @@ export async function acceptMessage(
   return { kind: 'mine', turn, seq, work: { claim, policy, flags, spender, reservation, ...asked } }
 }
 
+/** A message that is in already is answered so, whatever its subject may send by now; only the latest are looked at. */
+async function knownMessage(
+  { session, messageId, content }: SendRequest,
+  { log }: RunPorts,
+): Promise<Acceptance | undefined> {
+  const page = await log.page({ session, limit: historyPageRecords }).catch(() => undefined)
+  if (page?.kind !== 'ok') return undefined
+  for (const { record } of page.entries) {
+    if (record.type !== 'message.added' || record.message.messageId !== messageId) continue
+    if (record.message.content === content) return { kind: 'repeat', turn: record.turn, seq: record.seq }
+  }
+  return undefined
+}
+
 /** Reserves what the turn may use at most; the history is looked at only where that counts. */
 async function reserveFor(
   turn: string,
@@ -134,7 +148,7 @@ async function reserveFor(
   const { project } = attributes
   const spender = project === undefined ? owner : { ...owner, project }
   let promptTokens = costOf(system) + costOf(content)
-  if (hasLimits(limitsFor(policy.limits, owner.tenant))) {
+  if (countsSize(limitsFor(policy.limits, owner.tenant))) {
     const request = { session, system, content, limitTokens: options.promptTokens }
     const prompt = await buildPrompt(ports.log, replaces === undefined ? request : { ...request, replaces }).catch(
       () => ({ kind: 'refused', refusal: historyUnavailable() }) as const,
@@ -158,7 +172,8 @@ export async function runTurn(
   const spans = startSpans({ session, turn }, work.parent)
   const startedMs = ports.clock.monotonicMs()
   const model = work.model ?? work.policy.defaultModel
-  const bill = new Bill()
+  const { start } = work.claim
+  const bill = new Bill(start.from === 'accepted' || start.foreignAttempt === 0)
   // Append and end are the producer's: text that comes in leaves it acknowledged by the store.
   const producer = startProducer(work.claim, { ...options, model, prompt: work.prompt }, ports, () => bill.total())
   onStart(producer)
@@ -209,7 +224,9 @@ function settle(
   spans.stopped(stopped)
   const { reason, outcome, usage, cost } = stopped
   if (outcome === undefined) {
-    reservation.leave()
+    // Nobody ends a turn whose session is gone, or that a bug broke off; what it used is paid for.
+    if (reason === 'gone' || reason === 'bug') reservation.settle(bill.amounts())
+    else reservation.leave(bill.amounts())
     return logger.warn({ session, turn, reason }, 'turn left')
   }
   reservation.settle(bill.amounts())

@@ -177,6 +177,7 @@ export function createTurns(given: TurnsPorts): Turns {
       isDraining = true
       seeking?.stop()
       running.close()
+      void settler.close(0)
     },
   }
 }

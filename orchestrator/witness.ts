@@ -18,6 +18,7 @@ export function witnessOf(bill: Bill, telemetry: TurnTelemetry, spans: TurnSpans
       telemetry.callPassed(targetOf(call), why)
       spans.over(call, why)
     },
+    connected: (call) => bill.connected(call),
     started(call, answer) {
       bill.taken(call)
       spans.started(call, answer)
@@ -27,10 +28,11 @@ export function witnessOf(bill: Bill, telemetry: TurnTelemetry, spans: TurnSpans
       spans.firstText(call)
     },
     text: (call, piece) => bill.text(call, piece),
-    over(call, how, end) {
+    over(call, how, ms, end) {
       const usage = end !== undefined && 'finishReason' in end ? end.usage : undefined
       if (usage !== undefined) bill.reported(call, usage)
-      telemetry.callEnded(targetOf(call), how)
+      if (how !== 'ended' && how !== 'failed') bill.closed(call)
+      telemetry.callEnded(targetOf(call), how, ms)
       spans.over(call, how, end)
     },
   }

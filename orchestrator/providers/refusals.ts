@@ -28,8 +28,9 @@ export function failureOfStatus(status: number, retryAfterMs?: number): Provider
 
 /** 408 and 409 are what OpenAI's own client repeats beside 429 and all of 500. */
 function cureOf(status: number): Cure {
-  if (status === 401 || status === 403 || status === 429) return 'other-key'
-  if (status === 404) return 'other-target'
+  if (status === 401 || status === 429) return 'other-key'
+  // A region, a model that the key may not use, a policy: nothing that another key of the same account would change.
+  if (status === 403 || status === 404) return 'other-target'
   return status === 408 || status === 409 || status >= 500 ? 'wait' : 'none'
 }
 

@@ -26,7 +26,7 @@ export interface Call {
 
 /** Where the search for a target that answers stands. */
 export interface Search {
-  /** A new try begins before this, or none. */
+  /** No try begins after this, and none goes on without content. */
   readonly deadlineMs: number
   /** Tried first, or now. */
   readonly target: string
@@ -39,6 +39,8 @@ export interface Search {
   /** When a target that was passed over may be asked again. Infinity: none was. */
   readonly againAtMs: number
   readonly lastFailure: Refusal | undefined
+  /** Nothing was shown yet: the offline text may still stand alone. */
+  readonly isFirst: boolean
 }
 
 export type AnswerState =

@@ -28,7 +28,7 @@ import type {
 type Failed = Extract<AnswerEvent, { type: 'failed' }>
 
 export function startAnswer({ order, retry }: AnswerPlan, nowMs: number): AnswerStep {
-  const search = newSearch(order, retry, nowMs)
+  const search = newSearch(order, retry, nowMs, true)
   return callNow({ ...idle, search, breaks: 0, lastId: 0 }, search, 'first', nowMs, retry, [])
 }
 
@@ -142,7 +142,7 @@ function broke(
 /** The answer goes on elsewhere: the target that broke comes last. */
 function mended({ target, refusal: error, lastId, breaks }: Mending, nowMs: number, plan: AnswerPlan): AnswerStep {
   const order = [...plan.order.filter((other) => other !== target), target]
-  const search = { ...newSearch(order, plan.retry, nowMs), lastFailure: error }
+  const search = { ...newSearch(order, plan.retry, nowMs, false), lastFailure: error }
   return callNow({ ...idle, search, lastId, breaks }, search, 'fallback', nowMs, plan.retry, [])
 }
 
@@ -155,7 +155,7 @@ function searchTicked(
   const { search, calls } = state
   if (nowMs >= search.deadlineMs) {
     const late = search.lastFailure ?? refusal('provider', `no model began to answer within ${retry.totalMs} ms`)
-    return giveUp({ ...search, lastFailure: late }, plan, closed(calls))
+    return giveUp({ ...search, lastFailure: late }, plan, closed(calls, nowMs))
   }
   const late = calls.find((call) => nowMs >= dueAtMs(call, state))
   if (late !== undefined) return tooLate(state, late, nowMs, chance, plan)
@@ -193,13 +193,20 @@ function passed(state: Searching, event: Extract<AnswerEvent, { type: 'passed' }
 
 const passedRefusals = {
   full: () => refusal('busy', 'all places at the model are taken; send again'),
-  ill: (forMs: number) => refusal('unavailable', 'the model has failed too often lately and is left alone', forMs),
-  cooling: (forMs: number) => refusal('rate-limited', "the model's provider takes no more requests for now", forMs),
+  ill: (forMs: number) =>
+    refusal('unavailable', 'the model has failed too often lately and is left alone', whole(forMs)),
+  cooling: (forMs: number) =>
+    refusal('rate-limited', "the model's provider takes no more requests for now", whole(forMs)),
 } as const
+
+/** As the wire has it; nobody is told to wait for ever. */
+function whole(ms: number): number | undefined {
+  return Number.isFinite(ms) ? Math.ceil(ms) : undefined
+}
 
 function failedBefore(state: Searching, call: Call, event: Failed, plan: AnswerPlan): AnswerStep {
   const { nowMs, failure, chance } = event
-  if (failure.cure === 'none') return fail(failure.refusal, closed(state.calls))
+  if (failure.cure === 'none') return fail(failure.refusal, closed(state.calls, nowMs))
   const search = { ...state.search, lastFailure: failure.refusal }
   const next = { ...state, search }
   // Beside a call that is under way nothing is hurried.
@@ -285,7 +292,9 @@ function callNow(
   effects: readonly AnswerEffect[],
 ): AnswerStep {
   const id = state.lastId + 1
-  const call = { id, target: search.target, connectUntilMs: never, contentUntilMs: never }
+  // While it waits for its place the time runs too: another target may have one.
+  const contentUntilMs = nowMs + retry.firstContentMs
+  const call = { id, target: search.target, connectUntilMs: never, contentUntilMs }
   const hedgeAtMs = retry.hedgeMs > 0 && why !== 'hedge' ? nowMs + retry.hedgeMs : never
   return {
     state: { ...state, search, calls: [...state.calls, call], waitUntilMs: never, hedgeAtMs, lastId: id },
@@ -294,7 +303,7 @@ function callNow(
 }
 
 function giveUp(search: Search, { hasOffline }: AnswerPlan, effects: readonly AnswerEffect[]): AnswerStep {
-  if (hasOffline && search.lastFailure !== undefined)
+  if (hasOffline && search.isFirst && search.lastFailure !== undefined)
     return { state: { phase: 'done' }, effects: [...effects, { type: 'offline' }] }
   return fail(search.lastFailure ?? refusal('unavailable', 'no model can answer for now; send again'), effects)
 }
@@ -303,12 +312,21 @@ function fail(error: Refusal, effects: readonly AnswerEffect[]): AnswerStep {
   return { state: { phase: 'done' }, effects: [...effects, { type: 'fail', refusal: error }] }
 }
 
-function closed(calls: readonly Call[]): readonly AnswerEffect[] {
-  return calls.map(({ id }) => ({ type: 'close', id, why: 'late' }) as const)
+/** Only who had its time is to blame. */
+function closed(calls: readonly Call[], nowMs: number): readonly AnswerEffect[] {
+  return calls.map(
+    ({ id, contentUntilMs }) => ({ type: 'close', id, why: nowMs < contentUntilMs ? 'lost' : 'late' }) as const,
+  )
 }
 
-function newSearch([target = '', ...left]: readonly string[], retry: RetryPolicy, nowMs: number): Search {
+function newSearch(
+  [target = '', ...left]: readonly string[],
+  retry: RetryPolicy,
+  nowMs: number,
+  isFirst: boolean,
+): Search {
   return {
+    isFirst,
     deadlineMs: nowMs + retry.totalMs,
     target,
     left,

@@ -2,8 +2,9 @@
  * Leaves a target alone that fails too often, and finds out by single calls when it is well again.
  *
  * Closed: calls are counted in slices of the window. When enough were made and too many of them failed it opens. Open:
- * nobody calls. After `openMs` it is half open: a few calls at once, and the first result decides. A call that was
- * cancelled proves nothing and is only taken out of the count of those under way.
+ * nobody calls. After `openMs` it is half open: a few calls at once, and the first result decides. Each time it opens or
+ * closes a new epoch begins, and results of calls from an earlier one say nothing any more. A call that was given up proves
+ * nothing; it is only taken out of the count of those under way.
  */
 import type { BreakerPolicy } from '../policy.ts'
 
@@ -24,6 +25,7 @@ export class Breaker {
   /** 0: closed. */
   #openUntilMs = 0
   #probing = 0
+  #epoch = 0
 
   constructor(policy: BreakerPolicy) {
     this.#policy = policy
@@ -46,37 +48,32 @@ export class Breaker {
     }
   }
 
-  /** The same for a call that is made; after 0 `ended` must follow. */
+  /** A call is made, which `openForMs` allowed. Answers its epoch; `ended` must follow. */
   enter(nowMs: number): number {
-    const forMs = this.openForMs(nowMs)
-    if (forMs === 0 && this.#openUntilMs !== 0) this.#probing++
-    return forMs
+    if (this.state(nowMs) === 'half-open') this.#probing++
+    return this.#epoch
   }
 
-  ended(result: CallResult, nowMs: number): void {
-    const isProbe = this.#openUntilMs !== 0
-    if (isProbe) this.#probing = Math.max(0, this.#probing - 1)
+  ended(result: CallResult, epoch: number, nowMs: number): void {
+    if (epoch !== this.#epoch) return
+    if (this.#openUntilMs !== 0) return this.#probed(result, nowMs)
     if (result === 'unknown') return
-    if (isProbe) return this.#decide(result, nowMs)
     const slice = this.#slice(nowMs)
     slice.calls++
     if (result === 'ill') slice.failures++
-    if (result === 'ill' && this.#isTooMuch()) this.#open(nowMs)
+    if (result === 'ill' && this.#isTooMuch()) this.#begin(nowMs + this.#policy.openMs)
   }
 
-  /** A late result of a call from before it opened says no more than that. */
-  #decide(result: 'well' | 'ill', nowMs: number): void {
-    if (nowMs < this.#openUntilMs) return
-    if (result === 'ill') return this.#open(nowMs)
-    this.#openUntilMs = 0
-    this.#probing = 0
-    this.#window = []
+  #probed(result: CallResult, nowMs: number): void {
+    if (result === 'unknown') this.#probing--
+    else this.#begin(result === 'ill' ? nowMs + this.#policy.openMs : 0)
   }
 
-  #open(nowMs: number): void {
-    this.#openUntilMs = nowMs + this.#policy.openMs
+  #begin(openUntilMs: number): void {
+    this.#openUntilMs = openUntilMs
     this.#probing = 0
     this.#window = []
+    this.#epoch++
   }
 
   #isTooMuch(): boolean {

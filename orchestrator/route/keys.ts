@@ -1,21 +1,31 @@
 import type { ApiKey } from '../policy.ts'
 
+interface Cooling {
+  readonly untilMs: number
+  /** A key whose file was rotated meanwhile is another key. */
+  readonly value: string
+}
+
 /** Picks a key of a target, each in its turn, but for those that were refused a while ago. */
 export class Keys {
-  readonly #keys: readonly ApiKey[]
-  readonly #coolUntilMs: number[]
+  #keys: readonly ApiKey[]
+  readonly #cooling = new Map<number, Cooling>()
   #next = 0
 
   constructor(keys: readonly ApiKey[]) {
     this.#keys = keys
-    this.#coolUntilMs = keys.map(() => 0)
+  }
+
+  /** Others in their place; one that has the same value goes on to cool down. */
+  replace(keys: readonly ApiKey[]): void {
+    this.#keys = keys
   }
 
   /** The index of a key to use now; undefined when all of them cool down. */
   pick(nowMs: number): number | undefined {
     for (let tries = 0; tries < this.#keys.length; tries++) {
       const index = (this.#next + tries) % this.#keys.length
-      if ((this.#coolUntilMs[index] ?? 0) > nowMs) continue
+      if (this.#coolForMs(index, nowMs) > 0) continue
       this.#next = index + 1
       return index
     }
@@ -23,17 +33,24 @@ export class Keys {
   }
 
   reveal(index: number): string {
-    const key = this.#keys[index]
-    if (key === undefined) throw new Error(`there is no key ${index}`)
-    return key.reveal()
+    return this.#keys[index]?.reveal() ?? ''
   }
 
   cool(index: number, untilMs: number): void {
-    this.#coolUntilMs[index] = Math.max(this.#coolUntilMs[index] ?? 0, untilMs)
+    const before = this.#cooling.get(index)?.untilMs ?? 0
+    this.#cooling.set(index, { untilMs: Math.max(before, untilMs), value: this.reveal(index) })
   }
 
   /** Milliseconds until one of them may be used; 0: now. */
   coolForMs(nowMs: number): number {
-    return Math.max(0, Math.min(...this.#coolUntilMs) - nowMs)
+    return Math.min(...this.#keys.map((_, index) => this.#coolForMs(index, nowMs)))
+  }
+
+  #coolForMs(index: number, nowMs: number): number {
+    const cooling = this.#cooling.get(index)
+    if (cooling === undefined) return 0
+    if (cooling.untilMs > nowMs && cooling.value === this.reveal(index)) return cooling.untilMs - nowMs
+    this.#cooling.delete(index)
+    return 0
   }
 }

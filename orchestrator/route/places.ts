@@ -54,15 +54,22 @@ class CountedPlaces implements Places {
   enter(tokens: number, granted: () => void, full: () => void): Place {
     const over = Promise.withResolvers<void>()
     let isOver = false
-    const permit = () =>
-      this.#calls.schedule(() => {
-        if (!isOver) granted()
-        return over.promise
-      })
     // More than a minute's tokens would wait for ever.
     const weight = Math.min(tokens, this.#limits.tokensPerMinute)
-    const done = this.#tokens?.schedule({ weight }, async () => undefined).then(permit) ?? permit()
+    let hasTokens = false
+    const permit = () =>
+      this.#calls.schedule(() => {
+        if (isOver) this.#giveBack(weight)
+        else granted()
+        return over.promise
+      })
+    const takeTokens = () =>
+      this.#tokens?.schedule({ weight }, async () => {
+        hasTokens = true
+      }) ?? Promise.resolve()
+    const done = this.#tokens === undefined ? permit() : takeTokens().then(permit)
     done.catch(() => {
+      if (hasTokens) void this.#tokens?.incrementReservoir(weight)
       if (!isOver) full()
     })
     return {
@@ -74,7 +81,17 @@ class CountedPlaces implements Places {
   }
 
   close(): void {
-    for (const each of [this.#calls, this.#tokens]) void each?.stop({ dropWaitingJobs: true }).catch(() => undefined)
+    for (const each of [this.#calls, this.#tokens]) {
+      void each?.stop({ dropWaitingJobs: true }).catch(() => undefined)
+      // Its timer that fills the minute's reservoir goes on otherwise.
+      void each?.disconnect()
+    }
+  }
+
+  /** Of the minute, for a call that was given up before it got its place. */
+  #giveBack(weight: number): void {
+    if (this.#limits.requestsPerMinute > 0) void this.#calls.incrementReservoir(1)
+    void this.#tokens?.incrementReservoir(weight)
   }
 }
 

@@ -33,8 +33,10 @@ export interface CallWitness {
   firstContent(call: number, sinceSentMs: number): void
   /** A piece of text came, whether or not it is used. */
   text(call: number, piece: string): void
-  /** The last of a call. `failed` with the refusal; `cancelled`: the whole answer was closed. */
-  over(call: number, how: 'ended' | 'failed' | 'cancelled' | Closing, end?: ProviderEnd | Refusal): void
+  /** The last of a call. `failed` with the refusal; `cancelled`: the whole answer was closed. `ms`: since it was sent. */
+  over(call: number, how: 'ended' | 'failed' | 'cancelled' | Closing, ms: number, end?: ProviderEnd | Refusal): void
+  /** The connection of a call stands: its provider may have begun to count. */
+  connected(call: number): void
 }
 
 export interface AnswerParts {
@@ -175,7 +177,10 @@ export class RoutedAnswer implements ProviderCall {
         open.sentMs = this.#nowMs()
         this.#step({ type: 'sent', id, nowMs: open.sentMs })
       },
-      connected: () => this.#step({ type: 'connected', id, nowMs: this.#nowMs() }),
+      connected: () => {
+        witness.connected(id)
+        this.#step({ type: 'connected', id, nowMs: this.#nowMs() })
+      },
       started: (answer) => witness.started(id, answer),
       text: (piece) => this.#text(id, open, piece),
       ended: (end) => {
@@ -216,8 +221,9 @@ export class RoutedAnswer implements ProviderCall {
   }
 
   #over(id: number, how: Parameters<CallWitness['over']>[1], end?: ProviderEnd | Refusal): void {
+    const { sentMs = 0 } = this.#calls.get(id) ?? {}
     this.#calls.delete(id)
-    this.#parts.witness.over(id, how, end)
+    this.#parts.witness.over(id, how, sentMs === 0 ? 0 : this.#nowMs() - sentMs, end)
   }
 
   /** A timer that comes too early costs one idle tick, which is cheaper than setting it anew for each token. */

@@ -4,7 +4,7 @@
  * A call is passed over, and costs nothing, while the target is ill, its keys cool down or too many wait already. What
  * stands between is looked at again when a place comes free, since a call may have waited long for it.
  */
-import { coolKeyMs, refusedKeyMs } from '../limits.ts'
+import { coolKeyMinMs, coolKeyMs, refusedKeyMs } from '../limits.ts'
 import type { BreakerPolicy, TargetPolicy } from '../policy.ts'
 import type { Clock, Provider, ProviderCall, ProviderEnd, ProviderFailure, ProviderMessage } from '../ports.ts'
 import type { Passed } from './answer-state.ts'
@@ -40,14 +40,12 @@ export interface TargetCall {
 }
 
 export class Target {
-  readonly policy: TargetPolicy
+  policy: TargetPolicy
   readonly provider: Provider
   readonly #breaker: Breaker
   readonly #keys: Keys
   readonly #places: Places
   readonly #clock: Clock
-  #underWay = 0
-  #isRetired = false
 
   constructor(policy: TargetPolicy, breaker: BreakerPolicy, provider: Provider, clock: Clock) {
     this.policy = policy
@@ -70,23 +68,24 @@ export class Target {
     return call
   }
 
-  /** Takes what a call needs, or says why it is passed over. `leave` must follow. */
-  enter(): { readonly key: number } | { readonly why: Passed; readonly forMs: number } {
+  /** The same target with other keys: what was learned of it stays. */
+  adopt(policy: TargetPolicy): void {
+    this.policy = policy
+    this.#keys.replace(policy.keys)
+  }
+
+  /** Takes what a call needs, or says why it is passed over. `judge` must follow, with the epoch. */
+  enter(): { readonly key: number; readonly epoch: number } | { readonly why: Passed; readonly forMs: number } {
     const passed = this.#passes()
     if (passed !== undefined) return passed
     const nowMs = this.#clock.monotonicMs()
     const key = this.#keys.pick(nowMs)
     if (key === undefined) return { why: 'cooling', forMs: this.#keys.coolForMs(nowMs) }
-    const forMs = this.#breaker.enter(nowMs)
-    if (forMs > 0) return { why: 'ill', forMs }
-    this.#underWay++
-    return { key }
+    return { key, epoch: this.#breaker.enter(nowMs) }
   }
 
-  leave(result: CallResult): void {
-    this.#underWay--
-    this.#breaker.ended(result, this.#clock.monotonicMs())
-    if (this.#isRetired && this.#underWay === 0) this.close()
+  judge(result: CallResult, epoch: number): void {
+    this.#breaker.ended(result, epoch, this.#clock.monotonicMs())
   }
 
   send(question: Question, key: number, sink: Parameters<Provider['call']>[1]): ProviderCall {
@@ -99,16 +98,11 @@ export class Target {
     const nowMs = this.#clock.monotonicMs()
     if (failure.cure === 'other-key') {
       const restMs = failure.refusal.kind === 'rate-limited' ? coolKeyMs : refusedKeyMs
-      this.#keys.cool(key, nowMs + (failure.retryAfterMs ?? restMs))
+      // A pause of nothing, which some ask for, would have one turn call as fast as it is refused.
+      this.#keys.cool(key, nowMs + Math.max(failure.retryAfterMs ?? restMs, coolKeyMinMs))
     }
     const coolForMs = this.#keys.coolForMs(nowMs)
     return { hasKey: coolForMs === 0, coolForMs }
-  }
-
-  /** No new calls come; it is closed when the last one under way has ended. */
-  retire(): void {
-    this.#isRetired = true
-    if (this.#underWay === 0) this.close()
   }
 
   close(): void {
@@ -131,7 +125,9 @@ class PlacedCall implements TargetCall {
   readonly #listener: CallListener
   #place: Place | undefined
   #call: ProviderCall | undefined
-  #isSent = false
+  /** Of the breaker; absent while it was not sent. */
+  #epoch: number | undefined
+  #hasContent = false
   #isOver = false
   #isPaused = false
 
@@ -177,15 +173,18 @@ class PlacedCall implements TargetCall {
     if (this.#isOver) return
     const entered = this.#target.enter()
     if (!('key' in entered)) return this.pass(entered.why, entered.forMs)
-    this.#isSent = true
+    this.#epoch = entered.epoch
     const listener = this.#listener
     listener.sent()
     this.#call = this.#target.send(this.#question, entered.key, {
       connected: () => listener.connected(),
       started: (answer) => listener.started(answer),
-      text: (piece) => listener.text(piece),
+      text: (piece) => {
+        this.#content()
+        listener.text(piece)
+      },
       ended: (end) => {
-        this.#over('well')
+        this.#over(this.#hasContent ? 'unknown' : 'well')
         listener.ended(end)
       },
       failed: (failure) => {
@@ -197,10 +196,17 @@ class PlacedCall implements TargetCall {
     if (this.#isPaused) this.#call.pause()
   }
 
+  /** Who brings content is well, however long the rest takes: nobody has to wait for it to know. */
+  #content(): void {
+    if (this.#hasContent || this.#epoch === undefined) return
+    this.#hasContent = true
+    this.#target.judge('well', this.#epoch)
+  }
+
   #over(result: CallResult): void {
     if (this.#isOver) return
     this.#isOver = true
     this.#place?.leave()
-    if (this.#isSent) this.#target.leave(result)
+    if (this.#epoch !== undefined) this.#target.judge(result, this.#epoch)
   }
 }

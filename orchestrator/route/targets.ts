@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { retiredTargetMs } from '../limits.ts'
 import type { Policy, TargetPolicy } from '../policy.ts'
 import type { Clock, Provider } from '../ports.ts'
 import { Target } from './target.ts'
@@ -8,10 +9,12 @@ export interface TargetsPorts {
   connect(target: TargetPolicy): Provider
 }
 
-/** The targets of the policy that holds now. One that did not change keeps what is known of it. */
+/** The targets of the policy that holds now. One that did not change but for its keys keeps what is known of it. */
 export class Targets {
   readonly #ports: TargetsPorts
-  #targets = new Map<string, Target>()
+  #current: ReadonlyMap<string, Target> = new Map()
+  /** In no policy any more; turns that began before may still call them. */
+  readonly #retired = new Map<Target, () => void>()
   #breaker: Policy['breaker'] | undefined
 
   constructor(policy: Policy, ports: TargetsPorts) {
@@ -19,35 +22,57 @@ export class Targets {
     this.replace(policy)
   }
 
-  /** Answers that are under way at a target that is gone end there. */
   replace(policy: Policy): void {
-    const before = this.#targets
+    const before = new Map(this.#current)
     const isBreakerSame = isDeepStrictEqual(policy.breaker, this.#breaker)
     this.#breaker = policy.breaker
-    this.#targets = new Map()
+    const current = new Map<string, Target>()
     for (const [name, target] of policy.targets) {
-      const known = before.get(name)
-      const isSame = isBreakerSame && known !== undefined && isDeepStrictEqual(known.policy, target)
-      this.#targets.set(name, isSame ? known : this.#made(target, policy))
-      if (isSame) before.delete(name)
+      const known = isBreakerSame ? before.get(name) : undefined
+      if (known !== undefined && isSame(known.policy, target)) {
+        known.adopt(target)
+        before.delete(name)
+        current.set(name, known)
+      } else current.set(name, this.#made(target, policy))
     }
-    for (const target of before.values()) target.retire()
+    this.#current = current
+    for (const target of before.values()) this.#retire(target)
   }
 
-  get(name: string): Target | undefined {
-    return this.#targets.get(name)
+  /** By name. A turn keeps the answer, as it keeps its policy. */
+  current(): ReadonlyMap<string, Target> {
+    return this.#current
   }
 
   /** For metrics: by name, how each one does. */
   states(): ReadonlyMap<string, Target['state']> {
-    return new Map([...this.#targets].map(([name, { state }]) => [name, state]))
+    return new Map([...this.#current].map(([name, { state }]) => [name, state]))
   }
 
   close(): void {
-    for (const target of this.#targets.values()) target.close()
+    for (const [target, cancel] of this.#retired) {
+      cancel()
+      target.close()
+    }
+    this.#retired.clear()
+    for (const target of this.#current.values()) target.close()
   }
 
   #made(target: TargetPolicy, { breaker }: Policy): Target {
     return new Target(target, breaker, this.#ports.connect(target), this.#ports.clock)
   }
+
+  #retire(target: Target): void {
+    const cancel = this.#ports.clock.after(retiredTargetMs, () => {
+      this.#retired.delete(target)
+      target.close()
+    })
+    this.#retired.set(target, cancel)
+  }
+}
+
+/** Keys are secrets, which show nothing to be compared by; they are always taken anew. */
+function isSame(known: TargetPolicy, { keys: _keys, ...target }: TargetPolicy): boolean {
+  const { keys: _known, ...before } = known
+  return isDeepStrictEqual(before, target)
 }

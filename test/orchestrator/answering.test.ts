@@ -63,6 +63,17 @@ describe('the cache', () => {
   })
 })
 
+test('[CACHE-2] of an answer that went on after a break not even the rest is kept', async () => {
+  await using bench = await startBench({
+    policy: (policy) => ({ ...withCache(policy), retry: { ...policy.retry, afterContent: 'continue', breaks: 1 } }),
+  })
+  const question = '[[fault=reset-mid times=1 key=once tokens=20]]\nHalf?'
+  const first = await answered(bench, question, { mayCache: true })
+  const second = await answered(bench, question, { mayCache: true })
+  expect(second.text).toBe(first.text)
+  expect(asked(bench)).toBe(3)
+})
+
 const secret = 'ann.smith@example.com'
 
 function hiding(policy: Policy): Policy {
@@ -221,6 +232,33 @@ describe('budgets on two nodes', () => {
       for (const ledger of ledgers) await ledger.close()
     },
   )
+
+  test('[ANSWER-5] a message that is in is answered so, also when its subject may send no more', async () => {
+    await using bench = await startBench({ policy: limited({ runningTurns: 1 }), model: { fault: 'stall-mid' } })
+    const session = await bench.session()
+    const request = bench.request(session, 'Once')
+    const first = await bench.turns.send(request)
+    if (first.kind !== 'accepted') throw new Error(JSON.stringify(first))
+    expect(await bench.turns.send(request)).toMatchObject({ kind: 'accepted', turn: first.turn, isRepeat: true })
+    const other = await bench.turns.send(bench.request(await bench.session(), 'Other'))
+    expect(other).toMatchObject({ refusal: { kind: 'busy' } })
+    expect(bench.metrics).toContainEqual(['budgetRefused', 'subject', 'runningTurns'])
+  })
+
+  test('[ANSWER-5] an answer whose session is erased in the middle is paid for', async () => {
+    const settled = Promise.withResolvers<number>()
+    const ledger: Ledger = {
+      reserve: async () => ({ kind: 'ok' }),
+      settle: async ({ used }) => settled.resolve(used?.micros ?? 0),
+    }
+    await using bench = await startBench({ ledger, policy: limited({}), model: { fault: 'stall-mid' } })
+    const session = await bench.session()
+    const sent = await bench.turns.send(bench.request(session, 'Gone?'))
+    if (sent.kind !== 'accepted') throw new Error(JSON.stringify(sent))
+    await bench.model.waitFor((request) => request.sentTokenCount === answerTokens / 2)
+    await bench.log.erase(session)
+    expect(await settled.promise).toBeGreaterThan(0)
+  })
 
   test('[ANSWER-5] a message that is refused, repeated or broken gives back all that it held', async () => {
     await using bench = await startBench({ policy: limited({ runningTurns: 1 }) })

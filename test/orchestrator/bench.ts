@@ -180,6 +180,7 @@ const telemetryNames = [
   'firstContent',
   'callEnded',
   'redacted',
+  'budgetRefused',
   'filtered',
   'cacheAsked',
   'firstToken',

@@ -99,6 +99,7 @@ export function scriptTurn(backlog: Backlog, keptBytes = 0): ScriptedTurn {
         callEnded: quiet,
         firstContent: quiet,
         redacted: quiet,
+        budgetRefused: quiet,
         filtered: quiet,
         cacheAsked: quiet,
         firstToken: quiet,

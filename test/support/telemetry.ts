@@ -21,6 +21,7 @@ export function quietTelemetry(): QuietTelemetry {
       callEnded: nothing,
       firstContent: nothing,
       redacted: nothing,
+      budgetRefused: nothing,
       filtered: nothing,
       cacheAsked: nothing,
       firstToken: nothing,

@@ -172,6 +172,16 @@ describe('an answer before its first content', () => {
     expect(offline.wanted.at(-1)).toBe('offline')
   })
 
+  test('[ROUTE-4] a call that waits long for its place is left for another target', () => {
+    const played = new Played().wake()
+    expect([played.nowMs, ...played.wanted]).toEqual([10_000, 'call a first', 'close 1 late', 'call b fallback'])
+  })
+
+  test('[ROUTE-6] what is at fault in the request is not the other call’s fault', () => {
+    const played = new Played({ ...plan, retry: { ...retry, hedgeMs: 300 } }).sent(1).connected(1).wake().sent(2)
+    expect(played.failed(2, failure('none')).wanted.slice(2)).toEqual(['close 1 lost', 'fail cured by none'])
+  })
+
   test('[ROUTE-6] a hedge is called beside a slow call; the first content wins, the other is closed', () => {
     const hedged = { ...plan, retry: { ...retry, hedgeMs: 300 } }
     const played = new Played(hedged).sent(1).connected(1).wake().sent(2).content(2)
@@ -203,6 +213,12 @@ describe('an answer after its first content', () => {
       'broke continue',
       'call b fallback',
     ])
+  })
+
+  test('[ROUTE-7] after a break the offline text would follow half an answer: it fails instead', () => {
+    const played = new Played({ ...plan, hasOffline: true }).sent(1).content(1).failed(1, failure('wait'))
+    played.passed(2, 'ill', 60_000).passed(3, 'ill', 60_000)
+    expect(played.wanted.at(-1)).toBe('fail cured by wait')
   })
 
   test('[ROUTE-8] silence in the middle is a break, and only content ends it', () => {

@@ -44,7 +44,8 @@ test(`[ROUTE-25] every turn ends under random faults, seed ${seed}`, async () =>
   const one = async (index: number) => {
     const session = await bench.session()
     // A fault that each call meets, one that a few of them meet, or none.
-    const fault = chance.is(0.8) ? chance.of(FAULTS) : undefined
+    // A key that is refused rests, for all: that would be another test.
+    const fault = chance.is(0.8) ? chance.of(FAULTS.filter((name) => name !== '401')) : undefined
     const times = chance.is(0.9) ? ` times=${chance.between(1, 3)}` : ''
     const isCancelled = chance.is(0.1)
     const directive = fault === undefined ? '' : `[[fault=${fault}${times} key=k${index} tokens=20]]\n`
@@ -67,7 +68,8 @@ test(`[ROUTE-25] every turn ends under random faults, seed ${seed}`, async () =>
   expect([...kinds.values()].reduce((sum, count) => sum + count, 0)).toBe(turnCount)
   expect(bench.turns.running()).toBe(0)
   // The run was not trivial.
-  for (const kind of ['turn.completed', 'turn.failed', 'turn.cancelled']) expect(kinds.get(kind)).toBeGreaterThan(0)
+  for (const kind of ['turn.failed', 'turn.cancelled']) expect(kinds.get(kind)).toBeGreaterThan(0)
+  expect(kinds.get('turn.completed')).toBeGreaterThan(turnCount / 2)
   const made = bench.metrics.filter(([name]) => name === 'callMade').map(([, , why]) => why)
   expect(new Set(made)).toEqual(new Set(['first', 'retry', 'fallback', 'hedge']))
   for (const { number } of bench.model.requests)

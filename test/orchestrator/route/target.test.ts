@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Secret } from '../../../gateway/config/secret.ts'
 import type { TargetLimits } from '../../../orchestrator/policy.ts'
 import type { Provider, ProviderSink } from '../../../orchestrator/ports.ts'
 import { illness } from '../../../orchestrator/providers/refusals.ts'
@@ -58,6 +59,18 @@ describe('the places at a target', () => {
     tokens.close()
   })
 
+  test('[ROUTE-13] calls that gave up give the minute’s permits back', async () => {
+    const places = createPlaces({ ...limits, requestsPerMinute: 2, tokensPerMinute: 1_000, waiting: 5, concurrent: 1 })
+    const first = entered(places, 10)
+    await first.came
+    const gaveUp = [1, 2, 3].map(() => entered(places, 10))
+    const next = entered(places, 10)
+    for (const one of gaveUp) one.place.leave()
+    first.place.leave()
+    expect(await next.came).toBe('granted')
+    places.close()
+  })
+
   test('[ROUTE-13] without a limit a place is granted at once', () => {
     expect(entered(createPlaces(limits)).state.now).toBe('granted')
   })
@@ -96,42 +109,76 @@ function listener(heard: string[] = []): CallListener {
 describe('the targets of a policy', () => {
   const breaker = { windowMs: 60_000, minimumCalls: 1, errorRatio: 1, openMs: 60_000, probes: 1 }
 
-  test('[ROUTE-26] one that did not change keeps its health; a changed one begins anew, and the old one ends its calls', () => {
+  function played() {
     const providers: Played[] = []
     const connect = () => {
       const provider = new Played()
       providers.push(provider)
       return provider
     }
+    const timers: (() => void)[] = []
+    const after = (_ms: number, run: () => void) => {
+      timers.push(run)
+      return () => undefined
+    }
+    return { providers, timers, ports: { clock: { ...systemClock, after }, connect } }
+  }
+
+  test('[ROUTE-26] one that did not change keeps its health; a changed one begins anew, and turns that began before keep the old one', () => {
+    const { providers, timers, ports } = played()
     const [same, changing] = [targetAt('same', 'http://a/v1'), targetAt('changing', 'http://b/v1')]
-    const targets = new Targets(policyOf([same, changing], { breaker }), { clock: systemClock, connect })
-    targets.get('same')?.call(question, listener())
+    const targets = new Targets(policyOf([same, changing], { breaker }), ports)
+    targets.current().get('same')?.call(question, listener())
     providers[0]?.sinks[0]?.failed(illness('broken'))
-    targets.get('changing')?.call(question, listener())
+    const before = targets.current()
     targets.replace(policyOf([same, { ...changing, model: 'other' }], { breaker }))
-    expect(targets.states()).toEqual(
-      new Map([
-        ['same', 'open'],
-        ['changing', 'closed'],
-      ]),
-    )
+    expect([...targets.states().values()]).toEqual(['open', 'closed'])
     const heard: string[] = []
-    targets.get('same')?.call(question, listener(heard))
-    expect(heard).toEqual(['passed ill'])
+    targets.current().get('same')?.call(question, listener(heard))
+    before.get('changing')?.call(question, listener(heard))
+    expect(heard).toEqual(['passed ill', 'sent'])
     expect(providers.map(({ isClosed }) => isClosed)).toEqual([false, false, false])
-    providers[1]?.sinks[0]?.ended({ finishReason: 'stop' })
+    for (const run of timers) run()
     expect(providers.map(({ isClosed }) => isClosed)).toEqual([false, true, false])
     targets.close()
     expect(providers.map(({ isClosed }) => isClosed)).toEqual([true, true, true])
+  })
+
+  test('[ROUTE-26] other keys are taken over, and keep what is known of the target', () => {
+    const { providers, ports } = played()
+    const secret = (value: string) => new Secret(value)
+    const target = targetAt('a', 'http://a/v1', { keys: [secret('one')] })
+    const targets = new Targets(policyOf([target]), ports)
+    targets.replace(policyOf([{ ...target, keys: [secret('two')] }]))
+    targets.current().get('a')?.call(question, listener())
+    expect(providers.map(({ keys }) => keys)).toEqual([['two']])
+    targets.close()
+  })
+
+  test('[ROUTE-11] a probe that brings content closes the breaker, however long its answer takes', () => {
+    const { providers, ports } = played()
+    let nowMs = 0
+    const clock = { ...ports.clock, monotonicMs: () => nowMs }
+    const targets = new Targets(policyOf([targetAt('a', 'http://a/v1')], { breaker }), { ...ports, clock })
+    const call = () => void targets.current().get('a')?.call(question, listener())
+    call()
+    providers[0]?.sinks[0]?.failed(illness('broken'))
+    nowMs = breaker.openMs
+    call()
+    expect([...targets.states().values()]).toEqual(['half-open'])
+    providers[0]?.sinks[1]?.text('well')
+    expect([...targets.states().values()]).toEqual(['closed'])
+    targets.close()
   })
 
   test('[ROUTE-3] keys are used in turn, and one that was refused rests', () => {
     const provider = new Played()
     const keys = ['one', 'two'].map((key) => ({ reveal: () => key }))
     const policy = policyOf([targetAt('a', 'http://a/v1', { keys })], { breaker })
-    const target = new Targets(policy, { clock: systemClock, connect: () => provider }).get('a')
+    const target = new Targets(policy, { clock: systemClock, connect: () => provider }).current().get('a')
     const heard: string[] = []
-    const refused = { ...illness('slow down'), cure: 'other-key', isIllness: false, retryAfterMs: 60_000 } as const
+    // Some ask for no pause at all.
+    const refused = { ...illness('slow down'), cure: 'other-key', isIllness: false, retryAfterMs: 0 } as const
     for (const index of [0, 1]) {
       target?.call(question, listener(heard))
       provider.sinks[index]?.failed(refused)
