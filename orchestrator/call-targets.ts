@@ -5,21 +5,20 @@
  * then reaches the tape, so lengths and hashes are of what readers get. An answer that breaks in the middle is asked for
  * anew with a filter of its own: what the old one held back was never shown.
  */
-
-import { refusal } from '../protocol/error.ts'
-import { type AnswerCache, cacheKey } from './answer-cache.ts'
+import { type AnswerCache, type CachedAnswer, cacheKey } from './answer-cache.ts'
 import type { Bill } from './bill.ts'
 import type { TurnFlags } from './flags.ts'
-import { aliasOf, type ModelAlias, type Policy, privacyFor, type RetryPolicy } from './policy.ts'
+import { aliasOf, type RetryPolicy } from './policy.ts'
 import type { Clock, ProviderCall, TurnTelemetry } from './ports.ts'
 import type { AnswerFilter } from './privacy/answer-filter.ts'
 import type { Restorer } from './privacy/restore.ts'
 import type { TenantFilters } from './privacy/tenant-filters.ts'
 import type { Producer } from './producer.ts'
-import { continued, type Prompt } from './prompt.ts'
+import { continued } from './prompt.ts'
+import { type Asked, type BuiltPrompt, redactPrompt } from './redact-prompt.ts'
 import { orderFor } from './route/order.ts'
 import { type AnswerSink, RoutedAnswer } from './route/routed-answer.ts'
-import type { Question } from './route/target.ts'
+import type { Question, Target } from './route/target.ts'
 import type { Targets } from './route/targets.ts'
 import type { Work } from './run-turn.ts'
 import type { TurnSpans } from './spans.ts'
@@ -27,71 +26,46 @@ import { witnessOf } from './witness.ts'
 
 export interface CallPorts {
   readonly targets: Pick<Targets, 'current'>
-  /** A tenant's filters, compiled once for its policy. */
-  readonly filtersFor: (privacy: ReturnType<typeof privacyFor>) => TenantFilters
   readonly cache: AnswerCache
   readonly telemetry: TurnTelemetry
   readonly clock: Clock
 }
 
-export type BuiltPrompt = Extract<Prompt, { kind: 'ok' }>
+/** Who may answer, as it was when the turn was routed. */
+export interface Route {
+  readonly order: readonly string[]
+  readonly reachable: ReadonlyMap<string, Target>
+  /** For when none of them can. */
+  readonly offline: string | undefined
+}
 
-/** Resolves when the call is made, or the turn has failed instead. */
-export async function callTargets(
-  producer: Producer,
-  prompt: BuiltPrompt,
-  work: Work,
-  bill: Bill,
-  ports: CallPorts,
-  spans: TurnSpans,
-): Promise<void> {
-  const { policy, model, spender } = work
+/** Undefined: the model is not offered any more. */
+export function routeFor({ policy, model, claim }: Work, targets: Pick<Targets, 'current'>): Route | undefined {
   const alias = aliasOf(policy, model)
-  if (alias === undefined) return producer.fail(refusal('invalid', 'this model is not offered here any more'))
-  const filters = ports.filtersFor(privacyFor(policy.privacy, spender.tenant))
-  const asked = await redacted(prompt, work, filters, producer, ports)
-  if (asked === undefined || !producer.isOpen) return
-  const abort = new AbortController()
-  void producer.stopped.then(() => abort.abort())
-  const forbidden = await filters.checkQuestion(asked.question.messages, abort.signal)
-  if (forbidden !== undefined) return producer.fail(forbidden)
-  if (producer.isOpen) new Calling(producer, prompt, work, bill, ports, spans, filters).start(alias, asked)
+  if (alias === undefined) return undefined
+  return { order: orderFor(alias, claim.session), reachable: targets.current(), offline: alias.offline }
 }
 
-interface Asked {
-  readonly question: Question
-  readonly restorer: Restorer
+export interface CallParts {
+  readonly producer: Producer
+  readonly work: Work
+  /** What was asked, before it was redacted: a break in the middle asks on from it. */
+  readonly prompt: BuiltPrompt
+  readonly filters: TenantFilters
+  readonly route: Route
+  readonly bill: Bill
+  readonly spans: TurnSpans
 }
 
-/** Undefined: the turn has failed. */
-async function redacted(
-  { messages, tokens }: BuiltPrompt,
-  { claim, policy, model }: Work,
-  filters: TenantFilters,
-  producer: Producer,
-  { telemetry }: CallPorts,
-): Promise<Asked | undefined> {
-  const redaction = await filters.redact(claim.session, messages)
-  if (redaction.kind === 'refused') {
-    producer.fail(redaction.refusal)
-    return undefined
-  }
-  for (const [kind, count] of redaction.counts) telemetry.redacted(kind, count)
-  const question = { messages: redaction.messages, tokens, maxOutputTokens: policy.limits.answerTokens }
-  // A name that is no alias goes on to the target as it is.
-  const isAlias = model === undefined || policy.models.has(model)
-  return { question: isAlias ? question : { ...question, model }, restorer: redaction.restorer }
+/** Calls the targets; what they bring goes to the producer, which may pause the call and close it. */
+export function callTargets(asked: Asked, parts: CallParts, ports: CallPorts): void {
+  new Calling(parts, ports).start(asked)
 }
 
 /** One turn's call, over all its tries. To the producer it is one call, which it may pause and close. */
 class Calling implements ProviderCall {
-  readonly #producer: Producer
-  readonly #prompt: BuiltPrompt
-  readonly #work: Work
-  readonly #bill: Bill
+  readonly #parts: CallParts
   readonly #ports: CallPorts
-  readonly #spans: TurnSpans
-  readonly #filters: TenantFilters
   #answer: RoutedAnswer | undefined
   #filter: AnswerFilter | undefined
   /** What comes is the whole answer, not the rest of one. */
@@ -99,48 +73,25 @@ class Calling implements ProviderCall {
   #isPausedByStore = false
   #isPausedByFilter = false
 
-  constructor(
-    producer: Producer,
-    prompt: BuiltPrompt,
-    work: Work,
-    bill: Bill,
-    ports: CallPorts,
-    spans: TurnSpans,
-    filters: TenantFilters,
-  ) {
-    this.#producer = producer
-    this.#prompt = prompt
-    this.#work = work
-    this.#bill = bill
+  constructor(parts: CallParts, ports: CallPorts) {
+    this.#parts = parts
     this.#ports = ports
-    this.#spans = spans
-    this.#filters = filters
   }
 
-  start(alias: ModelAlias, { question, restorer }: Asked): void {
-    const { policy, flags, claim, model = policy.defaultModel, spender } = this.#work
-    const { cache, targets, telemetry, clock } = this.#ports
+  start({ question, restorer }: Asked): void {
+    const { producer, work, route, bill, spans } = this.#parts
+    const { policy, flags } = work
+    const { telemetry, clock } = this.#ports
     this.#filter = this.#newFilter(restorer)
-    this.#producer.called(this)
-    const isCached = policy.cache.isOn && flags.cache && this.#work.mayCache === true && claim.kept === undefined
-    const key = isCached ? cacheKey(spender.tenant, [model, ...modelsOf(alias, policy)], question) : ''
-    const known = isCached ? cache.get(key, policy.cache) : undefined
-    if (isCached) telemetry.cacheAsked(known !== undefined)
-    if (known !== undefined) return this.#replay(known.text, known.finishReason)
-    const heard: string[] = []
-    const reachable = targets.current()
+    producer.called(this)
+    const cached = this.#cached(question)
+    if (cached?.known !== undefined) return this.#replay(cached.known)
+    const { order, offline, reachable } = route
     this.#answer = new RoutedAnswer(question, {
-      plan: {
-        retry: allowed(policy.retry, flags),
-        order: orderFor(alias, claim.session),
-        hasOffline: alias.offline !== undefined,
-      },
+      plan: { retry: allowed(policy.retry, flags), order, hasOffline: offline !== undefined },
       targetOf: (name) => reachable.get(name),
-      sink: this.#sink(alias.offline ?? '', isCached ? heard : undefined, (finishReason) => {
-        if (isCached && this.#isWhole && finishReason === 'stop')
-          cache.put(key, { text: heard.join(''), finishReason }, policy.cache)
-      }),
-      witness: witnessOf(this.#bill, telemetry, this.#spans),
+      sink: this.#sink(offline ?? '', cached?.put),
+      witness: witnessOf(bill, telemetry, spans),
       clock,
       chance: Math.random,
     })
@@ -162,55 +113,76 @@ class Calling implements ProviderCall {
     this.#answer?.close()
   }
 
-  #sink(offline: string, heard: string[] | undefined, finished: (finishReason: string) => void): AnswerSink {
-    const producer = this.#producer
+  /** Undefined: this message does not allow it. `put` keeps an answer that came whole. */
+  #cached(question: Question) {
+    const { policy, flags, claim, spender, mayCache, model = policy.defaultModel } = this.#parts.work
+    if (!policy.cache.isOn || !flags.cache || mayCache !== true || claim.kept !== undefined) return undefined
+    const { cache, telemetry } = this.#ports
+    const models = this.#parts.route.order.map((target) => policy.targets.get(target)?.model ?? '')
+    const key = cacheKey(spender.tenant, [model, ...models.sort()], question)
+    const known = cache.get(key, policy.cache)
+    telemetry.cacheAsked(known !== undefined)
+    return { known, put: (answer: CachedAnswer) => cache.put(key, answer, policy.cache) }
+  }
+
+  #sink(offline: string, keep: ((answer: CachedAnswer) => void) | undefined): AnswerSink {
+    const { producer } = this.#parts
+    const heard: string[] = []
     return {
       text: (piece) => {
-        heard?.push(piece)
+        if (keep !== undefined) heard.push(piece)
         this.#filter?.push(piece)
       },
       broke: (how, { message }, proceed) => {
         this.#filter?.close()
-        heard?.splice(0)
+        this.#filter = undefined
+        heard.splice(0)
         if (how === 'continue') this.#isWhole = false
         producer.mend(how === 'continue', message, (kept) => {
           this.#askAgain(Buffer.from(kept), proceed).catch((error: unknown) => producer.broke(error))
         })
       },
       finish: ({ finishReason }) => {
-        finished(finishReason)
+        if (this.#isWhole && finishReason === 'stop') keep?.({ text: heard.join(''), finishReason })
         this.#filter?.end(() => producer.finish(finishReason))
       },
       offline() {
         producer.text(offline)
         producer.finish('offline')
       },
-      fail: (error) => this.#filter?.end(() => producer.fail(error)),
+      fail: (error) => {
+        // Without one the text before is still being put in order, and stays.
+        if (this.#filter === undefined) producer.fail(error)
+        else this.#filter.end(() => producer.fail(error))
+      },
       bug: (error) => producer.broke(error),
     }
   }
 
   async #askAgain(kept: Buffer, proceed: (question: Question) => void): Promise<void> {
-    const prompt = kept.length === 0 ? this.#prompt : continued(this.#prompt, kept)
-    if (prompt.kind === 'refused') return this.#producer.fail(prompt.refusal)
-    const asked = await redacted(prompt, this.#work, this.#filters, this.#producer, this.#ports)
-    if (asked === undefined || !this.#producer.isOpen) return
+    const { producer, work, filters, prompt: first } = this.#parts
+    const prompt = kept.length === 0 ? first : continued(first, kept)
+    if (prompt.kind === 'refused') return producer.fail(prompt.refusal)
+    const asked = await redactPrompt(prompt, work, filters, this.#ports.telemetry)
+    if (asked.kind === 'refused') return producer.fail(asked.refusal)
+    if (!producer.isOpen) return
     this.#filter = this.#newFilter(asked.restorer)
     proceed(asked.question)
   }
 
   /** From the cache, by the way that every answer takes. */
-  #replay(text: string, finishReason: string): void {
-    this.#bill.free()
+  #replay({ text, finishReason }: CachedAnswer): void {
+    const { producer, bill } = this.#parts
+    bill.free()
     this.#filter?.push(text)
-    this.#filter?.end(() => this.#producer.finish(finishReason))
+    this.#filter?.end(() => producer.finish(finishReason))
   }
 
   #newFilter(restorer: Restorer): AnswerFilter {
-    const producer = this.#producer
+    const { producer, filters } = this.#parts
     this.#isPausedByFilter = false
     this.#flow()
-    return this.#filters.startAnswer(restorer, this.#ports.clock, {
+    return filters.startAnswer(restorer, this.#ports.clock, {
       text: (piece) => producer.text(piece),
       stopped: (error) => {
         this.#ports.telemetry.filtered()
@@ -231,11 +203,6 @@ class Calling implements ProviderCall {
   #flow(): void {
     if (!this.#isPausedByStore && !this.#isPausedByFilter) this.#answer?.resume()
   }
-}
-
-/** Who would answer: with other models the answers are others. */
-function modelsOf({ targets }: ModelAlias, policy: Policy): readonly string[] {
-  return targets.map(({ target }) => policy.targets.get(target)?.model ?? '')
 }
 
 /** What may be switched off without a deployment. */

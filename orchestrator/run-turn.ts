@@ -14,15 +14,25 @@ import type { Admission, Load } from './admission.ts'
 import type { Backlog } from './backlog.ts'
 import { Bill } from './bill.ts'
 import { estimateTurn, refuseInput } from './budget.ts'
-import { type CallPorts, callTargets } from './call-targets.ts'
+import { type CallPorts, callTargets, routeFor } from './call-targets.ts'
 import type { Claim } from './claim.ts'
 import { type Flags, noFlags, type TurnFlags } from './flags.ts'
 import { historyPageRecords, historyTries, historyWaitMaxMs, repeatMinMs } from './limits.ts'
-import { aliasOf, countsSize, limitsFor, type ModelAlias, type Policy } from './policy.ts'
+import {
+  aliasOf,
+  countsSize,
+  limitsFor,
+  type ModelAlias,
+  type Policy,
+  privacyFor,
+  type TenantPrivacy,
+} from './policy.ts'
 import type { Audience, TurnLog, TurnLogger } from './ports.ts'
+import type { TenantFilters } from './privacy/tenant-filters.ts'
 import { type Producer, type Stopped, startProducer } from './producer.ts'
 import { buildPrompt, continued, costOf, historyUnavailable, type Prompt } from './prompt.ts'
 import type { ChosenPrompt, PromptChoice, Prompts } from './prompts/prompts.ts'
+import { forbiddenQuestion, redactPrompt } from './redact-prompt.ts'
 import { type Reservation, type ReservationPorts, reserve, type Spender } from './reservation.ts'
 import { startSpans, type TurnSpans } from './spans.ts'
 import type { TurnBounds } from './turn-state.ts'
@@ -40,6 +50,8 @@ export interface RunPorts extends ReservationPorts, CallPorts {
   readonly log: TurnLog
   /** What holds now. */
   readonly policy: () => Policy
+  /** A tenant's filters, compiled once for its policy. */
+  readonly filtersFor: (privacy: TenantPrivacy) => TenantFilters
   readonly audience: Audience
   readonly logger: TurnLogger
   readonly prompts: Prompts
@@ -179,15 +191,34 @@ export async function runTurn(
   onStart(producer)
   work.reservation.hold()
   try {
-    const prompt = await promptFor(work, options, ports, () => producer.isOpen)
-    if (prompt.kind === 'refused') producer.fail(prompt.refusal)
-    else if (producer.isOpen) await callTargets(producer, prompt, work, bill, ports, spans)
+    await ask(producer, work, bill, options, ports, spans)
   } catch (error) {
     producer.broke(error)
   }
   const stopped = await producer.stopped
   settle(stopped, bill, model, ports.clock.monotonicMs() - startedMs, work, ports, spans)
   return stopped
+}
+
+/** prompt → redact → route → call. What comes back is filtered on its way to the producer, which appends it. */
+async function ask(
+  producer: Producer,
+  work: Work,
+  bill: Bill,
+  options: RunOptions,
+  ports: RunPorts,
+  spans: TurnSpans,
+): Promise<void> {
+  const prompt = await promptFor(work, options, ports, () => producer.isOpen)
+  if (prompt.kind === 'refused') return producer.fail(prompt.refusal)
+  const filters = ports.filtersFor(privacyFor(work.policy.privacy, work.spender.tenant))
+  const asked = await redactPrompt(prompt, work, filters, ports.telemetry)
+  if (asked.kind === 'refused') return producer.fail(asked.refusal)
+  const forbidden = await forbiddenQuestion(asked, filters, producer)
+  if (forbidden !== undefined) return producer.fail(forbidden)
+  const route = routeFor(work, ports.targets)
+  if (route === undefined) return producer.fail(refusal('invalid', 'this model is not offered here any more'))
+  if (producer.isOpen) callTargets(asked, { producer, work, prompt, filters, route, bill, spans }, ports)
 }
 
 /** A store that is away for a moment does not cost an accepted message its answer: it is read again for a bounded time. */

@@ -51,12 +51,14 @@ export type AnswerState =
       readonly calls: readonly Call[]
       readonly waitUntilMs: number
       readonly hedgeAtMs: number
+      /** What broke before: it is shown until something comes in its place. */
+      readonly replaces: Refusal | undefined
       readonly lastId: number
       readonly breaks: number
     }
   /** One call brings content. Between two pieces of it pass at most `silenceMs`. */
   | { readonly phase: 'answering'; readonly call: Call; readonly lastId: number; readonly breaks: number }
-  /** It broke in the middle; what was shown is being put in order before the next call is made. */
+  /** It broke in the middle and is to go on: all of what there is has to be known before the next call is made. */
   | {
       readonly phase: 'mending'
       readonly target: string
@@ -107,7 +109,7 @@ export type AnswerEffect =
   | { readonly type: 'close'; readonly id: number; readonly why: Closing }
   /** What this call brings is the answer. */
   | { readonly type: 'adopt'; readonly id: number }
-  /** The answer broke in the middle, and goes on with another call when it is `mended`. */
+  /** The answer broke in the middle. `continue`: another call is made when it is `mended`. `restart`: the adopted one's content takes its place. */
   | { readonly type: 'broke'; readonly how: Exclude<AfterContent, 'fail'>; readonly refusal: Refusal }
   | { readonly type: 'finish'; readonly id: number }
   | { readonly type: 'offline' }

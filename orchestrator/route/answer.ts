@@ -41,7 +41,7 @@ export function stepAnswer(state: AnswerState, event: AnswerEvent, plan: AnswerP
     case 'answering':
       return answering(state, event, plan)
     case 'mending':
-      return event.type === 'mended' ? mended(state, event.nowMs, plan) : { state, effects: [] }
+      return event.type === 'mended' ? searchOn(state, undefined, event.nowMs, plan, []) : { state, effects: [] }
     default:
       return assertNever(state)
   }
@@ -99,13 +99,13 @@ function answering(state: Answering, event: AnswerEvent, plan: AnswerPlan): Answ
       'provider',
       `the model was silent for ${plan.retry.silenceMs} ms in the middle of its answer`,
     )
-    return broke(state, silent, plan, [{ type: 'close', id: call.id, why: 'silent' }])
+    return broke(state, silent, event.nowMs, plan, [{ type: 'close', id: call.id, why: 'silent' }])
   }
   if (!('id' in event) || event.id !== call.id) return { state, effects: [] }
   if (event.type === 'ended') return { state: { phase: 'done' }, effects: [{ type: 'finish', id: call.id }] }
   if (event.type !== 'failed') return { state, effects: [] }
   const { failure } = event
-  return failure.cure === 'none' ? fail(failure.refusal, []) : broke(state, failure.refusal, plan, [])
+  return failure.cure === 'none' ? fail(failure.refusal, []) : broke(state, failure.refusal, event.nowMs, plan, [])
 }
 
 function sent(call: Call, nowMs: number, retry: RetryPolicy): Call {
@@ -121,29 +121,39 @@ function dueAtMs({ connectUntilMs, contentUntilMs }: Call, { search, calls }: Se
 /** The first content decides; what else is under way is closed. */
 function adopt(state: Searching, call: Call): { readonly state: Answering; readonly effects: readonly AnswerEffect[] } {
   const losers = state.calls.filter(({ id }) => id !== call.id)
-  const { lastId, breaks } = state
-  return {
-    state: { phase: 'answering', call, lastId, breaks },
-    effects: [...losers.map(({ id }) => ({ type: 'close', id, why: 'lost' }) as const), { type: 'adopt', id: call.id }],
-  }
+  const { lastId, breaks, replaces } = state
+  const effects: AnswerEffect[] = losers.map(({ id }) => ({ type: 'close', id, why: 'lost' }))
+  effects.push({ type: 'adopt', id: call.id })
+  if (replaces !== undefined) effects.push({ type: 'broke', how: 'restart', refusal: replaces })
+  return { state: { phase: 'answering', call, lastId, breaks }, effects }
 }
 
 function broke(
   { call: { target }, lastId, breaks }: Answering,
   error: Refusal,
-  { retry }: AnswerPlan,
+  nowMs: number,
+  plan: AnswerPlan,
   effects: readonly AnswerEffect[],
 ): AnswerStep {
-  if (retry.afterContent === 'fail' || breaks >= retry.breaks) return fail(error, effects)
-  const state = { phase: 'mending', target, refusal: error, lastId, breaks: breaks + 1 } as const
-  return { state, effects: [...effects, { type: 'broke', how: retry.afterContent, refusal: error }] }
+  const { afterContent, breaks: breaksMax } = plan.retry
+  if (afterContent === 'fail' || breaks >= breaksMax) return fail(error, effects)
+  const broken = { phase: 'mending', target, refusal: error, lastId, breaks: breaks + 1 } as const
+  if (afterContent === 'continue')
+    return { state: broken, effects: [...effects, { type: 'broke', how: 'continue', refusal: error }] }
+  return searchOn(broken, error, nowMs, plan, effects)
 }
 
 /** The answer goes on elsewhere: the target that broke comes last. */
-function mended({ target, refusal: error, lastId, breaks }: Mending, nowMs: number, plan: AnswerPlan): AnswerStep {
+function searchOn(
+  { target, refusal: error, lastId, breaks }: Mending,
+  replaces: Refusal | undefined,
+  nowMs: number,
+  plan: AnswerPlan,
+  effects: readonly AnswerEffect[],
+): AnswerStep {
   const order = [...plan.order.filter((other) => other !== target), target]
   const search = { ...newSearch(order, plan.retry, nowMs, false), lastFailure: error }
-  return callNow({ ...idle, search, lastId, breaks }, search, 'fallback', nowMs, plan.retry, [])
+  return callNow({ ...idle, replaces, search, lastId, breaks }, search, 'fallback', nowMs, plan.retry, effects)
 }
 
 function searchTicked(
@@ -346,7 +356,7 @@ function without(state: Searching, call: Call): Searching {
 }
 
 const never = Number.POSITIVE_INFINITY
-const idle = { phase: 'searching', calls: [], waitUntilMs: never, hedgeAtMs: never } as const
+const idle = { phase: 'searching', calls: [], waitUntilMs: never, hedgeAtMs: never, replaces: undefined } as const
 
 function assertNever(value: never): never {
   throw new Error(`unexpected ${JSON.stringify(value)}`)

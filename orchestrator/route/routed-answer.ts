@@ -15,7 +15,10 @@ import type { Question, Target, TargetCall } from './target.ts'
 /** Synchronous, in order; after `finish`, `fail` or `offline` nothing more. */
 export interface AnswerSink {
   text(piece: string): void
-  /** The text so far is to be kept or forgotten; when that is done `proceed` is called, once, with what is asked now. */
+  /**
+   * The text so far is to be kept or forgotten; when that is done `proceed` is called, once. `continue`: with what is asked now.
+   * `restart`: the new text comes then.
+   */
   broke(how: 'continue' | 'restart', refusal: Refusal, proceed: (question: Question) => void): void
   finish(end: ProviderEnd): void
   /** No target can answer, and there is a text for that. */
@@ -66,6 +69,8 @@ export class RoutedAnswer implements ProviderCall {
   #end: ProviderEnd = { finishReason: 'stop' }
   /** When the last of it came, or the reader could take no more. */
   #contentMs = 0
+  /** Of the adopted call, until the text before is forgotten. */
+  #held: string[] | undefined
   #isPaused = false
   #timerAtMs = Number.POSITIVE_INFINITY
   #cancelTimer: () => void = () => undefined
@@ -102,6 +107,7 @@ export class RoutedAnswer implements ProviderCall {
   }
 
   close(): void {
+    this.#held = undefined
     this.#state = { phase: 'done' }
     this.#cancelTimer()
     for (const id of [...this.#calls.keys()]) this.#close(id, 'cancelled', 'unknown')
@@ -145,18 +151,38 @@ export class RoutedAnswer implements ProviderCall {
         this.#adopted = effect.id
         return
       case 'broke':
-        this.#adopted = 0
-        return sink.broke(effect.how, effect.refusal, (question) => {
-          this.#question = question
-          this.#step({ type: 'mended', nowMs: this.#nowMs() })
-        })
+        return effect.how === 'continue' ? this.#goOn(effect.refusal) : this.#beginAnew(effect.refusal)
       case 'finish':
-        return sink.finish(this.#end)
+        // What is held comes first, and then this.
+        return this.#held === undefined ? sink.finish(this.#end) : undefined
       case 'offline':
         return sink.offline()
       case 'fail':
         return sink.fail(effect.refusal)
     }
+  }
+
+  #goOn(refusal: Refusal): void {
+    this.#adopted = 0
+    this.#parts.sink.broke('continue', refusal, (question) => {
+      this.#question = question
+      this.#step({ type: 'mended', nowMs: this.#nowMs() })
+    })
+  }
+
+  /** The call waits meanwhile: what was read already is held. */
+  #beginAnew(refusal: Refusal): void {
+    const held: string[] = []
+    this.#held = held
+    for (const { call } of this.#calls.values()) call?.pause()
+    this.#parts.sink.broke('restart', refusal, (question) => {
+      this.#question = question
+      if (this.#held !== held) return
+      this.#held = undefined
+      for (const piece of held) this.#parts.sink.text(piece)
+      if (this.#state.phase === 'done') this.#parts.sink.finish(this.#end)
+      else if (!this.#isPaused) this.resume()
+    })
   }
 
   #call(id: number, name: string, why: Why): void {
@@ -210,7 +236,8 @@ export class RoutedAnswer implements ProviderCall {
       this.#step({ type: 'content', id, nowMs: this.#contentMs })
       if (this.#adopted !== id) return
     }
-    sink.text(piece)
+    if (this.#held === undefined) sink.text(piece)
+    else this.#held.push(piece)
   }
 
   #close(id: number, how: 'cancelled' | Closing, result: CallResult): void {
@@ -230,7 +257,7 @@ export class RoutedAnswer implements ProviderCall {
   #setTimer(): void {
     if (this.#state.phase === 'done') return this.#cancelTimer()
     const { clock, plan } = this.#parts
-    const paused = this.#isPaused && this.#state.phase === 'answering'
+    const paused = this.#isStill && this.#state.phase === 'answering'
     const wakeMs = paused ? Number.POSITIVE_INFINITY : answerWakeAtMs(this.#state, this.#contentMs, plan)
     if (wakeMs >= this.#timerAtMs) return
     this.#cancelTimer()
@@ -238,9 +265,14 @@ export class RoutedAnswer implements ProviderCall {
     this.#cancelTimer = clock.after(Math.max(0, wakeMs - clock.monotonicMs()), () => {
       this.#timerAtMs = Number.POSITIVE_INFINITY
       const nowMs = clock.monotonicMs()
-      const contentMs = this.#isPaused ? nowMs : this.#contentMs
+      const contentMs = this.#isStill ? nowMs : this.#contentMs
       this.#step({ type: 'ticked', nowMs, contentMs, chance: this.#parts.chance() })
     })
+  }
+
+  /** The reader takes nothing: a provider that is not read cannot be silent. */
+  get #isStill(): boolean {
+    return this.#isPaused || this.#held !== undefined
   }
 
   #nowMs(): number {

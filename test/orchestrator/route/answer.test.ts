@@ -81,7 +81,7 @@ class Played {
       if (effect.type === 'call') this.open.add(effect.id)
       if (effect.type === 'close') this.open.delete(effect.id)
       this.wanted.push(wordOf(effect))
-      if (effect.type === 'broke') this.hear({ type: 'mended', nowMs: this.nowMs })
+      if (effect.type === 'broke' && effect.how === 'continue') this.hear({ type: 'mended', nowMs: this.nowMs })
     }
   }
 }
@@ -194,13 +194,23 @@ describe('an answer before its first content', () => {
 describe('an answer after its first content', () => {
   test('[ROUTE-7] a break is mended at another target, as often as it may', () => {
     const played = new Played().sent(1).content(1).failed(1, failure('wait'))
-    expect(played.wanted.slice(2)).toEqual(['broke restart', 'call b fallback'])
+    expect(played.wanted.slice(2)).toEqual(['call b fallback'])
     played.sent(2).content(2).failed(2, failure('wait')).sent(3).content(3).failed(3, failure('wait'))
-    expect(played.wanted.slice(4)).toEqual([
+    expect(played.wanted.slice(3)).toEqual([
       'adopt 2',
       'broke restart',
       'call a fallback',
       'adopt 3',
+      'broke restart',
+      'fail cured by wait',
+    ])
+  })
+
+  test('[ROUTE-7] what broke is replaced by content alone: without any it stays', () => {
+    const played = new Played().sent(1).content(1).failed(1, failure('wait')).passed(2, 'ill', 60_000)
+    expect(played.passed(3, 'ill', 60_000).wanted.slice(2)).toEqual([
+      'call b fallback',
+      'call a fallback',
       'fail cured by wait',
     ])
   })
@@ -226,7 +236,7 @@ describe('an answer after its first content', () => {
     played.contentMs = 500
     played.wake()
     expect(played.nowMs).toBe(20_500)
-    expect(played.wanted.slice(2)).toEqual(['close 1 silent', 'broke restart', 'call b fallback'])
+    expect(played.wanted.slice(2)).toEqual(['close 1 silent', 'call b fallback'])
   })
 })
 

@@ -178,6 +178,38 @@ describe('a fault of the first target', () => {
     },
   )
 
+  test('[ROUTE-21] with restart and nobody else who answers, the text so far stays', async () => {
+    await using bench = await startBench({
+      policy(policy) {
+        const of = policyWith('reset-mid&at=7', 'restart', '')(policy)
+        const down = targetAt('well', 'http://127.0.0.1:9/v1', { price })
+        const ill = of.targets.get('ill') ?? down
+        const once = { ...ill, model: 'm?tokens=20&fault=reset-mid&at=7' }
+        const alias = {
+          targets: [
+            { target: 'ill', tier: 1, weight: 1 },
+            { target: 'well', tier: 2, weight: 1 },
+          ],
+        }
+        return {
+          ...of,
+          models: new Map([[of.defaultModel, alias]]),
+          targets: new Map([
+            ['ill', once],
+            ['well', down],
+          ]),
+          breaker: { windowMs: 60_000, minimumCalls: 1, errorRatio: 0.01, openMs: 60_000, probes: 1 },
+        }
+      },
+    })
+    const { terminal, text, events } = await answered(bench)
+    expect(terminal).toMatchObject({ type: 'turn.failed', error: { kind: 'provider' } })
+    expect(events).toEqual(['turn.started', 'turn.failed'])
+    const chat = bench.model.requests[0]?.chat
+    if (chat === undefined) throw new Error('the model was not asked')
+    expect(text).toBe(answerFor(chat).tokens.slice(0, 7).join(''))
+  })
+
   test.each(policies)('[ROUTE-22] a refused request is tried nowhere else, with %s', async (policy) => {
     await using bench = await startBench({ policy: policyWith('400', policy, '') })
     const { terminal, events, text } = await answered(bench)
