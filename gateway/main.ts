@@ -23,6 +23,7 @@ import { givenStore, openStore, type Store } from './store.ts'
 import type { Telemetry } from './telemetry/ports.ts'
 import { chooseTransport } from './transport/choose-transport.ts'
 import type { HttpHandler, Socket, SocketHandlers, Transport, Upgrade } from './transport/transport.ts'
+import { createUsage } from './usage.ts'
 
 /** The composition root: the one place that knows every concrete part, and joins them. */
 
@@ -77,7 +78,19 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { turns } = answering
   const chat = new Chat(log, turns, Date.now, (error) => telemetry.log.error({ err: error }, 'the store failed'))
   const connections = new Connections(connectionLimits(config))
-  const node = new Node({ config, telemetry, store, log, feeds, authenticator, answering, turns, chat, connections })
+  const node = new Node({
+    config,
+    policy: parts.policy,
+    telemetry,
+    store,
+    log,
+    feeds,
+    authenticator,
+    answering,
+    turns,
+    chat,
+    connections,
+  })
   const createTransport = await chooseTransport(config.listen.transport, config.listen.uwsPath, telemetry.log)
   const transport = createTransport({
     host: config.listen.host,
@@ -95,6 +108,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 
 interface NodeParts {
   readonly config: Config
+  readonly policy: PolicySource
   readonly telemetry: Telemetry
   readonly store: Store
   readonly log: SessionLog
@@ -135,7 +149,7 @@ class Node {
     }
   }
 
-  #httpApp({ config, telemetry, store, log, feeds, authenticator, chat }: NodeParts): HttpHandler {
+  #httpApp({ config, policy, telemetry, store, log, feeds, authenticator, chat }: NodeParts): HttpHandler {
     return createHttpApp({
       chat,
       feeds,
@@ -151,6 +165,7 @@ class Node {
       },
       isDraining: () => this.#isDraining,
       nodeState: () => this.state(),
+      usage: createUsage(store.ledger, policy),
       logger: telemetry.log,
       telemetry: telemetry.http,
     })

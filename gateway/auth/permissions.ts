@@ -9,7 +9,7 @@
 import type { Up, UpType } from '../../protocol/up.ts'
 import type { Identity, Scope } from './identity.ts'
 
-type HttpOperation = 'turn.stream' | 'node.read'
+type HttpOperation = 'turn.stream' | 'usage.read' | 'node.read'
 
 /** What can be asked for: the types of the messages up, `session.create` apart from `session.open`, and HTTP's own. */
 export type Operation = UpType | 'session.create' | HttpOperation
@@ -34,6 +34,8 @@ const table = {
   'turn.stream': ['chat', 'history'],
   'history.get': ['history'],
   'feedback.give': ['chat'],
+  /** HTTP alone: `GET /v1/usage`, what the subject itself used. */
+  'usage.read': ['chat', 'history'],
   /** HTTP alone: `GET /v1/admin/node`, the node's sockets, sessions and running turns. */
   'node.read': ['admin'],
 } as const satisfies Readonly<Record<Operation, readonly Scope[]>>

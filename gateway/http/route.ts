@@ -9,6 +9,7 @@ import type { AddressRange } from '../config/network.ts'
 import type { WebConfig } from '../config/shape.ts'
 import type { HttpTelemetry, Log } from '../telemetry/ports.ts'
 import type { Peer } from '../transport/transport.ts'
+import type { ReadUsage } from '../usage.ts'
 import type { StreamPlaces } from './stream-places.ts'
 import type { StreamParts } from './turn-events.ts'
 
@@ -84,6 +85,7 @@ export interface HttpDeps extends StreamParts {
   readonly isDraining: () => boolean
   /** What `GET /v1/admin/node` answers. */
   readonly nodeState: () => object
+  readonly usage: ReadUsage
   readonly logger: Log
   readonly telemetry: HttpTelemetry
 }

@@ -90,6 +90,26 @@ export const webConfig = z
 export const readiness = z.object({ ready: z.boolean(), reasons: z.array(z.string()) })
 export const liveness = z.object({ alive: z.literal(true) })
 export const nodeState = z.looseObject({ isDraining: z.boolean().optional(), sockets: count.optional() })
+export const usageQuery = z.object({ session: id.optional().describe('one of the subject, whose sum is added') })
+const decimal = z.string().describe('a decimal number, in `currency`')
+const scopeUsage = z
+  .object({
+    day: decimal,
+    month: decimal,
+    held: decimal,
+    runningTurns: count,
+    limits: z
+      .object({ messagesPerMinute: count, tokensPerMinute: count, runningTurns: count, day: decimal, month: decimal })
+      .describe('0: no limit'),
+  })
+  .describe('of the UTC day and month; `held`: of turns that run, at most')
+export const usageReport = z.object({
+  currency: z.string(),
+  subject: scopeUsage,
+  project: scopeUsage.optional(),
+  tenant: scopeUsage.optional(),
+  session: z.object({ tokens: count, amount: decimal }).optional(),
+})
 export const jsonDocument = z.looseObject({})
 
 /** By the names that the OpenAPI document has for them. */
@@ -126,4 +146,5 @@ export const components: Readonly<Record<string, z.ZodType>> = {
   Readiness: readiness,
   Liveness: liveness,
   NodeState: nodeState,
+  Usage: usageReport,
 }

@@ -8,6 +8,7 @@ import { readConfig } from '../../../gateway/config.ts'
 import { createHono, createHttpApp } from '../../../gateway/http/app.ts'
 import type { HttpDeps } from '../../../gateway/http/route.ts'
 import { chooseTransport } from '../../../gateway/transport/choose-transport.ts'
+import { createUsage } from '../../../gateway/usage.ts'
 import { type ModelServer, startModelServer } from '../../../load/model-server/server.ts'
 import type { Policy } from '../../../orchestrator/policy.ts'
 import { loadPrompts } from '../../../orchestrator/prompts/load-prompts.ts'
@@ -15,7 +16,7 @@ import { createTurns, systemClock, type TurnOptions } from '../../../orchestrato
 import { Feeds } from '../../../sessions/feeds.ts'
 import { createMemoryLog } from '../../../sessions/memory-log.ts'
 import type { SessionLog } from '../../../sessions/session-log.ts'
-import { asking } from '../../support/policy.ts'
+import { asking, fixedPolicy } from '../../support/policy.ts'
 import { quietTelemetry } from '../../support/telemetry.ts'
 
 /** The HTTP API on a real server, with real turns over the model server on the memory log. */
@@ -101,6 +102,7 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     pageDir,
     readiness: () => ({ ready: true, reasons: [] }),
     isDraining: () => false,
+    usage: createUsage(answering.ledger, fixedPolicy(answering.policy())),
     nodeState: () => ({ sockets: 0, runningTurns: turns.running(), isDraining: false }),
     logger: { debug: keep, info: keep, warn: keep, error: keep },
     telemetry: { answered: (route, method, status) => void answered.push({ route, method, status }) },
