@@ -28,6 +28,7 @@ export class Delivery {
     while (this.#shownBytes < end) {
       const at = this.#shownBytes
       const text = this.#text.slice(at, Math.min(deltaTextBytes, end - at))
+      if (text.length === 0) throw new Error(`the store acknowledged ${end} bytes, which is inside a character`)
       this.#shownBytes = at + text.length
       this.#audience.delivered(this.#session, fence, 0, at, text, arrivedMs)
     }

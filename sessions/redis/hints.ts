@@ -57,7 +57,11 @@ export function leaveRunning(store: RedisStore, session: string, turn: string): 
 /** Turns whose lease seems to have lapsed. */
 export async function lapsedTurns(store: RedisStore): Promise<{ readonly session: string; readonly turn: string }[]> {
   const shards = Array.from({ length: runningShards }, (_, shard) => store.keys.running(shard))
-  const found = await Promise.all(shards.map((key) => store.run('running-lapsed', [key], lapsedMax)))
+  const asked = await Promise.allSettled(shards.map((key) => store.run('running-lapsed', [key], lapsedMax)))
+  const found = asked.flatMap((reply) => (reply.status === 'fulfilled' ? [reply.value] : []))
+  // A cluster that lacks one shard has the lists of the others still.
+  const lacking = asked.find((reply) => reply.status === 'rejected')
+  if (found.length === 0 && lacking !== undefined) throw lacking.reason
   return found.flat().map((member) => {
     const [session = '', turn = ''] = text(member).split(' ')
     return { session, turn }
