@@ -11,6 +11,9 @@ import { fitPage } from './frames.ts'
 import { KnownOwners } from './known-owners.ts'
 import { promptOfTurn } from './prompt-of-turn.ts'
 
+/** What was summed of an erased session goes too. */
+type ForgetUse = (of: { readonly tenant: string; readonly session: string }) => Promise<void>
+
 /**
  * What a subject can do with sessions, the same for sockets and for HTTP. Every operation but `create` and `list` goes
  * through `owned`, the one place where subject and tenant are checked: another's session is `not-found`, like none.
@@ -23,7 +26,16 @@ export class Chat {
   readonly #nowMs: () => number
   readonly #onFailure: (error: unknown) => void
 
-  constructor(log: SessionLog, turns: TurnSender, nowMs: () => number, onFailure: (error: unknown) => void) {
+  readonly #forgetUse: ForgetUse
+
+  constructor(
+    log: SessionLog,
+    turns: TurnSender,
+    nowMs: () => number,
+    onFailure: (error: unknown) => void,
+    forgetUse: ForgetUse = async () => undefined,
+  ) {
+    this.#forgetUse = forgetUse
     this.#onFailure = onFailure
     this.#log = log
     this.#turns = turns
@@ -162,6 +174,7 @@ export class Chat {
   erase(identity: Identity, session: string): Promise<Outcome<object>> {
     return this.#onOwned(identity, session, async () => {
       await this.#log.erase(session)
+      await this.#forgetUse({ tenant: identity.tenant, session })
       this.#owners.forget(session)
       return ok
     })

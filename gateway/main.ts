@@ -76,7 +76,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   })
   const answering = await openAnswering(parts, store, feeds)
   const { turns } = answering
-  const chat = new Chat(log, turns, Date.now, (error) => telemetry.log.error({ err: error }, 'the store failed'))
+  const failed = (error: unknown) => telemetry.log.error({ err: error }, 'the store failed')
+  const chat = new Chat(log, turns, Date.now, failed, (of) => store.ledger.forget(of))
   const connections = new Connections(connectionLimits(config))
   const node = new Node({
     config,

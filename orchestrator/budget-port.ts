@@ -49,7 +49,8 @@ export interface Overrun {
 
 export interface Settlement extends Spender {
   readonly id: string
-  readonly session: string
+  /** Absent: it is gone, and nothing of it is to stay. */
+  readonly session?: string
   /** Absent: the turn did not come about, so its message is not counted either. */
   readonly used?: Amounts
 }

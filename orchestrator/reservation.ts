@@ -33,6 +33,8 @@ export interface Reservation {
   /** The turn runs: what it holds is held on, until `settle` or `leave`. */
   hold(): void
   settle(used: Amounts): void
+  /** The session is gone: what the turn used is paid for, and nothing of the session stays. */
+  settleGone(used: Amounts): void
   /** The turn goes on elsewhere, and is settled there; what it used here is booked beside it. */
   leave(used: Amounts): void
 }
@@ -77,9 +79,9 @@ export function reservationOf(held: Held, { ledger, settler, clock }: Reservatio
     // It was admitted once, and is not judged again.
     ledger.reserve(requestOf(held)).catch(() => undefined)
   }
-  const over = (used?: Amounts) => {
+  const over = (used?: Amounts, of: { readonly session?: string } = { session }) => {
     cancel()
-    settler.settle({ id, session, ...spender, ...(used && { used }) })
+    settler.settle({ id, ...of, ...spender, ...(used && { used }) })
   }
   return {
     giveBack() {
@@ -88,7 +90,8 @@ export function reservationOf(held: Held, { ledger, settler, clock }: Reservatio
     hold() {
       if (isLimited) renew()
     },
-    settle: over,
+    settle: (used) => over(used),
+    settleGone: (used) => over(used, {}),
     leave(used) {
       cancel()
       // Under a name of its own: the books settle each turn once, and this one is settled by who ends it.

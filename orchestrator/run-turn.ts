@@ -256,7 +256,8 @@ function settle(
   const { reason, outcome, usage, cost } = stopped
   if (outcome === undefined) {
     // Nobody ends a turn whose session is gone, or that a bug broke off; what it used is paid for.
-    if (reason === 'gone' || reason === 'bug') reservation.settle(bill.amounts())
+    if (reason === 'gone') reservation.settleGone(bill.amounts())
+    else if (reason === 'bug') reservation.settle(bill.amounts())
     else reservation.leave(bill.amounts())
     return logger.warn({ session, turn, reason }, 'turn left')
   }

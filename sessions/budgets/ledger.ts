@@ -19,6 +19,8 @@ export interface Ledger {
   /** Gives back what the turn holds and books what it used, also when it reserved nothing or that has lapsed. */
   settle(request: SettleRequest): Promise<void>
   spent(of: SpentRequest): Promise<SpentReply>
+  /** Of a session that is erased: its sum goes; what was spent stays spent. */
+  forget(of: { readonly tenant: string; readonly session: string }): Promise<void>
 }
 
 /** From the narrowest to the widest. A project or a subject is one of its tenant's. */
@@ -74,7 +76,8 @@ export type ReserveReply =
 
 export interface SettleRequest extends Spender {
   readonly id: string
-  readonly session: string
+  /** Absent: it is gone, and nothing of it is to stay. */
+  readonly session?: string
   /** Absent: the turn did not come about, and its message is not counted either. */
   readonly used?: Amounts
 }

@@ -41,6 +41,7 @@ export function createMemoryLedger(options: MemoryLedgerOptions = {}): Ledger {
     reserve: async (request) => ledger.reserve(request),
     settle: async (request) => ledger.settle(request),
     spent: async (of) => ledger.spent(of),
+    forget: async (of) => ledger.forget(of),
   }
 }
 
@@ -92,8 +93,12 @@ class MemoryLedger {
       const { tokens } = turn?.reserved ?? { tokens: 0 }
       if (turn !== undefined) book.correct(turn.reservedMs, used === undefined ? -1 : 0, (used?.tokens ?? 0) - tokens)
     }
-    if (used !== undefined) this.#spend(sessionKey(tenant, session), used)
+    if (used !== undefined && session !== undefined) this.#spend(sessionKey(tenant, session), used)
     this.#turns.put(turnKey(request), { kind: 'settled', forgottenMs: nowMs + rememberTurnMs })
+  }
+
+  forget({ tenant, session }: { readonly tenant: string; readonly session: string }): void {
+    this.#sessions.remove(sessionKey(tenant, session))
   }
 
   spent(of: SpentRequest): SpentReply {

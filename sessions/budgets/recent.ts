@@ -28,6 +28,10 @@ export class Recent<Value> {
     this.#values.set(key, value)
   }
 
+  remove(key: string): void {
+    this.#values.delete(key)
+  }
+
   #forgetOne(): void {
     // Each is looked at once at most; one that is held counts as used, so that the next search does not meet it first.
     for (let left = this.#values.size; left > 0; left -= 1) {

@@ -64,17 +64,21 @@ export function createRedisLedger(options: RedisLedgerOptions): RedisLedger {
     },
     async settle(request) {
       const { id, tenant, session, used } = request
-      const names = [turnKey(keys, request), sessionKey(keys, tenant, session)]
+      // A script is told all its keys, also one that it has no use for.
+      const names = [turnKey(keys, request), sessionKey(keys, tenant, session ?? '')]
+      const sumTtlMs = session === undefined ? 0 : sessionTtlMs
       const all = scopesOf(request).flatMap((scope) => scopeKeys(keys, tenant, scope))
       const amounts = [used === undefined ? 0 : 1, used?.tokens ?? 0, used?.micros ?? 0]
-      await run('budget-settle', [...names, ...all], id, ...amounts, rememberTurnMs, keepScopeMs, sessionTtlMs)
+      await run('budget-settle', [...names, ...all], id, ...amounts, rememberTurnMs, keepScopeMs, sumTtlMs)
     },
     async spent(of) {
       const found = scopesOf(of)
-      // A script is told all its keys, also one that it has no use for.
       const session = sessionKey(keys, of.tenant, of.session ?? '')
       const names = [session, ...found.flatMap((scope) => scopeKeys(keys, of.tenant, scope))]
       return spentReply(await run('budget-spent', names, keepScopeMs), found, of)
+    },
+    async forget({ tenant, session }) {
+      await link.command('UNLINK', sessionKey(keys, tenant, session))
     },
     get isConnected() {
       return link.isConnected

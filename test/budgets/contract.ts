@@ -261,6 +261,20 @@ function describeMoney(makeLedger: MakeLedger): void {
 }
 
 function describeSettling(makeLedger: MakeLedger): void {
+  test('[BUDGET-25] an erased session leaves no sum, and what it used stays spent', async () => {
+    const { nodes } = await makeLedger()
+    const [ledger] = nodes
+    const used = { tokens: 10, micros: 100 }
+    const { session = '', ...of } = settling('turn-1', used)
+    await ledger.settle({ ...of, session })
+    await ledger.forget({ tenant: of.tenant, session })
+    await ledger.settle({ ...of, id: 'turn-2' })
+    const { tenant, subject } = of
+    const spent = await ledger.spent({ tenant, subject, session })
+    expect(spent.session).toEqual({ tokens: 0, micros: 0 })
+    expect(spent.scopes.subject).toMatchObject({ dayMicros: 200 })
+  })
+
   const limits = { subject: { runningTurns: 1, messagesPerMinute: 5, tokensPerMinute: 100, microsPerDay: 1_000 } }
   const used = { tokens: 5, micros: 50 }
   const spent = { ...nothing, dayMicros: 50, monthMicros: 50 }

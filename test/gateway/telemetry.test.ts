@@ -66,6 +66,10 @@ function withEverything(policy: Policy): Policy {
   return {
     ...policy,
     targets: new Map([...policy.targets].map(([name, target]) => [name, { ...target, price }])),
+    limits: {
+      ...policy.limits,
+      scopes: { ...policy.limits.scopes, subject: { ...policy.limits.scopes.subject, messagesPerMinute: 7 } },
+    },
     breaker: { windowMs: 60_000, minimumCalls: 1, errorRatio: 0.01, openMs: 500, probes: 1 },
     privacy: { everybody, tenants: new Map() },
     cache: { isOn: true, maxEntries: 10, maxBytes: 1_000_000, ttlMs: 60_000 },
@@ -117,6 +121,9 @@ async function drive(station: Station, store: FaultyLog, moved: MovedMetrics): P
   await until('a reader was held', async () => (await moved.look()).get('sluice_readers_held_total') !== 0)
   slow.socket.resume()
   await slow.next('turn.completed')
+  // As many as a minute may have were accepted.
+  const late = { type: 'message.send', session, messageId: 'late', content: secretWord } as const
+  await expect(slow.ask(late, 'message.accepted')).rejects.toThrow('rate-limited')
   await fetch(`http://127.0.0.1:${station.gateway.port}/healthz`)
   // A store that breaks its contract is a bug of ours: the socket is closed, and says so.
   const unlucky = await station.connect()

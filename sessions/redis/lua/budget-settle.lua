@@ -17,7 +17,8 @@ for _, scope in ipairs(scopes) do
     correct(scope.minute, 'm', turn.second, isUsed and 0 or -1)
   end
 end
-if isUsed then
+-- A session that is gone has no sum.
+if isUsed and ARGV[7] ~= '0' then
   local sums = { 'micros', whole(session.micros + micros), 'tokens', whole(session.tokens + tokens) }
   put(KEYS[2], ARGV[7], 'v', version, unpack(sums))
 end
