@@ -37,7 +37,11 @@ export async function openAnswering(parts: AnsweringParts, store: Store, feeds: 
   const connect = ({ baseUrl, provider }: TargetPolicy) =>
     // Who calls has timers of its own; this one is for what they miss.
     createOpenAiProvider({ baseUrl, name: provider, headersMs: config.provider.turnTimeoutMs }, log)
-  const targets = new Targets(policy.current(), { clock: systemClock, connect })
+  const breakerChanged = (target: string, isOpen: boolean) =>
+    isOpen
+      ? log.warn({ target }, 'a target fails too often and is left alone for a while')
+      : log.info({ target }, 'a target answers again')
+  const targets = new Targets(policy.current(), { clock: systemClock, connect, breakerChanged })
   const stopListening = policy.onChange((changed) => targets.replace(changed))
   telemetry.watchTargets(() => targets.states())
   const prompts = watchPrompts(resolve(import.meta.dirname, '..', config.provider.promptsDir), clockTrigger, {

@@ -61,6 +61,7 @@ async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, teleme
   const { url, caFile, prefix, waitReplicas, maxSessionsPerSubject, sessionTtlMs } = config
   const target = readTarget(url.reveal(), caFile)
   let problem = ''
+  let wasConnected = false
   const connections = { log: Promise.withResolvers<void>(), ledger: Promise.withResolvers<void>() }
   const failed = (message: string) => {
     problem = message
@@ -77,6 +78,9 @@ async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, teleme
     events: {
       connected(isConnected) {
         telemetry.store.connected(isConnected)
+        if (!isConnected) telemetry.log.warn({}, 'Redis does not answer: messages are refused until it does')
+        else if (wasConnected) telemetry.log.info({}, 'Redis answers again')
+        wasConnected ||= isConnected
         if (isConnected) connections.log.resolve()
       },
       failed,

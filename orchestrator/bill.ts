@@ -25,6 +25,8 @@ interface CallUse {
 export class Bill {
   readonly #calls = new Map<number, CallUse>()
   readonly #isWhole: boolean
+  /** The target whose call brought the end, or `cache`. */
+  answeredBy: string | undefined
 
   /** `isWhole`: false for a turn that another producer began; what that one used is not known here. */
   constructor(isWhole = true) {
@@ -45,6 +47,7 @@ export class Bill {
 
   /** The answer cost nothing, for certain. */
   free(): void {
+    this.answeredBy = 'cache'
     const price = undefined
     const reported = { inputTokens: 0, outputTokens: 0 }
     this.#calls.set(0, { price, promptTokens: 0, isConnected: true, isTaken: true, units: 0, bytes: 0, reported })

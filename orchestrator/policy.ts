@@ -172,6 +172,14 @@ export function countsSize(scopes: Readonly<Record<Scope, ScopeLimits>>): boolea
   )
 }
 
+/** The longest prompt that a minute's tokens allow beside the longest answer. Infinity: they are not counted. */
+export function promptTokensAllowed({ answerTokens, ...limits }: LimitsPolicy, tenant: string): number {
+  const perMinute = Object.values(limitsFor({ answerTokens, ...limits }, tenant)).map(
+    ({ tokensPerMinute }) => tokensPerMinute,
+  )
+  return Math.min(...perMinute.filter((tokens) => tokens > 0)) - answerTokens
+}
+
 export function privacyFor({ everybody, tenants }: PrivacyPolicy, tenant: string): TenantPrivacy {
   return tenants.get(tenant) ?? everybody
 }

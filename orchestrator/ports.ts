@@ -191,6 +191,8 @@ export interface ProviderRequest {
   readonly messages: readonly ProviderMessage[]
   readonly maxOutputTokens: number
   readonly apiKey: string
+  /** What names this call in the log: ids and the operator's words. */
+  readonly log?: object
 }
 
 export interface ProviderEnd {

@@ -26,7 +26,8 @@ export async function redactPrompt(
   const redaction = await filters.redact(claim.session, messages)
   if (redaction.kind === 'refused') return redaction
   for (const [kind, count] of redaction.counts) telemetry.redacted(kind, count)
-  const question = { messages: redaction.messages, tokens, maxOutputTokens: policy.limits.answerTokens }
+  const log = { session: claim.session, turn: claim.turn }
+  const question = { messages: redaction.messages, tokens, maxOutputTokens: policy.limits.answerTokens, log }
   // A name that is no alias goes on to the target as it is.
   const isAlias = model === undefined || policy.models.has(model)
   return { kind: 'ok', question: isAlias ? question : { ...question, model }, restorer: redaction.restorer }

@@ -25,6 +25,7 @@ import {
   type ModelAlias,
   type Policy,
   privacyFor,
+  promptTokensAllowed,
   type TenantPrivacy,
 } from './policy.ts'
 import type { Audience, TurnLog, TurnLogger } from './ports.ts'
@@ -133,6 +134,11 @@ export async function acceptMessage(
   return { kind: 'mine', turn, seq, work: { claim, policy, flags, spender, reservation, ...asked } }
 }
 
+/** Older history is left out rather than a conversation ended because a minute's tokens do not take all of it. */
+function promptLimit(policy: Policy, tenant: string, ownTokens: number, { promptTokens }: RunOptions): number {
+  return Math.min(promptTokens, Math.max(ownTokens, promptTokensAllowed(policy.limits, tenant)))
+}
+
 /** A message that is in already is answered so, whatever its subject may send by now; only the latest are looked at. */
 async function knownMessage(
   { session, messageId, content }: SendRequest,
@@ -161,7 +167,8 @@ async function reserveFor(
   const spender = project === undefined ? owner : { ...owner, project }
   let promptTokens = costOf(system) + costOf(content)
   if (countsSize(limitsFor(policy.limits, owner.tenant))) {
-    const request = { session, system, content, limitTokens: options.promptTokens }
+    const limitTokens = promptLimit(policy, owner.tenant, promptTokens, options)
+    const request = { session, system, content, limitTokens }
     const prompt = await buildPrompt(ports.log, replaces === undefined ? request : { ...request, replaces }).catch(
       () => ({ kind: 'refused', refusal: historyUnavailable() }) as const,
     )
@@ -228,8 +235,9 @@ async function promptFor(
   { log, clock }: RunPorts,
   isOpen: () => boolean,
 ): Promise<Prompt> {
-  const { claim, system, content, messageSeq, replaces } = work
-  const request = { session: claim.session, system, content, beforeSeq: messageSeq, limitTokens: options.promptTokens }
+  const { claim, system, content, messageSeq, replaces, policy, spender } = work
+  const limitTokens = promptLimit(policy, spender.tenant, costOf(system) + costOf(content), options)
+  const request = { session: claim.session, system, content, beforeSeq: messageSeq, limitTokens }
   for (let tries = 0; tries < historyTries && isOpen(); tries++) {
     try {
       const prompt = await buildPrompt(log, replaces === undefined ? request : { ...request, replaces })
@@ -266,7 +274,8 @@ function settle(
   const { kind, finishReason } = outcome
   const end = { kind, model, prompt, finishReason, durationMs, usage, ...(cost && { cost }), ...(error && { error }) }
   telemetry.turnEnded(end)
-  logger.info({ session, turn, ...end }, 'turn ended')
+  const target = bill.answeredBy
+  logger.info({ session, turn, ...end, ...(target !== undefined && { target }) }, 'turn ended')
 }
 
 /** The system prompt and the flags of one turn; both are taken once. */

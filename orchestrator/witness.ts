@@ -32,6 +32,7 @@ export function witnessOf(bill: Bill, telemetry: TurnTelemetry, spans: TurnSpans
       const usage = end !== undefined && 'finishReason' in end ? end.usage : undefined
       if (usage !== undefined) bill.reported(call, usage)
       if (how !== 'ended' && how !== 'failed') bill.closed(call)
+      if (how === 'ended') bill.answeredBy = targetOf(call)
       telemetry.callEnded(targetOf(call), how, ms)
       spans.over(call, how, end)
     },

@@ -181,6 +181,12 @@ function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings | Calls | 
     'What ended turns cost, by currency; turns without a price count 0.',
     ['currency'],
   )
+  const offline = counter(
+    registry,
+    'sluice_offline_answers_total',
+    'Turns that no target could answer, and the offline text did.',
+    [],
+  )
   const byPrompt = counter(
     registry,
     'sluice_turns_by_prompt_total',
@@ -204,7 +210,8 @@ function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings | Calls | 
   )
   const stops = counter(registry, 'sluice_producer_stops_total', 'Producers that stopped, by reason.', ['reason'])
   return {
-    turnEnded({ kind, error, durationMs, usage: used, cost: billed, prompt }) {
+    turnEnded({ kind, finishReason, error, durationMs, usage: used, cost: billed, prompt }) {
+      if (finishReason === 'offline') offline.inc()
       const { name, version, variant = '' } = prompt
       byPrompt.inc({ prompt: name, version: String(version), variant, end: kind })
       if (billed !== undefined) cost.inc({ currency: billed.currency }, Number(billed.amount))

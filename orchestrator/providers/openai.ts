@@ -60,6 +60,7 @@ class OpenAiCall implements ProviderCall {
   readonly #readChunk = createChunkReader()
   readonly #sink: ProviderSink
   readonly #logger: TurnLogger
+  readonly #names: object
   #body: IncomingMessage | undefined
   #isPaused = false
   #isOver = false
@@ -70,6 +71,7 @@ class OpenAiCall implements ProviderCall {
   constructor(client: OpenAI, nodeFetch: NodeFetch, request: ProviderRequest, sink: ProviderSink, logger: TurnLogger) {
     this.#sink = sink
     this.#logger = logger
+    this.#names = request.log ?? {}
     client.chat.completions
       .create(
         {
@@ -189,7 +191,7 @@ class OpenAiCall implements ProviderCall {
   #failed(failure: ProviderFailure, cause?: unknown): void {
     if (this.#isOver) return
     this.close()
-    this.#logger.warn({ kind: failure.refusal.kind, ...diagnosis(cause) }, 'provider call failed')
+    this.#logger.warn({ ...this.#names, kind: failure.refusal.kind, ...diagnosis(cause) }, 'provider call failed')
     this.#sink.failed(failure)
   }
 }

@@ -20,6 +20,7 @@ import type {
   AnswerStep,
   Call,
   Mending,
+  Passed,
   Search,
   Searching,
   Why,
@@ -195,10 +196,18 @@ function tooLate(state: Searching, late: Call, nowMs: number, chance: number, pl
 function passed(state: Searching, event: Extract<AnswerEvent, { type: 'passed' }>, plan: AnswerPlan): AnswerStep {
   const { nowMs, why, forMs, chance } = event
   const lastFailure = state.search.lastFailure ?? passedRefusals[why](forMs)
-  // A place may come free at any time, which nobody tells: it is worth a look as often as a failed call.
-  const againAtMs = Math.min(state.search.againAtMs, nowMs + (why === 'full' ? plan.retry.baseMs : forMs))
+  const againAtMs = Math.min(state.search.againAtMs, nowMs + worthAfterMs(why, forMs, plan.retry))
   const next = { ...state, search: { ...state.search, lastFailure, againAtMs } }
   return next.calls.length > 0 ? { state: next, effects: [] } : nextTarget(next, nowMs, chance, plan, [])
+}
+
+/**
+ * After how long it is worth another look. A place may come free at any time, which nobody tells. Who is ill is left alone: an
+ * outage must not cost every turn its whole deadline.
+ */
+function worthAfterMs(why: Passed, forMs: number, { baseMs }: RetryPolicy): number {
+  if (why === 'ill') return never
+  return why === 'full' ? baseMs : forMs
 }
 
 const passedRefusals = {

@@ -21,14 +21,17 @@ interface Slice {
 
 export class Breaker {
   readonly #policy: BreakerPolicy
+  readonly #changed: (isOpen: boolean) => void
   #window: Slice[] = []
   /** 0: closed. */
   #openUntilMs = 0
   #probing = 0
   #epoch = 0
 
-  constructor(policy: BreakerPolicy) {
+  /** `changed`: it opened, again or for the first time, or closed. */
+  constructor(policy: BreakerPolicy, changed: (isOpen: boolean) => void = () => undefined) {
     this.#policy = policy
+    this.#changed = changed
   }
 
   state(nowMs: number): BreakerState {
@@ -74,6 +77,7 @@ export class Breaker {
     this.#probing = 0
     this.#window = []
     this.#epoch++
+    this.#changed(openUntilMs !== 0)
   }
 
   #isTooMuch(): boolean {

@@ -19,6 +19,8 @@ export interface Question {
   readonly tokens: number
   /** In place of the target's own; where any name is handed on. */
   readonly model?: string
+  /** What names the turn in the log. */
+  readonly log?: object
 }
 
 /** `passed`, or else `sent` and then what the provider's sink hears; never after `close`, maybe before `call` returns. */
@@ -47,10 +49,17 @@ export class Target {
   readonly #places: Places
   readonly #clock: Clock
 
-  constructor(policy: TargetPolicy, breaker: BreakerPolicy, provider: Provider, clock: Clock) {
+  /** `changed`: its breaker opened or closed. */
+  constructor(
+    policy: TargetPolicy,
+    breaker: BreakerPolicy,
+    provider: Provider,
+    clock: Clock,
+    changed: (isOpen: boolean) => void = () => undefined,
+  ) {
     this.policy = policy
     this.provider = provider
-    this.#breaker = new Breaker(breaker)
+    this.#breaker = new Breaker(breaker, changed)
     this.#keys = new Keys(policy.keys)
     this.#places = createPlaces(policy.limits)
     this.#clock = clock
@@ -90,7 +99,9 @@ export class Target {
 
   send(question: Question, key: number, sink: Parameters<Provider['call']>[1]): ProviderCall {
     const { messages, maxOutputTokens, model = this.policy.model } = question
-    return this.provider.call({ model, messages, maxOutputTokens, apiKey: this.#keys.reveal(key) }, sink)
+    // The number of a key in its list, never the key.
+    const log = { ...question.log, target: this.policy.name, key: key + 1, model }
+    return this.provider.call({ model, messages, maxOutputTokens, apiKey: this.#keys.reveal(key), log }, sink)
   }
 
   /** What was refused with this key may do with another; answers whether there is one now, or when. */

@@ -7,6 +7,8 @@ import { Target } from './target.ts'
 export interface TargetsPorts {
   readonly clock: Clock
   connect(target: TargetPolicy): Provider
+  /** The breaker of a target opened or closed. Must not throw. */
+  breakerChanged?(target: string, isOpen: boolean): void
 }
 
 /** The targets of the policy that holds now. One that did not change but for its keys keeps what is known of it. */
@@ -59,7 +61,8 @@ export class Targets {
   }
 
   #made(target: TargetPolicy, { breaker }: Policy): Target {
-    return new Target(target, breaker, this.#ports.connect(target), this.#ports.clock)
+    const changed = (isOpen: boolean) => this.#ports.breakerChanged?.(target.name, isOpen)
+    return new Target(target, breaker, this.#ports.connect(target), this.#ports.clock, changed)
   }
 
   #retire(target: Target): void {

@@ -58,6 +58,7 @@ describe('telemetry of a gateway at work', () => {
 })
 
 const forbiddenWord = 'kumquat'
+const breakerMetric = 'sluice_target_breaker_state'
 
 /** Everything that is off by default is on. */
 function withEverything(policy: Policy): Policy {
@@ -65,6 +66,7 @@ function withEverything(policy: Policy): Policy {
   const everybody = { redact: ['email'], custom: [], filter: { words: [forbiddenWord] } } as const
   return {
     ...policy,
+    models: new Map([...policy.models].map(([name, alias]) => [name, { ...alias, offline: 'Nobody is there.' }])),
     targets: new Map([...policy.targets].map(([name, target]) => [name, { ...target, price }])),
     limits: {
       ...policy.limits,
@@ -98,10 +100,10 @@ async function drive(station: Station, store: FaultyLog, moved: MovedMetrics): P
   await moved.look()
   await client.ask({ type: 'turn.cancel', session, turn }, 'turn.cancelling')
   await client.next('turn.cancelled')
-  // A failure opens the breaker, which passes the next call over.
+  // A failure opens the breaker, which passes the next call over, and nobody else can answer.
   await ask('[[fault=500]]')
-  await client.next('turn.failed')
-  await moved.look()
+  await client.next('turn.completed', ({ finishReason }) => finishReason === 'offline')
+  await until('the target may be tried again', async () => (await moved.look()).get(breakerMetric) === 0.5)
   await ask(`[[answer=echo tokens=400]]\nuser@example.com`, { cache: true })
   await client.next('turn.completed')
   await ask(`[[answer=echo tokens=400]]\n${forbiddenWord}`)
@@ -194,12 +196,7 @@ function expectLogLines(lines: readonly string[], session: string): void {
     expect(new Date(String(line.time)).getTime()).toBeGreaterThan(0)
   }
   const ended = parsed.filter((line) => line.msg === 'turn ended')
-  expect(ended.map((line) => line.kind).sort()).toEqual([
-    'cancelled',
-    ...Array(4).fill('completed'),
-    'failed',
-    'failed',
-  ])
+  expect(ended.map((line) => line.kind).sort()).toEqual(['cancelled', ...Array(5).fill('completed'), 'failed'])
   for (const line of ended) expect(line).toMatchObject({ session, turn: expect.any(String) })
   expect(parsed.filter((line) => line.msg === 'socket closed').length).toBeGreaterThan(1)
   expect(parsed.find((line) => line.msg === 'bug in serving a socket')).toMatchObject({

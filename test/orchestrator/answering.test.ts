@@ -245,6 +245,18 @@ describe('budgets on two nodes', () => {
     expect(bench.metrics).toContainEqual(['budgetRefused', 'subject', 'runningTurns'])
   })
 
+  test('[ANSWER-7] a conversation goes on when a minute does not take all of its history', async () => {
+    await using bench = await startBench({ policy: limited({ tokensPerMinute: 400 }) })
+    const session = await bench.session()
+    for (const question of ['one', 'two', 'three', 'four']) {
+      const sent = await bench.turns.send(bench.request(session, `${question} ${'word '.repeat(20)}`))
+      if (sent.kind === 'refused') expect(sent.refusal.kind).toBe('rate-limited')
+      else await bench.terminal(session, sent.turn)
+    }
+    const prompts = bench.model.requests.map(({ chat }) => chat?.messages.length ?? 0)
+    expect(prompts.length).toBeGreaterThan(1)
+  })
+
   test('[ANSWER-5] an answer whose session is erased in the middle is paid for', async () => {
     const settled = Promise.withResolvers<number>()
     const ledger: Ledger = {
