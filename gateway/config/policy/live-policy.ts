@@ -56,6 +56,7 @@ export class LivePolicy implements PolicySource {
   #policyPrint: string
   #print: string
   #unsettled: string | undefined
+  #last: Pick<Reading, 'text' | 'parsed'>
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
@@ -65,6 +66,7 @@ export class LivePolicy implements PolicySource {
     this.#policy = policy
     this.#policyPrint = reading.policyPrint
     this.#print = reading.print
+    this.#last = reading
   }
 
   current(): Policy {
@@ -98,7 +100,8 @@ export class LivePolicy implements PolicySource {
 
   /** Looks once. A change is taken over by the second look that finds it. One call at a time. */
   async check(log: PolicyLog): Promise<void> {
-    const reading = await readSources(this.#sources, this.#cells.paths())
+    const reading = await readSources(this.#sources, this.#cells.paths(), this.#last)
+    this.#last = reading
     const isSettled = reading.print === this.#unsettled
     this.#unsettled = undefined
     if (this.#isClosed || reading.print === this.#print) return

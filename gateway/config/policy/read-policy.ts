@@ -5,6 +5,7 @@
  * then *judged*: to a policy, whole, or to all that is wrong with it.
  */
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Policy } from '../../../orchestrator/policy.ts'
 import type { Environment } from '../../config.ts'
 import type { Config } from '../shape.ts'
@@ -37,6 +38,7 @@ type Parsed =
   | { readonly kind: 'wrong'; readonly problems: readonly string[] }
 
 export interface Reading {
+  readonly text: FileText
   /** Undefined: there is no file, and none was asked for. */
   readonly parsed: Parsed | undefined
   readonly named: NamedFiles
@@ -45,14 +47,22 @@ export interface Reading {
   readonly policyPrint: string
 }
 
-/** Never rejects. `secretPaths`: files of secrets that are read too, whatever the file says now. */
-export async function readSources(sources: PolicySources, secretPaths: readonly string[]): Promise<Reading> {
+/**
+ * Never rejects. `secretPaths`: files of secrets that are read too, whatever the file says now. `before`: a text that is the same as
+ * then is not parsed again, which holds the event loop.
+ */
+export async function readSources(
+  sources: PolicySources,
+  secretPaths: readonly string[],
+  before?: Pick<Reading, 'text' | 'parsed'>,
+): Promise<Reading> {
   const name = configFileOf(sources)
   const text = await readFileText(name, policyFileBytes)
-  const parsed = parseText(name, text, sources.config.policy.file !== undefined)
+  const isSame = before !== undefined && isDeepStrictEqual(text, before.text)
+  const parsed = isSame ? before.parsed : parseText(name, text, sources.config.policy.file !== undefined)
   const named = await readNamedFiles(name, parsed?.kind === 'ok' ? parsed.file : undefined, secretPaths)
   const policyPrint = printOf([['', text], ...named.words])
-  return { parsed, named, policyPrint, print: printOf([...named.secrets]) + policyPrint }
+  return { text, parsed, named, policyPrint, print: printOf([...named.secrets]) + policyPrint }
 }
 
 /** Of a secret too, so it is a hash. */
