@@ -20,6 +20,8 @@ export async function run(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args
   const bench = benches.get(name ?? '')
   if (bench === undefined) throw new Error(usage())
+  // What was started ends with this process, by its `exit`, which a signal alone would skip.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
   say(await bench.run(rest))
   return 0
 }

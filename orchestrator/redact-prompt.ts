@@ -40,7 +40,9 @@ export async function forbiddenQuestion(
   producer: Producer,
 ): Promise<Refusal | undefined> {
   const abort = new AbortController()
-  void producer.stopped.then(() => abort.abort())
+  let isChecking = true
+  void producer.stopped.then(() => isChecking && abort.abort())
   const forbidden = await filters.checkQuestion(question.messages, abort.signal)
+  isChecking = false
   return producer.isOpen ? forbidden : undefined
 }

@@ -79,7 +79,7 @@ async function runLane(lane: Lane, options: CrossNodeOptions, isCounted: boolean
   const { streamCount, tokensEach, tokensPerSecond } = options
   const deadlineMs = 30_000 + (2_000 * tokensEach) / tokensPerSecond
   const measured = await measureCpu(lane.pids)
-  const round = await runStreams(lane.url, lane.dialect, 'bench', streamCount, tokensEach, deadlineMs)
+  const round = await runStreams(lane.url, lane.dialect, { streamCount, tokensEach, deadlineMs })
   const { ownMs, others } = await measured()
   const cpuUs = [...lane.cpuUs].map(([name, values]) => {
     const us = (1_000 * (ownMs[name] ?? Number.NaN)) / round.tokenCount

@@ -15,9 +15,13 @@ export async function startNode(
   env: Readonly<Record<string, string>>,
   addressIn: (line: string) => string | undefined,
 ): Promise<Started> {
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
+  // With our arguments for node and a channel it hears of our end, even by SIGKILL (`cli/bootstrap/follow-parent.cjs`).
+  const child = spawn(process.execPath, [...process.execArgv, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'inherit', 'ipc'],
+  })
   const { stdout, pid } = child
-  if (pid === undefined) throw new Error(`unable to start ${args[0]}`)
+  if (pid === undefined || stdout === null) throw new Error(`unable to start ${args[0]}`)
   process.once('exit', () => child.kill('SIGKILL'))
   const url = await firstAddress(createInterface({ input: stdout }), addressIn)
   if (url === undefined) {

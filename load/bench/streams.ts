@@ -1,4 +1,5 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import { setTimeout } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 
 /** What one round of streams told. */
@@ -19,17 +20,27 @@ export interface Dialect {
 
 const tokenLength = '0000000000000.000 '.length
 
-/** `streamCount` sockets, each asks once for `tokensEach` tokens that say when they were sent. Bounded by `deadlineMs`. */
+export interface Streams {
+  readonly streamCount: number
+  readonly tokensEach: number
+  readonly deadlineMs: number
+  /** The streams begin evenly spread over this time; default 0, all at once. */
+  readonly spreadMs?: number
+  /** A line for the model server in each question, as `[[tokens=30]]`; default none. */
+  readonly directive?: string
+}
+
+/** Sockets that each ask the model `bench` once for tokens that say when they were sent. */
 export async function runStreams(
   url: string,
   dialect: Dialect,
-  model: string,
-  streamCount: number,
-  tokensEach: number,
-  deadlineMs: number,
+  { streamCount, tokensEach, deadlineMs, spreadMs = 0, directive = '' }: Streams,
 ): Promise<Round> {
   const latency = createHistogram()
-  const streams = Array.from({ length: streamCount }, (_, n) => runStream(url, dialect, model, `stream ${n}`, latency))
+  const streams = Array.from({ length: streamCount }, async (_, n) => {
+    await setTimeout((spreadMs * n) / streamCount)
+    return runStream(url, dialect, `stream ${n}\n${directive}`, latency)
+  })
   const counts = await within(Promise.all(streams), deadlineMs)
   const tokenCount = counts.reduce((sum, count) => sum + count, 0)
   if (tokenCount !== streamCount * tokensEach)
@@ -40,7 +51,6 @@ export async function runStreams(
 async function runStream(
   url: string,
   dialect: Dialect,
-  model: string,
   content: string,
   latency: RecordableHistogram,
 ): Promise<number> {
@@ -67,7 +77,7 @@ async function runStream(
     })
     socket.on('close', () => reject(new Error('the socket closed before the answer ended')))
   })
-  await dialect.ask(socket, content, model)
+  await dialect.ask(socket, content, 'bench')
   await done
   socket.removeAllListeners('close')
   socket.close()
@@ -75,14 +85,15 @@ async function runStream(
 }
 
 async function within<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`the streams did not end within ${deadlineMs} ms`)), deadlineMs)
+  const ended = new AbortController()
+  const late = setTimeout(deadlineMs, undefined, { signal: ended.signal }).then(() => {
+    throw new Error(`the streams did not end within ${deadlineMs} ms`)
   })
   try {
     return await Promise.race([work, late])
   } finally {
-    clearTimeout(timer)
+    ended.abort()
+    late.catch(() => undefined)
   }
 }
 

@@ -10,9 +10,11 @@ import { type Dialect, naiveDialect, runStreams, sluiceDialect } from './streams
  * `npm run bench:token`: CPU per delivered token and token latency, Sluice beside a minimal `openai`+`ws` relay.
  *
  * Method: one provider; each server a process of its own on the same node binary; servers take turns, round after round,
- * with the same streams; a server's CPU time is what the kernel counts for its process during its round, divided by the
- * tokens delivered. The first round of each warms it and is not counted. What is told is the median of the rounds, their
- * spread, and ratios to the relay. Sluice runs with authentication, validation, metrics and logs on; the relay has none.
+ * with the same streams, which begin spread over a second; a server's CPU time is what the kernel counts for its process
+ * during its round, divided by the tokens delivered. Before that each answers a thousand short questions, and its first
+ * round is not counted: what is measured is a server that has been running. What is told is the median of the rounds,
+ * their spread, and ratios to the relay. Sluice runs with authentication, validation, metrics and logs on; the relay has
+ * none.
  */
 export interface TokenBenchOptions {
   readonly streamCount: number
@@ -51,6 +53,7 @@ export async function benchToken(options: TokenBenchOptions): Promise<readonly T
   )
   const lanes = await startLanes(provider.url, options)
   try {
+    for (const lane of lanes) await warmUp(lane, streamCount)
     for (let round = 0; round <= roundCount; round++) {
       for (const lane of lanes) {
         const line = await runLane(lane, options, round > 0)
@@ -64,6 +67,16 @@ export async function benchToken(options: TokenBenchOptions): Promise<readonly T
   return lanes.map(({ name, row }) => ({ name, ...row }))
 }
 
+async function warmUp({ server, dialect }: Lane, streamCount: number): Promise<void> {
+  const tokensEach = 30
+  for (let asked = 0; asked < warmUpQuestions; asked += streamCount) {
+    const directive = `[[tokens=${tokensEach} tps=200]]`
+    await runStreams(server.url, dialect, { streamCount, tokensEach, deadlineMs: 30_000, directive })
+  }
+}
+
+const warmUpQuestions = 1_000
+
 async function runLane(
   lane: Lane,
   { streamCount, tokensPerSecond, tokensEach }: TokenBenchOptions,
@@ -71,14 +84,8 @@ async function runLane(
 ): Promise<string> {
   const deadlineMs = 30_000 + (2_000 * tokensEach) / tokensPerSecond
   const before = await cpuTime(lane.server.pid)
-  const { tokenCount, p50Ms, p99Ms } = await runStreams(
-    lane.server.url,
-    lane.dialect,
-    'bench',
-    streamCount,
-    tokensEach,
-    deadlineMs,
-  )
+  const streams = { streamCount, tokensEach, deadlineMs, spreadMs: 1_000 }
+  const { tokenCount, p50Ms, p99Ms } = await runStreams(lane.server.url, lane.dialect, streams)
   const after = await cpuTime(lane.server.pid)
   const userUs = (after.userMs - before.userMs) * (1000 / tokenCount)
   const systemUs = (after.systemMs - before.systemMs) * (1000 / tokenCount)

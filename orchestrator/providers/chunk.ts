@@ -16,62 +16,6 @@ export type Chunk =
     }
   | { readonly kind: 'error'; readonly failure: ProviderFailure }
 
-/**
- * Reads one stream's events. Most differ from the one before in the content alone, so what stands around it is remembered:
- * JSON that equals known JSON but for one plain string literal says the same but for that string. It takes a tenth of the
- * time of parsing, which is most of a token's cost after the socket's; whatever does not fit is parsed.
- */
-export function createChunkReader(): (data: string) => Chunk {
-  let frame: Frame | undefined
-  let learnings = 0
-  return (data) => {
-    const content = frame === undefined ? undefined : contentWithin(frame, data)
-    if (content !== undefined) return { kind: 'chunk', text: content }
-    const chunk = readChunk(data)
-    if (learnings < learningsMax && isTextAlone(chunk)) {
-      learnings++
-      frame = frameOf(data)
-    }
-    return chunk
-  }
-}
-
-/** Providers that put something new into every event are not worth more tries. */
-const learningsMax = 3
-
-interface Frame {
-  readonly before: string
-  readonly after: string
-}
-
-const opening = '"content":"'
-/** What a JSON string cannot hold as it is. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: RFC 8259, section 7, names exactly these
-const notPlain = /["\\\u0000-\u001f]/
-
-function contentWithin({ before, after }: Frame, data: string): string | undefined {
-  const end = data.length - after.length
-  // Slices are compared at once; `startsWith` and `endsWith` go character by character, and took longer than parsing.
-  if (end < before.length || data.slice(0, before.length) !== before || data.slice(end) !== after) return undefined
-  const content = data.slice(before.length, end)
-  return notPlain.test(content) ? undefined : content
-}
-
-function isTextAlone(chunk: Chunk): boolean {
-  return chunk.kind === 'chunk' && chunk.text !== '' && chunk.finishReason === undefined && chunk.usage === undefined
-}
-
-/** Undefined unless the one place found is the one that is read: another string put there must come out. */
-function frameOf(data: string): Frame | undefined {
-  const start = data.indexOf(opening) + opening.length
-  const end = data.indexOf('"', start)
-  if (start < opening.length || end < 0) return undefined
-  const before = data.slice(0, start)
-  const after = data.slice(end)
-  const probe = readChunk(`${before}probe${after}`)
-  return probe.kind === 'chunk' && probe.text === 'probe' ? { before, after } : undefined
-}
-
 export function readChunk(data: string): Chunk {
   const event = parse(data)
   if (event === undefined) return { kind: 'error', failure: illness("the model's answer was not readable") }
