@@ -11,6 +11,7 @@ import type {
   Config,
   LimitsConfig,
   ProviderConfig,
+  RecordingConfig,
   StoreConfig,
   TelemetryConfig,
   TlsConfig,
@@ -122,6 +123,11 @@ const readTelemetry = (settings: Settings): TelemetryConfig => {
   }
 }
 
+const readRecording = (settings: Settings): RecordingConfig => {
+  const { SLUICE_RECORD_DIR: dir, SLUICE_RECORD_TEXT: text, SLUICE_RECORD_BYTES: maxBytes } = settings
+  return dir === undefined ? { kind: 'off' } : { kind: 'on', dir, withText: text === 'on', maxBytes }
+}
+
 const readStore = (settings: Settings): StoreConfig => {
   const url = settings.REDIS_URL
   const common = {
@@ -157,6 +163,7 @@ const nest = (settings: Settings): Config => ({
   policy: { file: settings.SLUICE_CONFIG_FILE },
   web: { allowedOrigins: settings.SLUICE_ALLOWED_ORIGINS ?? 'own', tokenUrl: settings.SLUICE_WEB_TOKEN_URL },
   telemetry: readTelemetry(settings),
+  recording: readRecording(settings),
 })
 
 const knownNames = Object.keys(variables.shape)

@@ -18,6 +18,8 @@ import type { ConnectionSettings } from './connection.ts'
 import { Connections } from './connections.ts'
 import { createHttpApp } from './http/app.ts'
 import { isAllowedOrigin } from './origin.ts'
+import { recordedLog, recordedSender, recordedSockets } from './recording/recorded.ts'
+import { openRecording, type Recording } from './recording/recording.ts'
 import { type ConnectionDeps, ServedConnection } from './serve-connection.ts'
 import { givenStore, openStore, type Store } from './store.ts'
 import type { Telemetry } from './telemetry/ports.ts'
@@ -60,8 +62,11 @@ export interface NodeState {
 
 /** Resolves when the gateway accepts connections. Rejects with a message for the operator. */
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
-  const { config, telemetry } = parts
-  const store = parts.log === undefined ? await openStore(config.store, telemetry) : givenStore(parts.log)
+  const { config } = parts
+  const recording = openRecording(config.recording, parts.telemetry.log, Date.now)
+  const telemetry = recording === undefined ? parts.telemetry : recordedTelemetry(parts.telemetry, recording)
+  const opened = parts.log === undefined ? await openStore(config.store, telemetry) : givenStore(parts.log)
+  const store = recording === undefined ? opened : { ...opened, log: recordedLog(opened.log, recording) }
   const { log } = store
   const feeds = new Feeds(log, {
     checksSilence: store.isShared,
@@ -77,7 +82,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const answering = await openAnswering(parts, store, feeds)
   const { turns } = answering
   const failed = (error: unknown) => telemetry.log.error({ err: error }, 'the store failed')
-  const chat = new Chat(log, turns, Date.now, failed, (of) => store.ledger.forget(of))
+  const sender = recording === undefined ? turns : recordedSender(turns, recording)
+  const chat = new Chat(log, sender, Date.now, failed, (of) => store.ledger.forget(of))
   const connections = new Connections(connectionLimits(config))
   const node = new Node({
     config,
@@ -91,6 +97,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     turns,
     chat,
     connections,
+    recording,
   })
   const createTransport = await chooseTransport(config.listen.transport, config.listen.uwsPath, telemetry.log)
   const transport = createTransport({
@@ -119,6 +126,7 @@ interface NodeParts {
   readonly turns: Turns
   readonly chat: Chat
   readonly connections: Connections
+  readonly recording: Recording | undefined
 }
 
 class Node {
@@ -217,12 +225,13 @@ class Node {
   }
 
   async #close(transport: Transport): Promise<void> {
-    const { answering, connections, store, turns } = this.#parts
+    const { answering, connections, store, turns, recording } = this.#parts
     turns.close()
     connections.stop()
     await transport.close()
     await answering.close()
     await store.close()
+    await recording?.close()
   }
 }
 
@@ -246,7 +255,12 @@ function settingsOf({ limits }: Config): ConnectionSettings {
   }
 }
 
-function connectionDeps({ telemetry, chat, feeds, log, authenticator, connections }: NodeParts): ConnectionDeps {
+function recordedTelemetry(telemetry: Telemetry, recording: Recording): Telemetry {
+  return { ...telemetry, sockets: recordedSockets(telemetry.sockets, recording) }
+}
+
+function connectionDeps(parts: NodeParts): ConnectionDeps {
+  const { telemetry, chat, feeds, log, authenticator, connections, recording } = parts
   return {
     chat,
     feeds,
@@ -260,5 +274,6 @@ function connectionDeps({ telemetry, chat, feeds, log, authenticator, connection
       telemetry.sockets.welcomed(connection.connection, client)
     },
     closed: (connection) => connections.closed(connection),
+    watched: (connection, session) => recording?.watched(connection, session),
   }
 }

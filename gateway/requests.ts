@@ -13,7 +13,7 @@ export interface Served {
   readonly chat: Chat
   readonly outbox: Outbox
   readonly watchedSessions: number
-  opened(how: 'new' | 'resumed' | 'reset'): void
+  opened(how: 'new' | 'resumed' | 'reset', session: string): void
 }
 
 type Serveable = Exclude<Request, { type: 'ping' | 'token.refresh' }>
@@ -111,7 +111,7 @@ async function watch(
   const { turn } = frame
   const placed =
     turn === undefined || attempt === undefined ? frame : { ...frame, turn: { ...turn, ends: [...attempt.ends] } }
-  served.opened(frame.reset ? 'reset' : cursor === undefined ? 'new' : 'resumed')
+  served.opened(frame.reset ? 'reset' : cursor === undefined ? 'new' : 'resumed', session)
   outbox.send(ref === undefined ? placed : { ...placed, ref })
   reader.place(feed, { seq: frame.seq, mark: frame.mark }, attempt)
   outbox.moved(reader)

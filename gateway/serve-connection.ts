@@ -174,7 +174,10 @@ export class ServedConnection implements SocketHandlers {
         chat,
         outbox: this.outbox,
         watchedSessions: this.#state.settings.watchedSessions,
-        opened: (how) => telemetry.sessionOpened(how),
+        opened: (how, session) => {
+          telemetry.sessionOpened(how)
+          this.#deps.watched(this.connection, session)
+        },
       }
       await telemetry.traced(request, this.connection, this.#traceparent, () =>
         serveRequest(served, identity, request, (kind) => telemetry.refused(kind)),
@@ -217,6 +220,8 @@ export interface ConnectionDeps {
   hasPlace(identity: Identity): boolean
   welcomed(connection: ServedConnection, identity: Identity, client: string): void
   closed(connection: ServedConnection): void
+  /** A socket watches a session from now on. */
+  watched(connection: string, session: string): void
 }
 
 function assertNever(value: never): never {

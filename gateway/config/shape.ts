@@ -96,6 +96,10 @@ export type TelemetryConfig = {
   readonly exportTraces: boolean
 }
 
+export type RecordingConfig =
+  | { readonly kind: 'off' }
+  | { readonly kind: 'on'; readonly dir: string; readonly withText: boolean; readonly maxBytes: number }
+
 export type Config = {
   readonly listen: ListenConfig
   readonly tls: TlsConfig
@@ -107,4 +111,5 @@ export type Config = {
   readonly policy: PolicyConfig
   readonly web: WebConfig
   readonly telemetry: TelemetryConfig
+  readonly recording: RecordingConfig
 }

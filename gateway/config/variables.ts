@@ -366,6 +366,22 @@ const telemetry = {
     range: 'an IP address or a host name',
     accepts: isHost,
   }),
+  SLUICE_RECORD_DIR: optionalText({
+    meaning: 'folder where the shape of live sessions is recorded, for `sluice load` to replay; a file a process',
+    unit: 'path',
+    range: 'a folder, made if missing',
+  }),
+  SLUICE_RECORD_TEXT: choice(
+    ['off', 'on'],
+    'off',
+    "whether a recording holds the users' messages, not only their lengths",
+  ),
+  SLUICE_RECORD_BYTES: wholeNumber(GIB, {
+    meaning: 'most of one recording; then it ends',
+    unit: 'bytes',
+    min: MIB,
+    max: 1024 * GIB,
+  }),
   OTEL_EXPORTER_OTLP_ENDPOINT: otel('collector that traces are exported to', 'as OpenTelemetry says'),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otel('the same, for traces alone', 'as OpenTelemetry says'),
   OTEL_TRACES_EXPORTER: otel('exporter of traces; `none` exports nothing', 'as OpenTelemetry says'),

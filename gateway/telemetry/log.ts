@@ -1,7 +1,7 @@
 import { trace } from '@opentelemetry/api'
 import { type DestinationStream, pino, stdTimeFunctions } from 'pino'
+import { LineOutput } from './line-output.ts'
 import type { Log } from './ports.ts'
-import { StandardOutput } from './standard-output.ts'
 
 /**
  * pino lines: one JSON object each, with ids, kinds and figures. Never a user's text, a token or a key; three belts:
@@ -43,7 +43,7 @@ const secretNames = [
 ]
 
 export function createLog({ level, node, destination }: LogOptions): ClosableLog {
-  const own = destination === undefined ? new StandardOutput(1, tellDropped) : undefined
+  const own = destination === undefined ? new LineOutput(1, tellDropped) : undefined
   const options = {
     level,
     base: { service: 'sluice', node },

@@ -349,6 +349,7 @@ describe('a bug behind a promise or a timer', () => {
       hasPlace: () => (where === 'verify' ? fails() : true),
       welcomed: () => undefined,
       closed: () => undefined,
+      watched: () => undefined,
     }
     const connection = new ServedConnection(socket, deps, settings, undefined, undefined)
     if (where !== 'leave') connection.text('{"type":"hello","token":"t"}')

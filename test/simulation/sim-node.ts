@@ -107,6 +107,7 @@ export class SimNode {
         hasPlace: () => true,
         welcomed: () => undefined,
         closed: (closed) => void this.connections.delete(closed),
+        watched: () => undefined,
       },
       {
         connection: 'c',

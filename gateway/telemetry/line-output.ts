@@ -1,13 +1,13 @@
 import { write, writeSync } from 'node:fs'
 
 /**
- * Log lines to a file descriptor, without blocking the event loop and without end: one write is in flight, lines that come
+ * Lines to a file descriptor, without blocking the event loop and without end: one write is in flight, lines that come
  * meanwhile ride in the next, and above a bound they are dropped and counted.
  *
  * Not pino's own SonicBoom, since its `flushSync`, which it also calls as the process exits, repeats a write to a pipe
  * whose reader is gone for ever: `sluice serve | head -1` never ended.
  */
-export class StandardOutput {
+export class LineOutput {
   readonly #fd: number
   readonly #onDropped: (lineCount: number) => void
   #lines: string[] = []
