@@ -6,6 +6,7 @@ import { benchFirstToken } from '../load/bench/first-token.ts'
 import { machine } from '../load/bench/machine.ts'
 import { benchResumability } from '../load/bench/resumability.ts'
 import { benchSlowReaders } from '../load/bench/slow-readers.ts'
+import { benchSockets } from '../load/bench/sockets.ts'
 import { benchTakeOver } from '../load/bench/take-over.ts'
 import { benchToken, report } from '../load/bench/token.ts'
 
@@ -42,6 +43,7 @@ const benches = new Map<string, Bench>([
   ],
   ['slow-readers', { run: slowReaders, what: 'memory for readers that do not read: --readers --tokens --still (s)' }],
   ['cancel', { run: cancel, what: "from a cancel to the provider's closed connection: --times" }],
+  ['sockets', { run: sockets, what: 'idle memory, new, resumed, and all dropped at once: --sockets --storm' }],
   [
     'nodes',
     { run: nodes, what: 'cross-node delivery, and the cost of Redis: --streams --tps --seconds --turns --rounds' },
@@ -93,6 +95,17 @@ async function slowReaders(args: readonly string[]): Promise<string> {
     const { readers, tokens, still } = given
     const options = { readerCount: readers, tokenCount: tokens, stillMs: still * 1_000, transport, say }
     lines.push(`${transport}: ${await benchSlowReaders(options)}`)
+  }
+  return lines.join('\n')
+}
+
+async function sockets(args: readonly string[]): Promise<string> {
+  const given = numbers(args, { sockets: 8_000, storm: 5_000 })
+  say(machine())
+  const lines: string[] = []
+  for (const transport of transports()) {
+    const options = { socketCount: given.sockets, stormCount: given.storm, transport, say }
+    lines.push(JSON.stringify(await benchSockets(options)))
   }
   return lines.join('\n')
 }

@@ -17,7 +17,14 @@ import {
 } from './development.ts'
 import { type Identity, readIdentity } from './identity.ts'
 import { defaultJwksTimes, type JwksTimes, jwksSource, type ReportKeyTrouble } from './jwks.ts'
-import { type KeySource, publicKeySource, secretSource, type TokenHeader, type VerificationKey } from './key-source.ts'
+import {
+  hmacSource,
+  type KeySource,
+  publicKeySource,
+  secretSource,
+  type TokenHeader,
+  type VerificationKey,
+} from './key-source.ts'
 import { CLOCK_TOLERANCE_SECONDS, TOKEN_MAX_BYTES } from './limits.ts'
 import { loadPublicKeys } from './public-keys.ts'
 import { type Refusal, reasonOf, refuse } from './refusal.ts'
@@ -160,11 +167,11 @@ const createJwtAuthenticator = (config: JwtConfig, dependencies: AuthenticatorDe
 
 const createDevelopmentAuthenticator = (dependencies: AuthenticatorDependencies): DevelopmentAuthenticator => {
   const { nowMs, developmentSecret = makeDevelopmentSecret() } = dependencies
-  const source: KeySource = {
-    algorithms: new Set(['HS256'] as const),
-    find: async () => ({ kind: 'keys', keys: [developmentSecret] }),
-  }
-  const verifier = new Verifier([source], { issuer: DEVELOPMENT_ISSUER, audience: DEVELOPMENT_ISSUER }, nowMs)
+  const verifier = new Verifier(
+    [hmacSource([developmentSecret], ['HS256'])],
+    { issuer: DEVELOPMENT_ISSUER, audience: DEVELOPMENT_ISSUER },
+    nowMs,
+  )
   return {
     mode: 'development',
     verify: (token) => verifier.verify(token),

@@ -30,10 +30,28 @@ export const secretSource = (
   secrets: readonly Secret[],
   algorithms: readonly JwtAlgorithm[] | undefined,
 ): KeySource => {
-  const keys = secrets.map((secret) => new TextEncoder().encode(secret.reveal()))
+  const bytes = secrets.map((secret) => new TextEncoder().encode(secret.reveal()))
+  return hmacSource(bytes, algorithms === undefined ? ['HS256'] : algorithms.filter(isHmac))
+}
+
+/** Each secret becomes a key once for each algorithm: given as bytes, `jose` would import it for every token, which costs as much again as verifying. */
+export const hmacSource = (secrets: readonly Uint8Array[], algorithms: readonly JwtAlgorithm[]): KeySource => {
+  const keys = new Map<JwtAlgorithm, Promise<readonly CryptoKey[]>>()
+  const imported = (algorithm: JwtAlgorithm) => {
+    const known = keys.get(algorithm)
+    if (known !== undefined) return known
+    const hash = `SHA-${algorithm.slice(2)}`
+    const made = Promise.all(
+      secrets.map((secret) =>
+        crypto.subtle.importKey('raw', Uint8Array.from(secret), { name: 'HMAC', hash }, false, ['verify']),
+      ),
+    )
+    keys.set(algorithm, made)
+    return made
+  }
   return {
-    algorithms: new Set(algorithms === undefined ? ['HS256'] : algorithms.filter(isHmac)),
-    find: async () => ({ kind: 'keys', keys }),
+    algorithms: new Set(algorithms),
+    find: async ({ alg }) => ({ kind: 'keys', keys: await imported(alg) }),
   }
 }
 

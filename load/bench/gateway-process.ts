@@ -7,14 +7,15 @@ export interface GatewayProcess extends Started {
   token(subject: string): Promise<string>
 }
 
-/** `sluice serve` as a process of its own, in development mode, against a provider. `env` overrides. */
+/** `sluice serve` as a process of its own, in development mode, against a provider. `env` overrides. `nodeArgs`: for node itself. */
 export async function startGatewayProcess(
   providerUrl: string,
   env: Readonly<Record<string, string>>,
+  nodeArgs: readonly string[] = [],
 ): Promise<GatewayProcess> {
   const cli = join(import.meta.dirname, '..', '..', 'cli', 'main.ts')
   const settings = { PORT: '0', OPENAI_BASE_URL: providerUrl, SLUICE_METRICS_PORT: '0', SLUICE_MODEL: 'bench' }
-  const server = await startNode([cli, 'serve'], { ...settings, ...env }, gatewayAddress)
+  const server = await startNode([...nodeArgs, cli, 'serve'], { ...settings, ...env }, gatewayAddress)
   return {
     ...server,
     socketUrl: `${server.url.replace('http', 'ws')}/v1/socket`,

@@ -1,0 +1,121 @@
+/**
+ * A WebSocket client for benchmarks alone, of a few hundred bytes and microseconds: where thousands of sockets are opened at
+ * once the driver must cost less than the server. It asks for no extensions, checks no accept key, masks with zeros
+ * (RFC 6455 allows any key) and reads whole text frames. A server that sends anything else closes it with a fault.
+ */
+import { connect, type Socket } from 'node:net'
+
+const finText = 0x81
+const finPing = 0x89
+const finPong = 0x8a
+const maskBit = 0x80
+const closeOpcode = 0x88
+
+export interface RawSocketHandlers {
+  opened(): void
+  /** The payload is a view of memory that is used again. */
+  text(payload: Buffer): void
+  /** Once, however it ended. */
+  closed(): void
+}
+
+export class RawSocket {
+  readonly #socket: Socket
+  readonly #handlers: RawSocketHandlers
+  #held: Buffer = Buffer.alloc(0)
+  #isUpgraded = false
+  isClosed = false
+  byteCount = 0
+
+  constructor(url: string, handlers: RawSocketHandlers) {
+    const { hostname, port, pathname, host } = new URL(url)
+    this.#handlers = handlers
+    this.#socket = connect({ host: hostname, port: Number(port), noDelay: true })
+    this.#socket.write(
+      `GET ${pathname} HTTP/1.1\r\nhost: ${host}\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
+        'sec-websocket-version: 13\r\nsec-websocket-key: c2x1aWNlLWJlbmNobWFyaw==\r\nsec-websocket-protocol: sluice.v1\r\n\r\n',
+    )
+    this.#socket.on('data', (bytes: Buffer) => this.#came(bytes))
+    this.#socket.on('error', () => undefined)
+    this.#socket.on('close', () => {
+      this.isClosed = true
+      handlers.closed()
+    })
+  }
+
+  send(text: string): void {
+    this.#write(finText, Buffer.from(text))
+  }
+
+  /** Without a close frame, as a lost connection. */
+  terminate(): void {
+    this.#socket.destroy()
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  #write(opcode: number, payload: Buffer): void {
+    const headBytes = payload.length < 126 ? 6 : 8
+    const frame = Buffer.alloc(headBytes + payload.length)
+    frame[0] = opcode
+    if (headBytes === 6) frame[1] = maskBit | payload.length
+    else {
+      frame[1] = maskBit | 126
+      frame.writeUInt16BE(payload.length, 2)
+    }
+    payload.copy(frame, headBytes)
+    this.#socket.write(frame)
+  }
+
+  #came(bytes: Buffer): void {
+    this.byteCount += bytes.length
+    let rest = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes])
+    if (!this.#isUpgraded) {
+      const end = rest.indexOf('\r\n\r\n')
+      if (end < 0) {
+        this.#held = rest
+        return
+      }
+      if (!rest.subarray(0, 12).equals(Buffer.from('HTTP/1.1 101'))) return this.terminate()
+      this.#isUpgraded = true
+      rest = rest.subarray(end + 4)
+      this.#handlers.opened()
+    }
+    let at = 0
+    for (let end = frameEnd(rest, at); end > 0; end = frameEnd(rest, at)) {
+      this.#frame(rest[at] ?? 0, rest.subarray(payloadAt(rest, at), end))
+      at = end
+    }
+    this.#held = at === rest.length ? nothing : Buffer.from(rest.subarray(at))
+  }
+
+  #frame(opcode: number, payload: Buffer): void {
+    if (opcode === finText) this.#handlers.text(payload)
+    else if (opcode === finPing) this.#write(finPong, payload)
+    else if (opcode === closeOpcode) this.terminate()
+  }
+}
+
+const nothing = Buffer.alloc(0)
+
+function payloadAt(bytes: Buffer, at: number): number {
+  const length = bytes[at + 1] ?? 0
+  return at + (length < 126 ? 2 : length === 126 ? 4 : 10)
+}
+
+/** 0: the frame is not whole yet. */
+function frameEnd(bytes: Buffer, at: number): number {
+  if (bytes.length < at + 2) return 0
+  const start = payloadAt(bytes, at)
+  if (bytes.length < start) return 0
+  const short = bytes[at + 1] ?? 0
+  const length =
+    short < 126 ? short : short === 126 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2))
+  return start + length <= bytes.length ? start + length : 0
+}
