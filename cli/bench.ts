@@ -9,6 +9,7 @@ import { benchSlowReaders } from '../load/bench/slow-readers.ts'
 import { benchSockets } from '../load/bench/sockets.ts'
 import { benchTakeOver } from '../load/bench/take-over.ts'
 import { benchToken, report } from '../load/bench/token.ts'
+import { benchWatchers, watchersReport } from '../load/bench/watchers.ts'
 
 interface Bench {
   /** One line, for the usage. */
@@ -44,6 +45,13 @@ const benches = new Map<string, Bench>([
   ['slow-readers', { run: slowReaders, what: 'memory for readers that do not read: --readers --tokens --still (s)' }],
   ['cancel', { run: cancel, what: "from a cancel to the provider's closed connection: --times" }],
   ['sockets', { run: sockets, what: 'idle memory, new, resumed, and all dropped at once: --sockets --storm' }],
+  [
+    'watchers',
+    {
+      run: watchers,
+      what: 'one answer that many watch, beside a bare send: --watchers --frames (/s) --seconds --rounds',
+    },
+  ],
   [
     'nodes',
     { run: nodes, what: 'cross-node delivery, and the cost of Redis: --streams --tps --seconds --turns --rounds' },
@@ -106,6 +114,18 @@ async function sockets(args: readonly string[]): Promise<string> {
   for (const transport of transports()) {
     const options = { socketCount: given.sockets, stormCount: given.storm, transport, say }
     lines.push(JSON.stringify(await benchSockets(options)))
+  }
+  return lines.join('\n')
+}
+
+async function watchers(args: readonly string[]): Promise<string> {
+  const given = numbers(args, { watchers: 1_000, frames: 10, seconds: 8, rounds: 3 })
+  const { watchers: watcherCount, frames: framesPerSecond, seconds, rounds: roundCount } = given
+  say(machine())
+  const lines: string[] = []
+  for (const transport of transports()) {
+    const options = { watcherCount, framesPerSecond, seconds, roundCount, transport, say }
+    lines.push(watchersReport(await benchWatchers(options)))
   }
   return lines.join('\n')
 }
