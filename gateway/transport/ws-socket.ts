@@ -57,7 +57,7 @@ class WsSocket implements LibrarySocket {
     // The peer's close frame may be here already; `ws` would count what it cannot send as buffered, for ever.
     if (this.#webSocket.readyState !== WebSocket.OPEN) return true
     if (this.#webSocket.bufferedAmount > MAX_UNSENT_BYTES) return false
-    if (frame.length <= ONE_PIECE_MAX) this.#connection.write(textFrame(frame))
+    if (frame.length <= ONE_PIECE_MAX) this.#connection.write(onePiece(frame))
     else this.#webSocket.send(frame, TEXT)
     return true
   }
@@ -77,6 +77,18 @@ class WsSocket implements LibrarySocket {
   bufferedBytes(): number {
     return this.#webSocket.bufferedAmount
   }
+}
+
+/** What many watchers get is one payload: it is framed once. */
+function onePiece(payload: string | Buffer): Buffer {
+  if (typeof payload === 'string') return textFrame(payload)
+  if (payload !== last.payload) last = { payload, frame: textFrame(payload) }
+  return last.frame
+}
+
+let last: { readonly payload: Buffer | undefined; readonly frame: Buffer } = {
+  payload: undefined,
+  frame: Buffer.alloc(0),
 }
 
 function onMessage(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void {
