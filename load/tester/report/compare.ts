@@ -1,7 +1,8 @@
 /** What changed from one run to another. Pure; the text and the page show the same. */
 import { type Measured, type MeasureName, measures, type RunResult } from '../result.ts'
 import { formatCount, formatMs, formatRate, formatShare } from './figures.ts'
-import { SAME_MS, SAME_RATIO } from './limits.ts'
+import { SAME_MS, SAME_RATIO, SAME_SHARE } from './limits.ts'
+import { faultCount } from './verdict.ts'
 
 export type Verdict = 'better' | 'worse' | 'same'
 
@@ -61,12 +62,15 @@ export type Statistic = keyof typeof statistics
 export const statisticNames = Object.keys(statistics) as readonly Statistic[]
 export const measureNames = Object.keys(measures) as readonly MeasureName[]
 
-export const thresholdText = `A change of less than ${formatShare(SAME_RATIO)} counts as none, and so does one of a time by less than ${formatMs(SAME_MS)}; wrong answers count from the first.`
+export const thresholdText = `A change of less than ${formatShare(SAME_RATIO)} counts as none; so does one of a time by less than ${formatMs(SAME_MS)}, and of a share by less than ${SAME_SHARE * 100} point. The least and the greatest are not judged; wrong answers count from the first.`
+
+/** The least and the greatest are one value each: they differ between any two runs. */
+const directions: Partial<Readonly<Record<Statistic, Direction>>> = { minMs: 'neither', maxMs: 'neither' }
 
 const times: Threshold = { ratio: SAME_RATIO, difference: SAME_MS }
 const amounts: Threshold = { ratio: SAME_RATIO, difference: 0 }
-/** 1 of 100: from 99.5 % to 98.4 % is much, though the ratio is near 1. */
-const shares: Threshold = { ratio: 0, difference: 0.01 }
+/** From 99.5 % to 98.4 % is much, though the ratio is near 1. */
+const shares: Threshold = { ratio: 0, difference: SAME_SHARE }
 const none: Threshold = { ratio: 0, difference: 0 }
 
 export function changeOf(before: number, after: number, direction: Direction, threshold: Threshold): Change {
@@ -84,7 +88,9 @@ export function compareMeasures(before: RunResult, after: RunResult): ComparedMe
   return measureNames.flatMap((measure) => {
     const [one, other] = [before.measures[measure], after.measures[measure]]
     if (one === undefined || other === undefined) return []
-    const changes = statisticNames.map((name) => [name, changeOf(one[name], other[name], 'lower', times)] as const)
+    const changes = statisticNames.map((name) => {
+      return [name, changeOf(one[name], other[name], directions[name] ?? 'lower', times)] as const
+    })
     return [{ measure, statistics: new Map(changes) }]
   })
 }
@@ -132,9 +138,15 @@ const figures: readonly Figure[] = [
   rate('Completed a second', 'higher', (run) => perSecond(run.counts.completed, run)),
   share('Failed, of all questions', 'lower', (run) => ofQuestions(run.counts.failed, run)),
   share('Unfinished, of all questions', 'lower', (run) => ofQuestions(run.counts.unfinished, run)),
-  count('Wrong answers', ({ faults }) => sum(faults.map((fault) => fault.count)), none),
-  count('Refusals', ({ refusals }) => sum(Object.values(refusals)), amounts),
-  count('Lost sockets', ({ counts }) => counts.lost, amounts),
+  {
+    name: 'Wrong answers',
+    of: faultCount,
+    format: formatCount,
+    direction: 'lower',
+    threshold: none,
+  },
+  share('Refusals, of all questions', 'lower', (run) => ofQuestions(sum(Object.values(run.refusals)), run)),
+  share('Lost, of all sockets', 'lower', ({ counts }) => counts.lost / Math.max(1, counts.sockets)),
   rate('Output tokens a second', 'higher', (run) => perSecond(run.counts.outputTokens, run)),
   rate('Questions a second', 'neither', (run) => perSecond(run.counts.questions, run)),
   rate('Resumed a second', 'neither', (run) => perSecond(run.counts.resumed, run)),
@@ -146,8 +158,4 @@ function share(name: string, direction: Direction, of: Figure['of']): Figure {
 
 function rate(name: string, direction: Direction, of: Figure['of']): Figure {
   return { name, of, format: formatPerSecond, direction, threshold: amounts }
-}
-
-function count(name: string, of: Figure['of'], threshold: Threshold): Figure {
-  return { name, of, format: formatCount, direction: 'lower', threshold }
 }

@@ -6,6 +6,9 @@ export const SAME_RATIO = 0.05
 /** Milliseconds by which a time has to change too: below it clocks and event loops decide. */
 export const SAME_MS = 0.1
 
+/** Share of a whole by which goodput and the like have to change, whatever their ratio. */
+export const SAME_SHARE = 0.01
+
 /** Points of a time line in a chart; a longer series is drawn with several intervals put together. */
 export const MAX_TIME_LINE_POINTS = 300
 
