@@ -23,15 +23,15 @@ export function htmlReport(run: RunResult, before?: RunResult): string {
   const runs: Runs = { after: run, before }
   return page(
     run.name,
-    markup`<header><h1>${run.name}</h1><p class="soft">${runLine(run)}</p></header>
+    markup`<header><h1>${run.name}${before === undefined ? undefined : markup` <small>compared with ${before.name}</small>`}</h1><p class="soft">${runLine(run)}</p></header>
 ${summary(run)}
 ${before === undefined ? undefined : comparison({ after: run, before })}
 <section><h2>Measures</h2>${measureTable(runs)}</section>
-<section><h2>Distributions</h2><div class="charts">${distributionCharts(runs)}</div></section>
+<section><h2>Distributions</h2>${distributionCharts(runs)}</section>
 <section><h2>Over time</h2><div class="charts">${timeLineCharts(runs)}</div></section>
-<section><h2>Errors</h2>${errorTable(runs)}</section>
+<div class="columns"><section><h2>Errors</h2>${errorTable(runs)}</section>
 <section><h2>Counts</h2>${countTable(runs)}</section>
-<section><h2>The run</h2>${detailTable(runs)}</section>`,
+<section><h2>The run</h2>${detailTable(runs)}</section></div>`,
   ).text
 }
 

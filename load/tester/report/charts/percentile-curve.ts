@@ -4,7 +4,7 @@ import { formatMs } from '../figures.ts'
 import { MAX_CURVE_POINTS } from '../limits.ts'
 import { type Markup, markup } from '../markup.ts'
 import { type Axis, linearAxis, percentileAxis } from './axis.ts'
-import { classOf, type LegendEntry, pathOf, placeX, placeY, plotFigure, plotLeft, plotRight } from './plot.ts'
+import { classOf, type LegendEntry, pathOf, placeX, placeY, plotFigure, plotLeft, plotRight, plotTop } from './plot.ts'
 
 export interface NamedDistribution extends LegendEntry {
   readonly distribution: Distribution
@@ -32,6 +32,7 @@ export function percentileCurves(
   // A limit far above all values would press them to the ground.
   const near = limits.filter(({ limitMs }) => limitMs <= greatest * 2)
   const y = linearAxis(Math.max(greatest, ...near.map(({ limitMs }) => limitMs)), formatMs)
+  const isEmpty = all.every(({ distribution }) => distribution.length === 0)
   return plotFigure({
     title: `${name}: percentiles`,
     description: all.map(({ name: run, distribution }) => `${run}: ${described(distribution)}`).join('. '),
@@ -39,7 +40,7 @@ export function percentileCurves(
     x,
     y,
     legend: all,
-    marks: greatest === 0 ? [] : [...near.map((limit) => limitMark(limit, y)), ...all.map((one) => curve(one, x, y))],
+    marks: isEmpty ? [] : [...near.map((limit) => limitMark(limit, y)), ...all.map((one) => curve(one, x, y))],
   })
 }
 
@@ -65,7 +66,7 @@ function curvePoints(distribution: Distribution, x: Axis): CurvePoint[] {
 
 function limitMark({ text, limitMs }: LimitLine, y: Axis): Markup {
   const at = placeY(y, limitMs)
-  return markup`<path class="limit" d="M${plotLeft} ${at}H${plotRight}"/><text class="limit-text" x="${plotLeft + 6}" y="${at - 4}">${text}</text>`
+  return markup`<path class="limit" d="M${plotLeft} ${at}H${plotRight}"/><text class="limit-text" x="${plotLeft + 6}" y="${at < plotTop + 16 ? at + 14 : at - 4}">${text}</text>`
 }
 
 function described(distribution: Distribution): string {

@@ -31,7 +31,7 @@ export interface Plot {
 
 const width = 400
 const height = 232
-const area = { left: 54, right: width - 14, top: 10, bottom: height - 40 } as const
+const area = { left: 54, right: width - 16, top: 10, bottom: height - 40 } as const
 
 export function placeX(axis: Axis, value: number): number {
   return rounded(area.left + axis.place(value) * (area.right - area.left))
@@ -43,8 +43,8 @@ export function placeY(axis: Axis, value: number): number {
 
 export const plotLeft = area.left
 export const plotRight = area.right
+export const plotTop = area.top
 export const plotBottom = area.bottom
-export const plotPixels = area.right - area.left
 
 export function plotFigure(plot: Plot): Markup {
   return markup`<figure class="chart"><figcaption>${plot.title}${legend(plot.legend)}</figcaption>
@@ -81,12 +81,12 @@ function grid({ x, y }: Plot): Markup[] {
   return [...rows, ...columns, markup`<path class="base" d="M${area.left} ${area.bottom}H${area.right}"/>`]
 }
 
-const letterPixels = 6.6
+const letterPixels = 7
 const spacePixels = 9
 
 /** A label that would leave the drawing stands to the left of its line. */
 function anchorAt(at: number, label: string): 'middle' | 'end' {
-  return at + (label.length * letterPixels) / 2 > width ? 'end' : 'middle'
+  return at + (label.length * letterPixels) / 2 > width - 1 ? 'end' : 'middle'
 }
 
 /** Those of the ticks whose labels do not touch. */
@@ -101,13 +101,13 @@ function apart(axis: Axis): Tick[] {
   })
 }
 
-/** A path through the places; each list is a piece of its own, one that is a single place a dot. */
+/** A path through the places; each list is a piece of its own, a single place is a dash. */
 export function pathOf(pieces: readonly (readonly (readonly [number, number])[])[]): string {
   return pieces
     .filter((piece) => piece.length > 0)
     .map((piece) => {
       const line = piece.map(([x, y], index) => `${index === 0 ? 'M' : 'L'}${x} ${y}`).join('')
-      return piece.length === 1 ? `${line}h0` : line
+      return piece.length === 1 ? `${line}m-2 0h4` : line
     })
     .join('')
 }

@@ -8,19 +8,24 @@ import { scrollingTable } from './tables.ts'
 type Named = readonly (readonly [name: string, value: string])[]
 
 export function countTable(runs: Runs): Markup {
-  return namedTable('Counts', runs, countsOf)
+  return namedTable('Counts', 'number', runs, countsOf)
 }
 
 export function detailTable(runs: Runs): Markup {
-  return namedTable('The run', runs, detailsOf)
+  return namedTable('The run', 'words', runs, detailsOf)
 }
 
 /** One row for each name that either run has. */
-function namedTable(label: string, { after, before }: Runs, of: (run: RunResult) => Named): Markup {
+function namedTable(
+  label: string,
+  kind: 'number' | 'words',
+  { after, before }: Runs,
+  of: (run: RunResult) => Named,
+): Markup {
   const columns = [...(before === undefined ? [] : [new Map(of(before))]), new Map(of(after))]
   const names = [...new Set(columns.flatMap((column) => [...column.keys()]))]
   const rows = names.map((name) => {
-    const cells = columns.map((column) => markup`<td>${column.get(name) ?? '–'}</td>`)
+    const cells = columns.map((column) => markup`<td class="${kind}">${column.get(name) ?? '–'}</td>`)
     return markup`<tr><th scope="row">${name}</th>${cells}</tr>`
   })
   const titles = before === undefined ? ['', 'value'] : ['', 'before', 'after']

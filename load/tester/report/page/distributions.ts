@@ -9,15 +9,18 @@ import type { Runs } from './runs.ts'
 
 const shown = ['ttft', 'gap', 'tpot', 'e2e', 'resume'] as const satisfies readonly MeasureName[]
 
-export function distributionCharts({ after, before }: Runs): Markup[] {
+/** All curves, then all bars. */
+export function distributionCharts({ after, before }: Runs): Markup {
   const limits = limitsOf(after)
-  return shown.map((measure) => {
+  const charts = shown.map((measure) => {
     const earlier = before === undefined ? [] : [named(before, measure, 'before')]
     const all = [named(after, measure, before === undefined ? 'this run' : 'after'), ...earlier]
     const { name } = measures[measure]
     const own = limits.filter((limit) => limit.measure === measure)
-    return markup`${percentileCurves(name, all, own)}${histogramBars(name, all)}`
+    return { curves: percentileCurves(name, all, own), bars: histogramBars(name, all) }
   })
+  return markup`<div class="charts">${charts.map(({ curves }) => curves)}</div><h3>How many took how long</h3>
+<div class="charts">${charts.map(({ bars }) => bars)}</div>`
 }
 
 /** Without values where nothing was measured. */

@@ -40,12 +40,17 @@ small, .soft { color: var(--text-soft); }
 .tiles dt { color: var(--text-soft); font-size: 0.85rem; }
 .tiles dd { margin: 0; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.3; }
 .tiles dd small { display: block; font-size: 0.8rem; font-weight: 400; }
-.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 0.5rem; background: var(--raised); }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 0.9rem; }
+.scroll { width: fit-content; max-width: 100%; overflow-x: auto; border: 1px solid var(--line); border-radius: 0.5rem; background: var(--raised); }
+table { border-collapse: collapse; min-width: 100%; font-variant-numeric: tabular-nums; font-size: 0.9rem; }
 th, td { padding: 0.35rem 0.75rem; text-align: right; vertical-align: top; white-space: nowrap; }
-th:first-child, table.words td { text-align: left; }
-table.words td { white-space: normal; overflow-wrap: anywhere; }
-thead th { color: var(--text-soft); font-weight: 500; border-bottom: 1px solid var(--line); }
+.scroll.wide { width: 100%; }
+th:first-child, td:first-child { text-align: left; }
+.scroll:not(.wide) tbody th { white-space: normal; }
+.words { max-width: 26rem; white-space: normal; overflow-wrap: anywhere; }
+.columns { display: flex; flex-wrap: wrap; gap: 0 3rem; }
+.columns > section { max-width: 100%; }
+thead th { color: var(--text-soft); font-weight: 500; white-space: normal; }
+thead tr > * { border-bottom: 1px solid var(--line); }
 tbody th { font-weight: 500; }
 tbody + tbody tr:first-child > *, tbody tr + tr:not(.change) > th[scope="row"], tbody tr + tr:not(.change) > th[scope="row"] ~ td { border-top: 1px solid var(--line); }
 .measure th { padding-bottom: 0; font-weight: 600; white-space: normal; }
@@ -53,7 +58,6 @@ tbody + tbody tr:first-child > *, tbody tr + tr:not(.change) > th[scope="row"], 
 .measure small { font-weight: 400; }
 .change td, .change th { background: var(--soft); line-height: 1.35; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 1rem; }
-.pairs { grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
 .chart { margin: 0; padding: 0.6rem 0.6rem 0.4rem; border: 1px solid var(--line); border-radius: 0.5rem; background: var(--raised); max-width: 34rem; display: flex; flex-direction: column; justify-content: space-between; }
 .chart figcaption { padding: 0 0.25rem 0.35rem; font-weight: 600; font-size: 0.95rem; }
 .chart > svg { display: block; width: 100%; height: auto; }
@@ -63,6 +67,8 @@ tbody + tbody tr:first-child > *, tbody tr + tr:not(.change) > th[scope="row"], 
 .base { stroke: var(--text-soft); stroke-width: 1; }
 .tick, .axis, .nothing, .limit-text { fill: var(--text-soft); font-size: 11.5px; font-variant-numeric: tabular-nums; }
 .nothing { font-size: 14px; }
+.nothing, .limit-text { paint-order: stroke; stroke: var(--raised); stroke-width: 4px; }
+.bar { width: 6rem; height: 0.7rem; vertical-align: middle; background: var(--soft); }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 .line.before { stroke-dasharray: 5 4; stroke-width: 1.6; stroke-linecap: butt; }
 .line.c1 { stroke: var(--c1); }
@@ -72,7 +78,12 @@ tbody + tbody tr:first-child > *, tbody tr + tr:not(.change) > th[scope="row"], 
 .bars.c1 { fill: var(--c1); }
 .bars.c2 { fill: var(--c2); }
 .limit { stroke: var(--bad); stroke-width: 1.2; stroke-dasharray: 2 3; }
-.limit-text { fill: var(--bad); paint-order: stroke; stroke: var(--raised); stroke-width: 3px; }
+.limit-text { fill: var(--bad); }
 :focus-visible { outline: 2px solid var(--c1); outline-offset: 2px; }
+@media (max-width: 40rem) {
+  table { font-size: 0.85rem; }
+  th, td { padding: 0.3rem 0.5rem; }
+  .measure span { left: 0.5rem; }
+}
 @media print { .chart, .box { break-inside: avoid; } }
 </style>`)

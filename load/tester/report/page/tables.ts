@@ -6,9 +6,12 @@ import { type Content, type Markup, markup } from '../markup.ts'
 import { formatDifference, formatRatio } from '../text-comparison.ts'
 import type { Runs } from './runs.ts'
 
-/** @param label what the table is, for who cannot see it */
-export function scrollingTable(label: string, rows: Content): Markup {
-  return markup`<div class="scroll" role="region" aria-label="${label}" tabindex="0"><table>${rows}</table></div>
+/**
+ * @param label what the table is, for who cannot see it
+ * @param isWide whether it takes all the width there is; default: what its words need
+ */
+export function scrollingTable(label: string, rows: Content, isWide = false): Markup {
+  return markup`<div class="scroll${isWide ? ' wide' : ''}" role="region" aria-label="${label}" tabindex="0"><table>${rows}</table></div>
 `
 }
 
@@ -17,7 +20,7 @@ export function measureTable(runs: Runs): Markup {
   const titles = ['count', ...Object.values(statistics)].map((title) => markup`<th scope="col">${title}</th>`)
   const corner = runs.before === undefined ? undefined : markup`<th scope="col">run</th>`
   const bodies = measureNames.map((name) => measureRows(name, runs))
-  return scrollingTable('Measures', markup`<thead><tr>${corner}${titles}</tr></thead>${bodies}`)
+  return scrollingTable('Measures', markup`<thead><tr>${corner}${titles}</tr></thead>${bodies}`, true)
 }
 
 function measureRows(name: (typeof measureNames)[number], runs: Runs): Content {
@@ -66,7 +69,7 @@ export function figureTable({ before, after }: Runs & { readonly before: Runs['a
     ]
     return markup`<tr><th scope="row">${name}</th><td>${format(change.before)}</td><td>${format(change.after)}</td><td>${formatRatio(change)}</td><td>${formatDifference(change, format)}</td><td>${word}</td></tr>`
   })
-  const titles = ['figure', 'before', 'after', 'ratio', 'difference', ''].map(
+  const titles = ['figure', 'before', 'after', 'ratio', 'difference', 'verdict'].map(
     (title) => markup`<th scope="col">${title}</th>`,
   )
   return scrollingTable('Both runs in figures', markup`<thead><tr>${titles}</tr></thead><tbody>${rows}</tbody>`)

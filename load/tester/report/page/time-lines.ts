@@ -84,7 +84,7 @@ export function timeLineCharts({ after, before }: Runs): Markup[] {
     )
     const earlier = intervals.before ?? []
     const then = before === undefined ? [] : lines.map((line, index) => drawnLine(line, index, earlier, 'before'))
-    return timeLines({ ...chart, lines: [...then, ...now] })
+    return timeLines({ ...chart, lines: [...now, ...then] })
   })
 }
 
