@@ -7,6 +7,13 @@ import { PROGRESS_LINE_MS } from './limits.ts'
 import { type Line, plainLine, progressLines, type RunTimes } from './progress-lines.ts'
 import { begunAnew, type Tally, tallyFrom, tallyWith } from './tally.ts'
 
+/** What a run's progress is written to: `process.stderr` and the like. */
+interface ProgressOutput {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  write(text: string): unknown
+}
+
 export interface Progress {
   show(point: SeriesPoint, totals: RunTimes): void
   /** Writes what was not shown yet and gives the terminal back. More than one call changes nothing. */
@@ -14,11 +21,11 @@ export interface Progress {
 }
 
 /** Without colours when `NO_COLOR` is set (no-color.org). */
-export function createProgress(output: NodeJS.WriteStream): Progress {
+export function createProgress(output: ProgressOutput): Progress {
   return output.isTTY && process.env.TERM !== 'dumb' ? terminalProgress(output) : plainProgress(output)
 }
 
-function plainProgress(output: NodeJS.WriteStream): Progress {
+function plainProgress(output: ProgressOutput): Progress {
   let tally: Tally | undefined
   let unwritten = ''
   const write = () => {
@@ -42,7 +49,7 @@ const showCursor = '\x1b[?25h'
 const clearLine = '\x1b[K'
 const clearBelow = '\x1b[J'
 
-function terminalProgress(output: NodeJS.WriteStream): Progress {
+function terminalProgress(output: ProgressOutput): Progress {
   const hasColor = (process.env.NO_COLOR ?? '') === ''
   let tally: Tally | undefined
   let drawn: readonly Line[] = []

@@ -76,8 +76,11 @@ function range(count: number, step: number): number[] {
   return Array.from({ length: Math.max(0, count) }, (_, index) => index * step)
 }
 
+/** What an axis spans at least: below it the arithmetic of its steps ends. */
+const leastSpan = 1e-9
+
 function positive(value: number, otherwise: number): number {
-  return value > 0 && Number.isFinite(value) ? value : otherwise
+  return value >= leastSpan && Number.isFinite(value) ? value : otherwise
 }
 
 function within(share: number): number {
