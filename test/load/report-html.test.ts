@@ -70,6 +70,15 @@ describe('the page of a run', () => {
       expect(html).not.toMatch(/NaN|Infinity|undefined/)
   })
 
+  test('[REPORT-10] of hours is as small as one of minutes, and keeps the worst', () => {
+    const run = sampleRun({ seconds: 4000, questionsPerSecond: 1 })
+    const points = run.series.points.map((point, index) => (index === 2345 ? { ...point, ttftP99Ms: 77_700 } : point))
+    const html = htmlReport({ ...run, series: { ...run.series, points } })
+    const lengths = [...html.matchAll(/ d="([^"]*)"/g)].map(([, path = '']) => path.split('L').length)
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(300)
+    expect(html).toContain('p99: at most 77.7 s at 39:')
+  })
+
   test('[REPORT-9] has no text from outside as markup', () => {
     const html = htmlReport(hostileRun(), hostileRun())
     expect(html).not.toMatch(/<script|<img/)

@@ -8,7 +8,7 @@ import { type Content, type Markup, markup } from './markup.ts'
 import { countTable, detailTable } from './page/details.ts'
 import { distributionCharts } from './page/distributions.ts'
 import { errorTable } from './page/errors.ts'
-import type { Runs } from './page/runs.ts'
+import type { RunPair, Runs } from './page/runs.ts'
 import { style } from './page/style.ts'
 import { runLine, summary } from './page/summary.ts'
 import { figureTable, measureTable } from './page/tables.ts'
@@ -44,7 +44,7 @@ ${style}</head><body><main>${content}</main></body></html>
 `
 }
 
-function comparison({ after, before }: Runs & { readonly before: RunResult }): Markup {
+function comparison({ after, before }: RunPair): Markup {
   const { exitCode, reason } = verdictOf(before)
   return markup`<section><h2>Compared with ${before.name}</h2>
 <p class="soft">${runLine(before)}; exit code ${exitCode}: ${reason}</p>${beforeLimit(before)}${unlike(before, after)}

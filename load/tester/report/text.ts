@@ -101,7 +101,8 @@ function countLines({ counts }: RunResult): string[] {
   const count = formatCount
   return [
     `Questions  ${count(counts.questions)} in ${countedNoun(counts.sessions, 'session')}: ${count(counts.completed)} completed, ${count(counts.failed)} failed, ${count(counts.cancelled)} cancelled, ${count(counts.unfinished)} unfinished`,
-    `Sockets    ${count(counts.sockets)}: ${count(counts.killed)} killed by the tester, ${count(counts.lost)} lost otherwise; ${count(counts.resumed)} resumed, ${count(counts.resent)} questions sent again, ${count(counts.restarted)} answers begun again`,
+    `Sockets    ${count(counts.sockets)}: ${count(counts.killed)} killed by the tester, ${count(counts.lost)} lost otherwise`,
+    `Resumed    ${count(counts.resumed)} times, ${count(counts.resent)} questions sent again, ${count(counts.restarted)} answers begun again`,
     `Received   ${count(counts.deltas)} deltas in ${count(counts.frames)} frames, ${formatBytes(counts.bytes)}, ${count(counts.outputTokens)} output tokens`,
   ]
 }

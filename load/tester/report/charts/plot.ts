@@ -7,7 +7,7 @@ import type { Axis, Tick } from './axis.ts'
 
 /** Colours differ in lightness too, and what was before is dashed. */
 export interface Look {
-  readonly color: 1 | 2 | 3
+  readonly color: 1 | 2
   readonly isBefore: boolean
 }
 

@@ -5,3 +5,11 @@ export interface Runs {
   readonly after: RunResult
   readonly before: RunResult | undefined
 }
+
+export interface RunPair extends Runs {
+  readonly before: RunResult
+}
+
+export function isPair(runs: Runs): runs is RunPair {
+  return runs.before !== undefined
+}

@@ -16,8 +16,7 @@ export const style = new Markup(`<style>
   --warn-ground: light-dark(#fbf3e1, #2d2718);
   --warn: light-dark(#805407, #e3b65c);
   --c1: light-dark(#0b4f6c, #8fd3ff);
-  --c2: light-dark(#d9822b, #c9752a);
-  --c3: light-dark(#8a8578, #77736a);
+  --c2: light-dark(#c8701a, #d07c30);
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--text); font: 15px/1.5 ui-sans-serif, system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
@@ -73,7 +72,6 @@ tbody + tbody tr:first-child > *, tbody tr + tr:not(.change) > th[scope="row"], 
 .line.before { stroke-dasharray: 5 4; stroke-width: 1.6; stroke-linecap: butt; }
 .line.c1 { stroke: var(--c1); }
 .line.c2 { stroke: var(--c2); }
-.line.c3 { stroke: var(--c3); }
 .bars { opacity: 0.85; }
 .bars.c1 { fill: var(--c1); }
 .bars.c2 { fill: var(--c2); }

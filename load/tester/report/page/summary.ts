@@ -29,7 +29,7 @@ function faultBox(run: RunResult): Content {
     const shown = examples.map((example) => markup`<li><code>${example.slice(0, MAX_EXAMPLE_CHARACTERS)}</code></li>`)
     return markup`<li><b>${check}</b>: ${formatCount(count)}<ul>${shown}</ul></li>`
   })
-  return markup`<div class="box wrong" role="alert"><strong class="bad">✗ ${countedNoun(faultCount(run), 'wrong answer')}</strong><ul>${items}</ul></div>`
+  return markup`<div class="box wrong"><strong class="bad">✗ ${countedNoun(faultCount(run), 'wrong answer')}</strong><ul>${items}</ul></div>`
 }
 
 function driverBox({ driver }: RunResult): Content {

@@ -1,10 +1,10 @@
 /** Tables of a page. They scroll inside themselves where they are wider than the screen. */
-import { measures } from '../../result.ts'
+import { type Measured, type MeasureName, measures } from '../../result.ts'
 import { type Change, compareFigures, compareMeasures, measureNames, statisticNames, statistics } from '../compare.ts'
 import { formatCount, formatMs } from '../figures.ts'
 import { type Content, type Markup, markup } from '../markup.ts'
 import { formatDifference, formatRatio } from '../text-comparison.ts'
-import type { Runs } from './runs.ts'
+import { isPair, type RunPair, type Runs } from './runs.ts'
 
 /**
  * @param label what the table is, for who cannot see it
@@ -23,18 +23,18 @@ export function measureTable(runs: Runs): Markup {
   return scrollingTable('Measures', markup`<thead><tr>${corner}${titles}</tr></thead>${bodies}`, true)
 }
 
-function measureRows(name: (typeof measureNames)[number], runs: Runs): Content {
+function measureRows(name: MeasureName, runs: Runs): Content {
   const [after, before] = [runs.after.measures[name], runs.before?.measures[name]]
   if (after === undefined && before === undefined) return undefined
   const columns = statisticNames.length + 1 + (runs.before === undefined ? 0 : 1)
   const { name: title, formula } = measures[name]
   const head = markup`<tr class="measure"><th scope="rowgroup" colspan="${columns}"><span>${title} <small>= ${formula}</small></span></th></tr>`
   const values = runs.before === undefined ? [valueRow(after)] : [valueRow(before, 'before'), valueRow(after, 'after')]
-  return markup`<tbody>${head}${values}${runs.before === undefined ? undefined : changeRow(name, { ...runs, before: runs.before })}</tbody>
+  return markup`<tbody>${head}${values}${isPair(runs) ? changeRow(name, runs) : undefined}</tbody>
 `
 }
 
-function valueRow(found: Runs['after']['measures']['ttft'], run?: string): Markup {
+function valueRow(found: Measured | undefined, run?: string): Markup {
   const cells = statisticNames.map(
     (statistic) => markup`<td>${found === undefined ? '–' : formatMs(found[statistic])}</td>`,
   )
@@ -42,7 +42,7 @@ function valueRow(found: Runs['after']['measures']['ttft'], run?: string): Marku
   return markup`<tr>${head}<td>${found === undefined ? '–' : formatCount(found.count)}</td>${cells}</tr>`
 }
 
-function changeRow(name: string, { before, after }: Runs & { readonly before: Runs['after'] }): Content {
+function changeRow(name: MeasureName, { before, after }: RunPair): Content {
   const compared = compareMeasures(before, after).find(({ measure }) => measure === name)
   if (compared === undefined) return undefined
   const cells = statisticNames.map((statistic) => {
@@ -62,7 +62,7 @@ function changeCell(change: Change, format: (value: number) => string): Markup {
   return markup`${formatRatio(change)}<br><small>${formatDifference(change, format)}</small><br>${word[change.verdict]}`
 }
 
-export function figureTable({ before, after }: Runs & { readonly before: Runs['after'] }): Markup {
+export function figureTable({ before, after }: RunPair): Markup {
   const rows = compareFigures(before, after).map(({ name, format, change }) => {
     const word = { better: markup`<b class="good">better</b>`, worse: markup`<b class="bad">worse</b>`, same: 'same' }[
       change.verdict

@@ -22,6 +22,7 @@ interface ChartKind {
   readonly title: string
   readonly format: TimeChart['format']
   readonly atLeast?: number
+  /** One or two: so many colours can be told apart by their lightness. */
   readonly lines: readonly LineKind[]
 }
 
@@ -88,8 +89,6 @@ export function timeLineCharts({ after, before }: Runs): Markup[] {
   })
 }
 
-const colors = [1, 2, 3] as const
-
 function drawnLine(
   { name, of }: LineKind,
   index: number,
@@ -97,7 +96,7 @@ function drawnLine(
   run?: 'before' | 'after',
 ): TimeLine {
   const values = intervals.map((interval) => ({ atMs: interval.point.atMs, value: of(interval) }))
-  const look = { color: colors[index] ?? 3, isBefore: run === 'before' }
+  const look = { color: index === 0 ? 1 : 2, isBefore: run === 'before' } as const
   return { name: run === undefined ? name : `${name}, ${run}`, look, values }
 }
 
