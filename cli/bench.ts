@@ -3,11 +3,13 @@ import { benchCancel } from '../load/bench/cancel.ts'
 import { benchChurn } from '../load/bench/churn.ts'
 import { benchCrossNode } from '../load/bench/cross-node.ts'
 import { benchFirstToken } from '../load/bench/first-token.ts'
+import { isLaneName, type LaneName, laneNames, ownLaneNames } from '../load/bench/lanes.ts'
 import { machine } from '../load/bench/machine.ts'
 import { benchResumability } from '../load/bench/resumability.ts'
 import { benchSlowReaders } from '../load/bench/slow-readers.ts'
 import { benchTakeOver } from '../load/bench/take-over.ts'
-import { benchToken, report } from '../load/bench/token.ts'
+import { benchToken } from '../load/bench/token.ts'
+import { tokenReport } from '../load/bench/token-report.ts'
 
 interface Bench {
   /** One line, for the usage. */
@@ -36,6 +38,7 @@ const benches = new Map<string, Bench>([
     'token',
     { run: token, what: 'CPU and latency of a token, beside a minimal relay: --streams --tps --seconds --rounds' },
   ],
+  ['peers', { run: peers, what: 'the same beside other servers too: --only a,b, and the options of token' }],
   [
     'first-token',
     { run: firstToken, what: 'the wait for the first words: --sockets --questions --provider (its own ms)' },
@@ -56,17 +59,31 @@ const benches = new Map<string, Bench>([
   ],
 ])
 
-async function token(args: readonly string[]): Promise<string> {
+function token(args: readonly string[]): Promise<string> {
+  return compare(ownLaneNames, args)
+}
+
+async function peers(args: readonly string[]): Promise<string> {
+  const at = args.indexOf('--only')
+  if (at < 0) return compare(laneNames, args)
+  const only = (args[at + 1] ?? '').split(',')
+  const unknown = only.find((name) => !isLaneName(name))
+  if (unknown !== undefined) throw new Error(`--only '${unknown}' must be one of ${laneNames.join(', ')}`)
+  return compare(only.filter(isLaneName), args.toSpliced(at, 2))
+}
+
+async function compare(names: readonly LaneName[], args: readonly string[]): Promise<string> {
   const given = numbers(args, { streams: 100, tps: 50, seconds: 10, rounds: 3 })
-  const rows = await benchToken({
+  const hasUws = transports().includes('uws')
+  const result = await benchToken({
+    lanes: hasUws ? names : names.filter((name) => !name.endsWith('-uws')),
     streamCount: given.streams,
     tokensPerSecond: given.tps,
     tokensEach: given.tps * given.seconds,
     roundCount: given.rounds,
-    uwsPath: process.env.SLUICE_UWS_PATH,
     say,
   })
-  return `\n${report(rows)}`
+  return `\n${tokenReport(result)}`
 }
 
 async function firstToken(args: readonly string[]): Promise<string> {
