@@ -72,11 +72,12 @@ function readEvents(response: IncomingMessage, dialect: EventDialect, heard: Hea
   return new Promise((resolve, reject) => {
     if (response.statusCode !== 200) reject(new Error(`the server answered ${response.statusCode}`))
     let atMs = 0
+    let isDone = false
     const parser = createParser({
       onEvent({ data }) {
         heard.frame()
-        if (data === '[DONE]') return resolve()
-        const text = dialect.text(data)
+        isDone = data === '[DONE]'
+        const text = isDone ? undefined : dialect.text(data)
         if (text) heard.text(text, atMs)
       },
     })
@@ -85,6 +86,9 @@ function readEvents(response: IncomingMessage, dialect: EventDialect, heard: Hea
       parser.feed(chunk)
     })
     response.once('error', reject)
-    response.once('end', () => reject(new Error('the response ended before the answer did')))
+    response.once('end', () => {
+      if (isDone) resolve()
+      else reject(new Error('the response ended before the answer did'))
+    })
   })
 }
