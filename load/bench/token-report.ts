@@ -39,7 +39,7 @@ interface Column {
 type Figure = keyof LaneRound
 
 /** All rounds' values; none where the lane has no such figure. */
-export function valuesOf(row: TokenBenchRow | undefined, figure: Figure): readonly number[] {
+function valuesOf(row: TokenBenchRow | undefined, figure: Figure): readonly number[] {
   return row?.rounds.flatMap((round) => round[figure] ?? []) ?? []
 }
 
