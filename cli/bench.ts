@@ -3,12 +3,16 @@ import { benchCancel } from '../load/bench/cancel.ts'
 import { benchChurn } from '../load/bench/churn.ts'
 import { benchCrossNode } from '../load/bench/cross-node.ts'
 import { benchFirstToken } from '../load/bench/first-token.ts'
+import { benchGrowth, growthLine } from '../load/bench/growth.ts'
+import { isLaneName, type LaneName, laneNames, ownLaneNames } from '../load/bench/lanes.ts'
 import { machine } from '../load/bench/machine.ts'
 import { benchResumability } from '../load/bench/resumability.ts'
+import { benchSlowBeside, slowBesideReport } from '../load/bench/slow-beside.ts'
 import { benchSlowReaders } from '../load/bench/slow-readers.ts'
 import { benchSockets } from '../load/bench/sockets.ts'
 import { benchTakeOver } from '../load/bench/take-over.ts'
-import { benchToken, report } from '../load/bench/token.ts'
+import { benchToken } from '../load/bench/token.ts'
+import { tokenReport } from '../load/bench/token-report.ts'
 import { benchWatchers, watchersReport } from '../load/bench/watchers.ts'
 
 interface Bench {
@@ -38,6 +42,7 @@ const benches = new Map<string, Bench>([
     'token',
     { run: token, what: 'CPU and latency of a token, beside a minimal relay: --streams --tps --seconds --rounds' },
   ],
+  ['peers', { run: peers, what: 'the same beside other servers too: --only a,b, and the options of token' }],
   [
     'first-token',
     { run: firstToken, what: 'the wait for the first words: --sockets --questions --provider (its own ms)' },
@@ -53,6 +58,14 @@ const benches = new Map<string, Bench>([
     },
   ],
   [
+    'growth',
+    { run: growth, what: 'ten and a hundred times the streams; more processes over one Redis: --tps --seconds' },
+  ],
+  [
+    'slow-beside',
+    { run: slowBeside, what: 'fast readers beside some of 1 KB/s: --fast --slow --tps --seconds --rounds' },
+  ],
+  [
     'nodes',
     { run: nodes, what: 'cross-node delivery, and the cost of Redis: --streams --tps --seconds --turns --rounds' },
   ],
@@ -66,17 +79,31 @@ const benches = new Map<string, Bench>([
   ],
 ])
 
-async function token(args: readonly string[]): Promise<string> {
+function token(args: readonly string[]): Promise<string> {
+  return compare(ownLaneNames, args)
+}
+
+async function peers(args: readonly string[]): Promise<string> {
+  const at = args.indexOf('--only')
+  if (at < 0) return compare(laneNames, args)
+  const only = (args[at + 1] ?? '').split(',')
+  const unknown = only.find((name) => !isLaneName(name))
+  if (unknown !== undefined) throw new Error(`--only '${unknown}' must be one of ${laneNames.join(', ')}`)
+  return compare(only.filter(isLaneName), args.toSpliced(at, 2))
+}
+
+async function compare(names: readonly LaneName[], args: readonly string[]): Promise<string> {
   const given = numbers(args, { streams: 100, tps: 50, seconds: 10, rounds: 3 })
-  const rows = await benchToken({
+  const hasUws = transports().includes('uws')
+  const result = await benchToken({
+    lanes: hasUws ? names : names.filter((name) => !name.endsWith('-uws')),
     streamCount: given.streams,
     tokensPerSecond: given.tps,
     tokensEach: given.tps * given.seconds,
     roundCount: given.rounds,
-    uwsPath: process.env.SLUICE_UWS_PATH,
     say,
   })
-  return `\n${report(rows)}`
+  return `\n${tokenReport(result)}`
 }
 
 async function firstToken(args: readonly string[]): Promise<string> {
@@ -126,6 +153,30 @@ async function watchers(args: readonly string[]): Promise<string> {
   for (const transport of transports()) {
     const options = { watcherCount, framesPerSecond, seconds, roundCount, transport, say }
     lines.push(watchersReport(await benchWatchers(options)))
+  }
+  return lines.join('\n')
+}
+
+async function growth(args: readonly string[]): Promise<string> {
+  const given = numbers(args, { tps: 5, seconds: 10 })
+  say(machine())
+  const lines: string[] = []
+  for (const transport of transports()) {
+    const grown = { streamCounts: [10, 100, 1_000], processCounts: [1, 2, 4], tokensPerSecond: given.tps }
+    const { byStreams, byProcesses } = await benchGrowth({ ...grown, seconds: given.seconds, transport, say })
+    for (const point of [...byStreams, ...byProcesses]) lines.push(growthLine(transport, point))
+  }
+  return lines.join('\n')
+}
+
+async function slowBeside(args: readonly string[]): Promise<string> {
+  const given = numbers(args, { fast: 100, slow: 50, tps: 20, seconds: 8, rounds: 3 })
+  say(machine())
+  const lines: string[] = []
+  for (const transport of transports()) {
+    const { fast: fastCount, slow: slowCount, tps: tokensPerSecond, seconds, rounds: roundCount } = given
+    const options = { fastCount, slowCount, tokensPerSecond, seconds, roundCount, transport, say }
+    lines.push(slowBesideReport(await benchSlowBeside(options)))
   }
   return lines.join('\n')
 }

@@ -7,7 +7,7 @@
 //   test         vitest, with Redis, Chromium, nginx, helm and uWebSockets.js where the machine allows
 //   check        types, lint, dead code, then test
 //   simulate     the long run of test/simulation
-//   bench        cli/main.ts bench …, with uWebSockets.js
+//   bench        cli/main.ts bench …, with uWebSockets.js and, for `peers`, the packages of load/peers
 //   image-check  cli/image-check.ts
 
 const path = require('node:path')
@@ -16,6 +16,7 @@ const { prepareDependencies } = require('./bootstrap/dependencies.cjs')
 const { preparePage } = require('./bootstrap/page.cjs')
 const { findChromium, findNginx, findPython, prepareMachine } = require('./bootstrap/machine.cjs')
 const { prepareUws } = require('./bootstrap/uws.cjs')
+const { preparePeers } = require('./bootstrap/peers.cjs')
 const { prepareHelm } = require('./bootstrap/helm.cjs')
 const { runCheck, runTests } = require('./bootstrap/check.cjs')
 
@@ -81,6 +82,7 @@ async function bench(args) {
   const projectNode = await prepareDependencies()
   const { node, entry, lines } = await prepareUws(projectNode)
   for (const line of lines) say(line)
+  if (args[0] === 'peers') await preparePeers(projectNode)
   return runOn(node, [inProject('cli', 'main.ts'), 'bench', ...args], await testEnvironment(node, entry))
 }
 

@@ -1,10 +1,17 @@
-import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import { startModelServer } from '../model-server/server.ts'
 import { median, spread } from './figures.ts'
 import { measureCpu, percent } from './machine.ts'
-import { listeningLine, startNode } from './processes.ts'
-import { type Dialect, naiveDialect, openedSession, runStreams, sluiceDialect } from './streams.ts'
+import { listeningLine, peerFile, startNode } from './processes.ts'
+import {
+  openedSession,
+  relayDialect,
+  sendMessage,
+  sluiceDialect,
+  sluiceFrames,
+  socketDialect,
+} from './socket-dialects.ts'
+import { type Dialect, runStreams } from './streams.ts'
 import { startTwoNodes, type TwoNodes } from './two-nodes.ts'
 
 /**
@@ -24,7 +31,6 @@ export interface CrossNodeOptions {
 
 interface Lane {
   readonly name: string
-  readonly url: string
   readonly dialect: Dialect
   readonly pids: Readonly<Record<string, number>>
   readonly p50Ms: number[]
@@ -37,11 +43,11 @@ export async function benchCrossNode(options: CrossNodeOptions): Promise<string>
   const { streamCount, tokensPerSecond, tokensEach, roundCount, say } = options
   const script = { ttftMs: 50, tokensPerSecond, answer: 'clock', tokenCount: tokensEach, keptRequestCount: 0 } as const
   const provider = await startModelServer(script)
-  const relay = await startNode([join(import.meta.dirname, 'naive-relay.ts'), provider.url], {}, listeningLine)
+  const relay = await startNode([peerFile('naive-relay.mjs'), provider.url], {}, listeningLine)
   const nodes = await startTwoNodes(provider.url, { SLUICE_TRANSPORT: options.transport })
   try {
     const lanes = [
-      laneOf('relay', relay.url, naiveDialect, { relay: relay.pid }),
+      laneOf('relay', relayDialect(relay.url), { relay: relay.pid }),
       ...(await nodeLanes(nodes, streamCount)),
     ]
     for (let round = 0; round <= roundCount; round++)
@@ -60,14 +66,14 @@ async function nodeLanes({ one, other, redis }: TwoNodes, streamCount: number): 
   const tokens = await Promise.all(subjects.map((subject) => one.token(subject)))
   const pids = { 'node one': one.pid, 'node two': other.pid, Redis: redis.pid }
   return [
-    laneOf('producing node', one.socketUrl, sluiceDialect(inTurn(tokens)), pids),
-    laneOf('other node', other.socketUrl, elsewhereDialect(one.socketUrl, inTurn(tokens)), pids),
+    laneOf('producing node', sluiceDialect(one.socketUrl, inTurn(tokens)), pids),
+    laneOf('other node', elsewhereDialect(other.socketUrl, one.socketUrl, inTurn(tokens)), pids),
   ]
 }
 
-function laneOf(name: string, url: string, dialect: Dialect, pids: Readonly<Record<string, number>>): Lane {
+function laneOf(name: string, dialect: Dialect, pids: Readonly<Record<string, number>>): Lane {
   const cpuUs = new Map(Object.keys(pids).map((process) => [process, []]))
-  return { name, url, dialect, pids, p50Ms: [], p99Ms: [], cpuUs }
+  return { name, dialect, pids, p50Ms: [], p99Ms: [], cpuUs }
 }
 
 function inTurn(tokens: readonly string[]): () => string {
@@ -79,7 +85,7 @@ async function runLane(lane: Lane, options: CrossNodeOptions, isCounted: boolean
   const { streamCount, tokensEach, tokensPerSecond } = options
   const deadlineMs = 30_000 + (2_000 * tokensEach) / tokensPerSecond
   const measured = await measureCpu(lane.pids)
-  const round = await runStreams(lane.url, lane.dialect, { streamCount, tokensEach, deadlineMs })
+  const round = await runStreams(lane.dialect, { streamCount, tokensEach, deadlineMs })
   const { ownMs, others } = await measured()
   const cpuUs = [...lane.cpuUs].map(([name, values]) => {
     const us = (1_000 * (ownMs[name] ?? Number.NaN)) / round.tokenCount
@@ -102,10 +108,10 @@ function report({ name, p50Ms, p99Ms, cpuUs }: Lane, relay: Lane | undefined): s
 }
 
 /** Asked through a socket at another node, which is closed as soon as the question is taken. */
-function elsewhereDialect(producingUrl: string, tokens: () => string): Dialect {
-  return {
-    ...sluiceDialect(tokens),
-    async ask(watching, content, model) {
+function elsewhereDialect(watchedUrl: string, producingUrl: string, tokens: () => string): Dialect {
+  return socketDialect(watchedUrl, {
+    ...sluiceFrames(tokens),
+    async ready(watching) {
       const token = tokens()
       const asking = new WebSocket(producingUrl, 'sluice.v1', { perMessageDeflate: false })
       await new Promise((resolve, reject) => {
@@ -121,7 +127,7 @@ function elsewhereDialect(producingUrl: string, tokens: () => string): Dialect {
       asking.on('message', (data) => {
         if (JSON.parse(String(data)).type === 'message.accepted') asking.close()
       })
-      asking.send(JSON.stringify({ type: 'message.send', id: 'm', session, messageId: 'm1', content, model }))
+      return (question) => sendMessage(asking, session, question)
     },
-  }
+  })
 }

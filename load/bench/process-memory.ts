@@ -2,12 +2,6 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { WebSocket } from 'ws'
 
-/** Resident memory of a process in bytes (proc(5), VmRSS); Linux alone. */
-export async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) * 1024
-}
-
 /** What the kernel holds for all sockets of this machine: buffers and slabs, in bytes (proc(5)); Linux alone. */
 export async function kernelBytes(): Promise<number> {
   const [sockstat, meminfo] = await Promise.all([

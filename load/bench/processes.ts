@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 /** A process under measurement. It ends with `stop`, and with this process. */
@@ -22,13 +23,29 @@ export async function startNode(
   })
   const { stdout, pid } = child
   if (pid === undefined || stdout === null) throw new Error(`unable to start ${args[0]}`)
-  process.once('exit', () => child.kill('SIGKILL'))
+  endWithThis(child)
   const url = await firstAddress(createInterface({ input: stdout }), addressIn)
   if (url === undefined) {
     child.kill('SIGKILL')
     throw new Error(`unable to start ${args[0]}: it did not say within ${startMaxMs} ms where it listens`)
   }
   return { url, pid, stop: () => stopped(child) }
+}
+
+const children = new Set<ChildProcess>()
+
+/** Kills the child when this process exits. One listener for all, since Node warns of a leak from the eleventh on. */
+export function endWithThis(child: ChildProcess): void {
+  if (children.size === 0) process.once('exit', killChildren)
+  children.add(child)
+  child.once('exit', () => {
+    children.delete(child)
+    if (children.size === 0) process.off('exit', killChildren)
+  })
+}
+
+function killChildren(): void {
+  for (const child of children) child.kill('SIGKILL')
 }
 
 function firstAddress(
@@ -47,6 +64,11 @@ function firstAddress(
 
 /** How long a process may take to listen, in milliseconds. */
 const startMaxMs = 20_000
+
+/** A server that Sluice is measured against, for `startNode`. */
+export function peerFile(name: string): string {
+  return join(import.meta.dirname, '..', 'peers', name)
+}
 
 /** `{"listening": "…"}` on a line of its own. */
 export function listeningLine(line: string): string | undefined {
@@ -79,3 +101,9 @@ export async function cpuTime(pid: number): Promise<CpuTime> {
 
 /** USER_HZ, which Linux fixes at 100 for what it tells programs. */
 const ticksPerSecond = 100
+
+/** VmRSS of a process (proc(5)), in bytes; Linux alone. */
+export async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024
+}

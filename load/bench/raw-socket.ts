@@ -28,13 +28,10 @@ export class RawSocket {
   byteCount = 0
 
   constructor(url: string, handlers: RawSocketHandlers) {
-    const { hostname, port, pathname, host } = new URL(url)
+    const { hostname, port } = new URL(url)
     this.#handlers = handlers
     this.#socket = connect({ host: hostname, port: Number(port), noDelay: true })
-    this.#socket.write(
-      `GET ${pathname} HTTP/1.1\r\nhost: ${host}\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
-        'sec-websocket-version: 13\r\nsec-websocket-key: c2x1aWNlLWJlbmNobWFyaw==\r\nsec-websocket-protocol: sluice.v1\r\n\r\n',
-    )
+    this.#socket.write(upgradeRequest(url))
     this.#socket.on('data', (bytes: Buffer) => this.#came(bytes))
     this.#socket.on('error', () => undefined)
     this.#socket.on('close', () => {
@@ -44,7 +41,7 @@ export class RawSocket {
   }
 
   send(text: string): void {
-    this.#write(finText, Buffer.from(text))
+    this.#socket.write(maskedText(text))
   }
 
   /** Without a close frame, as a lost connection. */
@@ -58,19 +55,6 @@ export class RawSocket {
 
   resume(): void {
     this.#socket.resume()
-  }
-
-  #write(opcode: number, payload: Buffer): void {
-    const headBytes = payload.length < 126 ? 6 : 8
-    const frame = Buffer.alloc(headBytes + payload.length)
-    frame[0] = opcode
-    if (headBytes === 6) frame[1] = maskBit | payload.length
-    else {
-      frame[1] = maskBit | 126
-      frame.writeUInt16BE(payload.length, 2)
-    }
-    payload.copy(frame, headBytes)
-    this.#socket.write(frame)
   }
 
   #came(bytes: Buffer): void {
@@ -97,12 +81,38 @@ export class RawSocket {
 
   #frame(opcode: number, payload: Buffer): void {
     if (opcode === finText) this.#handlers.text(payload)
-    else if (opcode === finPing) this.#write(finPong, payload)
+    else if (opcode === finPing) this.#socket.write(masked(finPong, payload))
     else if (opcode === closeOpcode) this.terminate()
   }
 }
 
 const nothing = Buffer.alloc(0)
+
+export function upgradeRequest(url: string): string {
+  const { pathname, host } = new URL(url)
+  return (
+    `GET ${pathname} HTTP/1.1\r\nhost: ${host}\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
+    'sec-websocket-version: 13\r\nsec-websocket-key: c2x1aWNlLWJlbmNobWFyaw==\r\nsec-websocket-protocol: sluice.v1\r\n\r\n'
+  )
+}
+
+/** A whole text frame of up to 64 KiB, masked with zeros. */
+export function maskedText(text: string): Buffer {
+  return masked(finText, Buffer.from(text))
+}
+
+function masked(opcode: number, payload: Buffer): Buffer {
+  const headBytes = payload.length < 126 ? 6 : 8
+  const frame = Buffer.alloc(headBytes + payload.length)
+  frame[0] = opcode
+  if (headBytes === 6) frame[1] = maskBit | payload.length
+  else {
+    frame[1] = maskBit | 126
+    frame.writeUInt16BE(payload.length, 2)
+  }
+  payload.copy(frame, headBytes)
+  return frame
+}
 
 function payloadAt(bytes: Buffer, at: number): number {
   const length = bytes[at + 1] ?? 0

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { endWithThis } from './processes.ts'
 
 /** A Redis of a benchmark's own on loopback, with the persistence that docs/OPERATIONS.md asks for. */
 export interface RedisProcess {
@@ -24,10 +25,8 @@ export async function startRedisProcess(): Promise<RedisProcess> {
   const port = await freePort()
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, ...persistence]
   const child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const kill = () => child.kill('SIGKILL')
-  process.once('exit', kill)
+  endWithThis(child)
   const stop = async () => {
-    process.off('exit', kill)
     await ended(child)
     await rm(folder, { recursive: true, force: true })
   }

@@ -4,7 +4,7 @@ import { median, percentile, spread } from './figures.ts'
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts'
 import { measureCpu, percent } from './machine.ts'
 import { startRedisProcess } from './redis-process.ts'
-import { openedSession } from './streams.ts'
+import { openedSession } from './socket-dialects.ts'
 
 /**
  * What it costs that any node can resume an answer: the same turns on a gateway over Redis and on one over its memory,

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import { startModelServer } from '../model-server/server.ts'
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts'
+import { residentBytes } from './processes.ts'
 
 /**
  * `npm run bench -- slow-readers`: what readers that stop reading cost the gateway. One socket asks, again and again, until
@@ -197,12 +198,6 @@ function portOf(address = ''): number {
 
 function add(counts: Map<number, number>, port: number, bytes: number): void {
   counts.set(port, (counts.get(port) ?? 0) + bytes)
-}
-
-/** VmRSS of a process (proc(5)), in bytes; Linux alone. */
-async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024
 }
 
 function mib(bytes: number): string {

@@ -11,8 +11,8 @@ import { join } from 'node:path'
 import { BenchSession } from './bench-socket.ts'
 import { percentile } from './figures.ts'
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts'
-import { collectGarbage, inspectable, kernelBytes, residentBytes } from './process-memory.ts'
-import { cpuTime, listeningLine, startNode } from './processes.ts'
+import { collectGarbage, inspectable, kernelBytes } from './process-memory.ts'
+import { cpuTime, listeningLine, residentBytes, startNode } from './processes.ts'
 import { signingEnv, signTokens } from './tokens.ts'
 
 export interface SocketsOptions {

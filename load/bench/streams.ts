@@ -1,24 +1,47 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
-import { WebSocket } from 'ws'
+import { percentile } from './figures.ts'
 
-/** What one round of streams told. */
+/** How a server is asked and read, whatever it speaks. */
+export interface Dialect {
+  /** Connects as far as it can before a question: what follows is the question's own cost. */
+  open(): Promise<OpenStream>
+}
+
+export interface OpenStream {
+  /** All that the connection has received so far, in bytes, with the framing of WebSocket or HTTP. */
+  receivedBytes(): number
+  /** Asks, once. Resolves when the whole answer was heard, rejects if it fails. */
+  answer(question: Question, heard: Heard): Promise<void>
+  close(): void
+}
+
+export interface Question {
+  readonly content: string
+  readonly model: string
+}
+
+/** What is told while an answer is read. */
+export interface Heard {
+  /** A WebSocket message or a server-sent event came, with text or not. */
+  frame(): void
+  /** Some of the answer's text, in a frame that was received at `atMs`, in milliseconds since 1970. */
+  text(text: string, atMs: number): void
+}
+
+/** What one round of streams told. Times are in milliseconds. */
 export interface Round {
   readonly tokenCount: number
-  /** From the provider's write to the client's read, in milliseconds. */
+  /** From the provider's write of a token to the client's read. */
   readonly p50Ms: number
   readonly p99Ms: number
+  /** From the question's sending to the first text. */
+  readonly firstP50Ms: number
+  readonly firstP99Ms: number
+  /** From the question on: frames that came, and bytes that the connections brought. */
+  readonly frameCount: number
+  readonly byteCount: number
 }
-
-/** How a server is asked, and which part of what it sends is text. */
-export interface Dialect {
-  /** Readies a socket, then asks. Resolves when the question is sent. */
-  ask(socket: WebSocket, content: string, model: string): Promise<void>
-  /** The answer's text in a frame; `done` when it ended. */
-  read(frame: string): { readonly text?: string; readonly isDone?: boolean; readonly problem?: string }
-}
-
-const tokenLength = '0000000000000.000 '.length
 
 export interface Streams {
   readonly streamCount: number
@@ -30,58 +53,87 @@ export interface Streams {
   readonly directive?: string
 }
 
-/** Sockets that each ask the model `bench` once for tokens that say when they were sent. */
+/** Streams that each ask the model `bench` once for tokens that say when they were sent (the model server's `clock`). */
 export async function runStreams(
-  url: string,
   dialect: Dialect,
   { streamCount, tokensEach, deadlineMs, spreadMs = 0, directive = '' }: Streams,
 ): Promise<Round> {
   const latency = createHistogram()
   const streams = Array.from({ length: streamCount }, async (_, n) => {
     await setTimeout((spreadMs * n) / streamCount)
-    return runStream(url, dialect, `stream ${n}\n${directive}`, latency)
+    return runStream(dialect, { content: `stream ${n}\n${directive}`, model: 'bench' }, latency)
   })
-  const counts = await within(Promise.all(streams), deadlineMs)
-  const tokenCount = counts.reduce((sum, count) => sum + count, 0)
+  const heard = await within(Promise.all(streams), deadlineMs)
+  const tokenCount = sum(heard.map((stream) => stream.tokenCount))
   if (tokenCount !== streamCount * tokensEach)
     throw new Error(`${tokenCount} tokens came, not ${streamCount * tokensEach}`)
-  return { tokenCount, p50Ms: latency.percentile(50) / 1e6, p99Ms: latency.percentile(99) / 1e6 }
+  const firstMs = heard.map((stream) => stream.firstMs)
+  return {
+    tokenCount,
+    p50Ms: latency.percentile(50) / 1e6,
+    p99Ms: latency.percentile(99) / 1e6,
+    firstP50Ms: percentile(firstMs, 0.5),
+    firstP99Ms: percentile(firstMs, 0.99),
+    frameCount: sum(heard.map((stream) => stream.frameCount)),
+    byteCount: sum(heard.map((stream) => stream.byteCount)),
+  }
 }
 
-async function runStream(
-  url: string,
-  dialect: Dialect,
-  content: string,
-  latency: RecordableHistogram,
-): Promise<number> {
-  const socket = new WebSocket(url, 'sluice.v1', { perMessageDeflate: false })
-  await new Promise((resolve, reject) => {
-    socket.once('open', resolve)
-    socket.once('error', reject)
-  })
-  let text = ''
-  let count = 0
-  const done = new Promise<void>((resolve, reject) => {
-    socket.on('message', (data) => {
-      const nowMs = performance.timeOrigin + performance.now()
-      const read = dialect.read(String(data))
-      if (read.problem !== undefined) reject(new Error(read.problem))
-      text += read.text ?? ''
-      while (text.length >= tokenLength) {
-        count++
-        const ms = nowMs - Number(text.slice(0, tokenLength))
-        latency.record(Math.max(1, Math.round(ms * 1e6)))
-        text = text.slice(tokenLength)
-      }
-      if (read.isDone) resolve()
-    })
-    socket.on('close', () => reject(new Error('the socket closed before the answer ended')))
-  })
-  await dialect.ask(socket, content, 'bench')
-  await done
-  socket.removeAllListeners('close')
-  socket.close()
-  return count
+interface HeardStream {
+  readonly tokenCount: number
+  readonly firstMs: number
+  readonly frameCount: number
+  readonly byteCount: number
+}
+
+async function runStream(dialect: Dialect, question: Question, latency: RecordableHistogram): Promise<HeardStream> {
+  const stream = await dialect.open()
+  try {
+    const clock = new ClockReader(latency)
+    const bytesBefore = stream.receivedBytes()
+    const askedMs = nowMs()
+    await stream.answer(question, clock)
+    const byteCount = stream.receivedBytes() - bytesBefore
+    const { tokenCount, frameCount } = clock
+    return { tokenCount, frameCount, byteCount, firstMs: clock.firstAtMs - askedMs }
+  } finally {
+    stream.close()
+  }
+}
+
+/** Milliseconds since 1970, with the fraction that `Date.now` lacks: the clock of the model server's tokens. */
+export function nowMs(): number {
+  return performance.timeOrigin + performance.now()
+}
+
+const tokenLength = '0000000000000.000 '.length
+
+/** Takes the text apart into tokens, each of which is the time of its sending. A token may come in several pieces. */
+class ClockReader implements Heard {
+  tokenCount = 0
+  frameCount = 0
+  firstAtMs = Number.NaN
+  readonly #latency: RecordableHistogram
+  #text = ''
+
+  constructor(latency: RecordableHistogram) {
+    this.#latency = latency
+  }
+
+  frame(): void {
+    this.frameCount++
+  }
+
+  text(text: string, atMs: number): void {
+    if (Number.isNaN(this.firstAtMs)) this.firstAtMs = atMs
+    this.#text += text
+    while (this.#text.length >= tokenLength) {
+      this.tokenCount++
+      const ms = atMs - Number(this.#text.slice(0, tokenLength))
+      this.#latency.record(Math.max(1, Math.round(ms * 1e6)))
+      this.#text = this.#text.slice(tokenLength)
+    }
+  }
 }
 
 async function within<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
@@ -97,41 +149,6 @@ async function within<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
   }
 }
 
-export const naiveDialect: Dialect = {
-  async ask(socket, content, model) {
-    socket.send(JSON.stringify({ model, content }))
-  },
-  read(frame) {
-    const { type, text } = JSON.parse(frame)
-    return type === 'done' ? { isDone: true } : { text }
-  },
-}
-
-/** `tokens`: one for each stream, so that each has a subject of its own. */
-export function sluiceDialect(tokens: () => string): Dialect {
-  return {
-    async ask(socket, content, model) {
-      socket.send(JSON.stringify({ type: 'hello', token: tokens() }))
-      socket.send(JSON.stringify({ type: 'session.open', id: 'o' }))
-      const session = await openedSession(socket)
-      socket.send(JSON.stringify({ type: 'message.send', id: 'm', session, messageId: 'm1', content, model }))
-    },
-    read(frame) {
-      const { type, text, message } = JSON.parse(frame)
-      if (type === 'turn.delta') return { text }
-      if (type === 'turn.completed') return { isDone: true }
-      return type === 'turn.failed' || type === 'error' ? { problem: message ?? frame } : {}
-    },
-  }
-}
-
-export function openedSession(socket: WebSocket): Promise<string> {
-  return new Promise((resolve) => {
-    socket.on('message', function opened(data) {
-      const frame = JSON.parse(String(data))
-      if (frame.type !== 'session.opened') return
-      socket.off('message', opened)
-      resolve(frame.session)
-    })
-  })
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
 }

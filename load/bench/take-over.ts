@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws'
 import { startModelServer } from '../model-server/server.ts'
 import { spread } from './figures.ts'
-import { openedSession } from './streams.ts'
+import { openedSession } from './socket-dialects.ts'
 import { startTwoNodes } from './two-nodes.ts'
 
 /**

@@ -1,142 +1,132 @@
-import { cpus } from 'node:os'
-import { join } from 'node:path'
 import { startModelServer } from '../model-server/server.ts'
-import { median, spread } from './figures.ts'
-import { startGatewayProcess } from './gateway-process.ts'
-import { cpuTime, listeningLine, type Started, startNode } from './processes.ts'
-import { type Dialect, naiveDialect, runStreams, sluiceDialect } from './streams.ts'
+import { type Lane, type LaneName, laneTitles, startLane } from './lanes.ts'
+import { machine, measureCpu, percent } from './machine.ts'
+import { residentBytes } from './processes.ts'
+import { runStreams } from './streams.ts'
 
 /**
- * `npm run bench:token`: CPU per delivered token and token latency, Sluice beside a minimal `openai`+`ws` relay.
+ * `npm run bench -- peers` and, with Sluice and the relay alone, `npm run bench:token`: what a delivered token costs and how
+ * long it is on its way, Sluice beside what it is measured against.
  *
- * Method: one provider; each server a process of its own on the same node binary; servers take turns, round after round,
- * with the same streams, which begin spread over a second; a server's CPU time is what the kernel counts for its process
- * during its round, divided by the tokens delivered. Before that each answers a thousand short questions, and its first
- * round is not counted: what is measured is a server that has been running. What is told is the median of the rounds,
- * their spread, and ratios to the relay. Sluice runs with authentication, validation, metrics and logs on; the relay has
- * none.
+ * Method: one provider, in this process, as are all clients, so that both read one clock. Each server is a process of its
+ * own on the same node binary, with a Redis of its own where it uses one. They take turns, round after round, with the
+ * same streams, which begin spread over a second. A server's CPU time is what the kernel counts for its process during
+ * its round, connecting and signing in included, divided by the tokens delivered; its Redis is told apart. Before that
+ * each answers a thousand short questions, and its first round is not counted: what is measured is a server that has
+ * been running. Sluice runs with authentication, validation, metrics and logs on; the others have none of them.
+ *
+ * A token is its own time of sending, so its latency is from the provider's write to the client's read. The first token is
+ * timed from the question's sending, on a connection that stands (and a session that is open), to the first text, less
+ * `ttftMs`, which the provider waits by its timer; the lane `provider` is what is then left of the provider itself.
  */
 export interface TokenBenchOptions {
+  /** In the order of their turns. */
+  readonly lanes: readonly LaneName[]
   readonly streamCount: number
   readonly tokensPerSecond: number
   readonly tokensEach: number
   readonly roundCount: number
-  readonly uwsPath: string | undefined
   say(line: string): void
 }
 
+export interface TokenBenchResult {
+  /** Processors and node's version. */
+  readonly machine: string
+  readonly streamCount: number
+  readonly tokensPerSecond: number
+  readonly tokensEach: number
+  readonly rows: readonly TokenBenchRow[]
+}
+
 export interface TokenBenchRow {
-  readonly name: string
-  readonly cpuUs: readonly number[]
-  readonly p50Ms: readonly number[]
-  readonly p99Ms: readonly number[]
+  readonly name: LaneName
+  readonly title: string
+  /** The counted ones, in order. */
+  readonly rounds: readonly LaneRound[]
 }
 
-interface Lane {
-  readonly name: string
-  readonly server: Started
-  readonly dialect: Dialect
-  readonly row: { readonly cpuUs: number[]; readonly p50Ms: number[]; readonly p99Ms: number[] }
+/** Times are in milliseconds unless named otherwise; what has no process of its own lacks CPU and memory. */
+export interface LaneRound {
+  readonly tokenCount: number
+  /** User and system time. */
+  readonly cpuUsPerToken?: number
+  readonly redisCpuUsPerToken?: number
+  /** At the end of the round. */
+  readonly residentBytes?: number
+  readonly tokenP50Ms: number
+  readonly tokenP99Ms: number
+  /** Added to the provider's `ttftMs`. */
+  readonly firstP50Ms: number
+  readonly firstP99Ms: number
+  readonly framesPerToken: number
+  readonly bytesPerToken: number
+  /** What all processors did for others meanwhile, as a share of one processor: near 0 on a quiet machine. */
+  readonly othersShare: number
 }
 
-export async function benchToken(options: TokenBenchOptions): Promise<readonly TokenBenchRow[]> {
+const ttftMs = 50
+
+export async function benchToken(options: TokenBenchOptions): Promise<TokenBenchResult> {
   const { streamCount, tokensPerSecond, tokensEach, roundCount, say } = options
-  const provider = await startModelServer({
-    ttftMs: 50,
-    tokensPerSecond,
-    answer: 'clock',
-    tokenCount: tokensEach,
-    keptRequestCount: 0,
-  })
-  say(
-    `${streamCount} streams of ${tokensPerSecond} tokens/s, ${tokensEach} tokens each, ${roundCount} rounds; ${cpus().length} × ${cpus()[0]?.model}; node ${process.version}`,
-  )
-  const lanes = await startLanes(provider.url, options)
+  const script = { ttftMs, tokensPerSecond, answer: 'clock', tokenCount: tokensEach, keptRequestCount: 0 } as const
+  const provider = await startModelServer(script)
+  const rates = `${streamCount} streams of ${tokensPerSecond} tokens/s, ${tokensEach} tokens each`
+  say(`${rates}, ${roundCount} rounds; ${machine()}`)
+  const lanes: Lane[] = []
+  const rows = options.lanes.map((name) => ({ name, title: laneTitles[name], rounds: [] as LaneRound[] }))
   try {
+    for (const name of options.lanes) lanes.push(await startLane(name, { providerUrl: provider.url, streamCount }))
     for (const lane of lanes) await warmUp(lane, streamCount)
     for (let round = 0; round <= roundCount; round++) {
-      for (const lane of lanes) {
-        const line = await runLane(lane, options, round > 0)
-        say(`round ${round === 0 ? 'warm-up' : round}  ${line}`)
+      for (const [n, lane] of lanes.entries()) {
+        const measured = await runLane(lane, options)
+        if (round > 0) rows[n]?.rounds.push(measured)
+        say(`round ${round === 0 ? 'warm-up' : round}  ${roundLine(lane.name, measured)}`)
       }
     }
   } finally {
-    for (const lane of lanes) await lane.server.stop()
+    for (const lane of lanes) await lane.stop()
     await provider.close()
   }
-  return lanes.map(({ name, row }) => ({ name, ...row }))
+  return { machine: machine(), streamCount, tokensPerSecond, tokensEach, rows }
 }
 
-async function warmUp({ server, dialect }: Lane, streamCount: number): Promise<void> {
+async function warmUp({ dialect }: Lane, streamCount: number): Promise<void> {
   const tokensEach = 30
   for (let asked = 0; asked < warmUpQuestions; asked += streamCount) {
     const directive = `[[tokens=${tokensEach} tps=200]]`
-    await runStreams(server.url, dialect, { streamCount, tokensEach, deadlineMs: 30_000, directive })
+    await runStreams(dialect, { streamCount, tokensEach, deadlineMs: 30_000, directive })
   }
 }
 
 const warmUpQuestions = 1_000
 
-async function runLane(
-  lane: Lane,
-  { streamCount, tokensPerSecond, tokensEach }: TokenBenchOptions,
-  isCounted: boolean,
-): Promise<string> {
+async function runLane({ dialect, pids }: Lane, options: TokenBenchOptions): Promise<LaneRound> {
+  const { streamCount, tokensEach, tokensPerSecond } = options
   const deadlineMs = 30_000 + (2_000 * tokensEach) / tokensPerSecond
-  const before = await cpuTime(lane.server.pid)
-  const streams = { streamCount, tokensEach, deadlineMs, spreadMs: 1_000 }
-  const { tokenCount, p50Ms, p99Ms } = await runStreams(lane.server.url, lane.dialect, streams)
-  const after = await cpuTime(lane.server.pid)
-  const userUs = (after.userMs - before.userMs) * (1000 / tokenCount)
-  const systemUs = (after.systemMs - before.systemMs) * (1000 / tokenCount)
-  const cpuUs = userUs + systemUs
-  if (isCounted) {
-    lane.row.cpuUs.push(cpuUs)
-    lane.row.p50Ms.push(p50Ms)
-    lane.row.p99Ms.push(p99Ms)
+  const measured = await measureCpu(pids)
+  const round = await runStreams(dialect, { streamCount, tokensEach, deadlineMs, spreadMs: 1_000 })
+  const { ownMs, others } = await measured()
+  const { server, Redis } = ownMs
+  const { tokenCount, p50Ms, p99Ms, firstP50Ms, firstP99Ms, frameCount, byteCount } = round
+  return {
+    tokenCount,
+    ...(server === undefined ? {} : { cpuUsPerToken: (1_000 * server) / tokenCount }),
+    ...(Redis === undefined ? {} : { redisCpuUsPerToken: (1_000 * Redis) / tokenCount }),
+    ...(pids.server === undefined ? {} : { residentBytes: await residentBytes(pids.server) }),
+    tokenP50Ms: p50Ms,
+    tokenP99Ms: p99Ms,
+    firstP50Ms: firstP50Ms - ttftMs,
+    firstP99Ms: firstP99Ms - ttftMs,
+    framesPerToken: frameCount / tokenCount,
+    bytesPerToken: byteCount / tokenCount,
+    othersShare: others,
   }
-  return `${lane.name.padEnd(12)} ${cpuUs.toFixed(1)} µs/token (user ${userUs.toFixed(1)})  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms`
 }
 
-async function startLanes(providerUrl: string, options: TokenBenchOptions): Promise<Lane[]> {
-  const relay = await startNode([join(import.meta.dirname, 'naive-relay.ts'), providerUrl], {}, listeningLine)
-  const lanes = [lane('relay', relay, naiveDialect)]
-  lanes.push(await sluiceLane('sluice ws', 'ws', providerUrl, options))
-  if (options.uwsPath === undefined) options.say('uWebSockets.js is not here: set SLUICE_UWS_PATH to measure it')
-  else lanes.push(await sluiceLane('sluice uws', 'uws', providerUrl, options))
-  return lanes
-}
-
-function lane(name: string, server: Started, dialect: Dialect): Lane {
-  return { name, server, dialect, row: { cpuUs: [], p50Ms: [], p99Ms: [] } }
-}
-
-async function sluiceLane(
-  name: string,
-  transport: 'ws' | 'uws',
-  providerUrl: string,
-  options: TokenBenchOptions,
-): Promise<Lane> {
-  const server = await startGatewayProcess(providerUrl, { SLUICE_TRANSPORT: transport })
-  const subjects = Array.from({ length: options.streamCount }, (_, n) => `bench-${n}`)
-  const tokens = await Promise.all(subjects.map((subject) => server.token(subject)))
-  let next = 0
-  const dialect = sluiceDialect(() => tokens[next++ % tokens.length] ?? '')
-  return lane(name, { ...server, url: server.socketUrl }, dialect)
-}
-
-export function report(rows: readonly TokenBenchRow[]): string {
-  const base = rows[0]
-  const lines = rows.map((row) => {
-    const ratio =
-      base === undefined
-        ? ''
-        : `  ratio to relay: CPU ${ratioOf(row.cpuUs, base.cpuUs)}, p50 ${ratioOf(row.p50Ms, base.p50Ms)}, p99 ${ratioOf(row.p99Ms, base.p99Ms)}`
-    return `${row.name.padEnd(12)} CPU ${spread(row.cpuUs, 1)} µs/token  p50 ${spread(row.p50Ms, 2)} ms  p99 ${spread(row.p99Ms, 2)} ms${ratio}`
-  })
-  return ['median (least–most) of the rounds', ...lines].join('\n')
-}
-
-function ratioOf(values: readonly number[], base: readonly number[]): string {
-  return (median(values) / median(base)).toFixed(2)
+function roundLine(name: LaneName, round: LaneRound): string {
+  const cpu = round.cpuUsPerToken === undefined ? '' : `${round.cpuUsPerToken.toFixed(1)} µs/token  `
+  const token = `token p50 ${round.tokenP50Ms.toFixed(2)} p99 ${round.tokenP99Ms.toFixed(2)} ms`
+  const first = `first p50 ${round.firstP50Ms.toFixed(2)} p99 ${round.firstP99Ms.toFixed(2)} ms`
+  return `${name.padEnd(18)} ${cpu}${token}  ${first}  others ${percent(round.othersShare)}`
 }

@@ -1,11 +1,12 @@
 /**
  * What people write first, and what the figures are measured against: the `openai` SDK's stream, each piece sent over
- * `ws` as it comes. No authentication, no validation, nothing kept. `node load/bench/naive-relay.ts PROVIDER_URL`.
+ * `ws` as it comes. No authentication, no validation, nothing kept. `node load/peers/naive-relay.mjs PROVIDER_URL`.
  */
 import OpenAI from 'openai'
 import { WebSocketServer } from 'ws'
+import { portOf, sayListening } from './listening.mjs'
 
-const openai = new OpenAI({ apiKey: 'none', baseURL: process.argv[2] ?? '' })
+const openai = new OpenAI({ apiKey: 'none', baseURL: process.argv[2] })
 const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
 
 server.on('connection', (socket) => {
@@ -20,9 +21,4 @@ server.on('connection', (socket) => {
   })
 })
 
-server.on('listening', () => {
-  const address = server.address()
-  if (typeof address === 'object' && address !== null) {
-    process.stdout.write(`${JSON.stringify({ listening: `ws://127.0.0.1:${address.port}` })}\n`)
-  }
-})
+server.on('listening', () => sayListening(`ws://127.0.0.1:${portOf(server)}`))
