@@ -158,7 +158,7 @@ async function watchers(args: readonly string[]): Promise<string> {
 }
 
 async function growth(args: readonly string[]): Promise<string> {
-  const given = numbers(args, { tps: 5, seconds: 10 })
+  const given = numbers(args, { tps: 5, seconds: 20 })
   say(machine())
   const lines: string[] = []
   for (const transport of transports()) {
