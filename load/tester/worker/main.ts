@@ -1,0 +1,51 @@
+/** One worker process of the load tester: it is forked, told its share, and reports at each interval. It ends with its parent. */
+import { startDriver } from '../driver.ts'
+import type { FromWorker, ToWorker } from '../messages.ts'
+import { watchSelf } from '../self-watch.ts'
+
+/** Ctrl-C at a terminal reaches every process: the parent decides what it means. */
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+process.on('disconnect', () => process.exit(0))
+// What the parent was started with may have let go of the channel, which keeps this process alive.
+process.channel?.ref()
+
+let stop: () => void = () => process.exit(0)
+
+// The channel's other end is `crew.ts`.
+process.on('message', (message: ToWorker) => {
+  if (message.type === 'stop') stop()
+  else run(message).catch((error: unknown) => fail(error))
+})
+say({ type: 'ready' })
+
+async function run({ plan, worker, startsAtMs }: Extract<ToWorker, { type: 'start' }>): Promise<void> {
+  const self = watchSelf()
+  const driver = startDriver(plan, { worker, workers: plan.workers, startsAtMs })
+  stop = driver.stop
+  const index = () => Math.max(0, Math.floor((Date.now() - startsAtMs - 1) / plan.intervalMs))
+  // Within an interval, not at its edge: so each is reported once.
+  let reportedIndex = -1
+  const reporting = setInterval(() => {
+    const ended = Math.floor((Date.now() - startsAtMs) / plan.intervalMs) - 1
+    if (ended <= reportedIndex) return
+    reportedIndex = ended
+    say({ type: 'interval', interval: driver.tally.take(ended) })
+  }, plan.intervalMs / 4)
+  const problem = await driver.done.then(() => undefined, problemOf)
+  clearInterval(reporting)
+  const interval = driver.tally.take(Math.max(index(), reportedIndex))
+  say({ type: 'done', interval, state: self(driver.isFull()), ...(problem !== undefined && { problem }) })
+}
+
+function problemOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function fail(error: unknown): void {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+  process.exit(1)
+}
+
+function say(message: FromWorker): void {
+  process.send?.(message)
+}
