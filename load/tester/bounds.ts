@@ -31,6 +31,9 @@ export const failedDialsMax = 8
 export const backoffMs = 250
 export const backoffMaxMs = 8_000
 
+/** Closed loop: how long a socket's place stays empty after a session that could not go on, in milliseconds. */
+export const afterFailureMs = 1_000
+
 /** How often one question is sent again after retryable refusals, before it counts as failed. */
 export const refusalsMax = 20
 

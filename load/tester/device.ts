@@ -99,7 +99,11 @@ export class Device {
   async #oneSocket(): Promise<number> {
     const { plan, now } = this.#world
     const { subject, isSlow, random } = this.#options
-    const token = await this.#freshToken(subject)
+    const token = await this.#freshToken(subject).catch((error: unknown) => {
+      this.#world.tally.refused('token')
+      return this.#failed('token', error instanceof Error ? error.message : String(error))
+    })
+    if (typeof token === 'number') return token
     const url = plan.urls[Math.floor(random() * plan.urls.length)] ?? ''
     return new Promise((resolve, reject) => {
       const dialedMs = now()
@@ -122,9 +126,7 @@ export class Device {
   async #freshToken(subject: string): Promise<string> {
     const { plan, token } = this.#world
     if (plan.tokens.from === 'secret') return token(subject)
-    this.#token ??= await token(subject).catch((error) => {
-      throw new GivenUp('token', error instanceof Error ? error.message : String(error))
-    })
+    this.#token ??= await token(subject)
     return this.#token
   }
 
@@ -135,13 +137,18 @@ export class Device {
     tally.count('lost')
     const after = afterClose(code)
     if (after === 'refresh-token') this.#token = undefined
-    if (life.isOpen) this.#failedDialCount = 0
-    else this.#failedDialCount++
-    if (after === 'stop' || this.#failedDialCount >= failedDialsMax)
-      throw new GivenUp(
-        life.refusal ?? (code === noCloseFrame ? 'unreachable' : `closed-${code}`),
-        `no socket at ${plan.urls.join(', ')}: closed with ${code}${error === undefined ? '' : ` (${error.message})`}`,
-      )
+    if (life.wasOpen) this.#failedDialCount = 0
+    else if (life.refusal === undefined) tally.refused('unreachable')
+    if (after === 'stop') this.#failedDialCount = failedDialsMax
+    return this.#failed(
+      life.refusal ?? (code === noCloseFrame ? 'unreachable' : `closed-${code}`),
+      `no socket at ${plan.urls.join(', ')}: closed with ${code}${error === undefined ? '' : ` (${error.message})`}`,
+    )
+  }
+
+  /** A dial came to nothing: answers how long to wait before the next one. @throws GivenUp after too many of them. */
+  #failed(kind: string, message: string): number {
+    if (++this.#failedDialCount > failedDialsMax) throw new GivenUp(kind, message)
     return this.#options.random() * Math.min(backoffMaxMs, backoffMs * 2 ** this.#failedDialCount)
   }
 
@@ -193,6 +200,7 @@ export class Device {
     if (!life.isOpen) tally.measures.record('open', now() - life.openedMs)
     this.#session = frame.session
     life.isOpen = true
+    life.wasOpen = true
     if (!isTextMissing) this.#resumed(life)
     this.#planCut(life)
     this.#readMissing()
@@ -279,6 +287,7 @@ class Life {
   isResume: boolean
   /** The session was opened on it. */
   isOpen = false
+  wasOpen = false
   openedMs = 0
   lastDelta: { readonly turn: string; readonly atMs: number } | undefined
   /** It ended by our hand; how long to stay away. */

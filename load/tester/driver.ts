@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { dialAheadMs, socketsPerWorkerMax } from './bounds.ts'
+import { afterFailureMs, dialAheadMs, socketsPerWorkerMax } from './bounds.ts'
 import { pause } from './pauses.ts'
 import type { RunPlan } from './plan.ts'
 import { type PlannedSession, plannedSessions } from './schedule.ts'
@@ -62,7 +62,7 @@ class Driver {
   readonly #world: World
   readonly #share: Share
   readonly #sessions: AsyncGenerator<PlannedSession>
-  readonly #running = new Set<Promise<void>>()
+  readonly #running = new Set<Promise<unknown>>()
   isFull = false
 
   constructor(world: World, share: Share) {
@@ -106,8 +106,9 @@ class Driver {
     while (!over.aborted) {
       const { value: planned, done } = await this.#sessions.next()
       if (done || over.aborted) return
-      await new User(this.#world, planned).run()
-      if (plan.thinkMs > 0) await pause(plan.thinkMs, over)
+      const isRight = await new User(this.#world, planned).run()
+      // Without the pause sessions that fail at once would follow each other as fast as this process can.
+      await pause(isRight ? plan.thinkMs : afterFailureMs, over)
     }
   }
 

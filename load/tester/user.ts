@@ -66,22 +66,29 @@ export class User {
     return `${this.#world.plan.runId}-${this.#planned.n}`
   }
 
-  /** Until its last answer is there, the run is stopped, or something was wrong, which is counted. */
-  async run(): Promise<void> {
+  /** Until its last answer is there, the run is stopped, or something was wrong, which is counted: then it answers false. */
+  async run(): Promise<boolean> {
     const { tally, stopped } = this.#world
     tally.count('sessions')
     const device = this.#device.run()
+    // Awaited below, but perhaps only after it has failed.
+    device.catch(() => undefined)
+    let isRight = true
     try {
       // Whichever is first: the last answer, or what makes the rest impossible.
       await Promise.race([this.#converse(), device])
+      this.#device.close()
+      // What comes behind the last answer can be wrong as well.
+      await device
     } catch (error) {
+      isRight = false
       this.#broke(error)
     } finally {
       this.#device.close()
       for (const watcher of this.#watchers) watcher.close()
-      await device.catch(() => undefined)
     }
     if (stopped.aborted) this.#countDue()
+    return isRight
   }
 
   async #converse(): Promise<void> {
