@@ -48,6 +48,7 @@ class Leader {
   readonly #children: readonly ChildProcess[]
   #stoppedBy: RunResult['stoppedBy'] = 'end'
   #killing: NodeJS.Timeout | undefined
+  #isStarted = false
 
   constructor(plan: RunPlan, options: CrewOptions) {
     this.#plan = plan
@@ -66,7 +67,10 @@ class Leader {
       await Promise.all(this.#children.map(ready))
       // Who has to dial ahead of the first question gets the time for it.
       const startedMs = Date.now() + (this.#plan.arrivals === 'open' ? dialAheadMs : 0)
-      await Promise.all(this.#children.map((child, worker) => this.#oneWorker(child, worker, startedMs)))
+      const working = this.#children.map((child, worker) => this.#oneWorker(child, worker, startedMs))
+      this.#isStarted = true
+      if (this.#stoppedBy !== 'end') this.#stopAll()
+      await Promise.all(working)
       const durationMs = Math.max(0, Date.now() - startedMs)
       const run = { name, startedMs, durationMs, stoppedBy: this.#stoppedBy, options: this.#options.options }
       return this.#gathering.result(run, this.#plan)
@@ -79,6 +83,11 @@ class Leader {
   stop(by: 'signal' | 'faults'): void {
     if (this.#stoppedBy !== 'end') return
     this.#stoppedBy = by
+    // Who is asked to stop before it began would be one that did not start.
+    if (this.#isStarted) this.#stopAll()
+  }
+
+  #stopAll(): void {
     for (const child of this.#children) say(child, { type: 'stop' })
     this.#killing = setTimeout(() => {
       for (const child of this.#children) child.kill('SIGKILL')

@@ -3,7 +3,8 @@ import type { Down, DownOf } from '../../protocol/down.ts'
 import type { LogRecord } from '../../protocol/record.ts'
 import type { Up } from '../../protocol/up.ts'
 import { againMs, backoffMaxMs, backoffMs, failedDialsMax, openingMaxMs } from './bounds.ts'
-import { dial, type Line } from './line.ts'
+import { Life } from './life.ts'
+import { dial } from './line.ts'
 import { pause } from './pauses.ts'
 import type { SessionReading } from './session-reading.ts'
 import type { World } from './world.ts'
@@ -278,44 +279,3 @@ export type Unnumbered = Up extends infer U ? (U extends { id: string } ? Omit<U
 
 /** The code of a socket that ended without a close frame (RFC 6455, section 7.1.5). */
 const noCloseFrame = 1006
-
-/** One socket, and what is to happen while it lives. */
-class Life {
-  readonly line: Line
-  readonly dialedMs: number
-  /** It continues what an earlier one began, and what was missed has not come yet. */
-  isResume: boolean
-  /** The session was opened on it. */
-  isOpen = false
-  wasOpen = false
-  openedMs = 0
-  lastDelta: { readonly turn: string; readonly atMs: number } | undefined
-  /** It ended by our hand; how long to stay away. */
-  awayMs: number | undefined
-  /** The kind of the last refusal. */
-  refusal: string | undefined
-  readonly #timers = new Set<NodeJS.Timeout>()
-
-  constructor(line: Line, dialedMs: number, isResume: boolean) {
-    this.line = line
-    this.dialedMs = dialedMs
-    this.isResume = isResume
-  }
-
-  /** Runs once after so long, unless the socket has ended by then. */
-  after(ms: number, run: () => unknown): void {
-    const timer = setTimeout(
-      () => {
-        this.#timers.delete(timer)
-        run()
-      },
-      Math.max(0, ms),
-    )
-    this.#timers.add(timer)
-  }
-
-  end(): void {
-    for (const timer of this.#timers) clearTimeout(timer)
-    this.isOpen = false
-  }
-}

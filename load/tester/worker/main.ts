@@ -22,20 +22,22 @@ async function run({ plan, worker, startsAtMs }: Extract<ToWorker, { type: 'star
   const self = watchSelf()
   const driver = startDriver(plan, { worker, workers: plan.workers, startsAtMs })
   stop = driver.stop
-  const index = () => Math.max(0, Math.floor((Date.now() - startsAtMs - 1) / plan.intervalMs))
-  // Within an interval, not at its edge: so each is reported once.
+  const currentIndex = () => Math.max(0, Math.floor((Date.now() - startsAtMs) / plan.intervalMs))
   let reportedIndex = -1
+  // Looks more often than once an interval, so that each is told soon after its end, and once.
   const reporting = setInterval(() => {
-    const ended = Math.floor((Date.now() - startsAtMs) / plan.intervalMs) - 1
-    if (ended <= reportedIndex) return
-    reportedIndex = ended
-    say({ type: 'interval', interval: driver.tally.take(ended) })
-  }, plan.intervalMs / 4)
+    const endedIndex = currentIndex() - 1
+    if (endedIndex <= reportedIndex) return
+    reportedIndex = endedIndex
+    say({ type: 'interval', interval: driver.tally.take(endedIndex) })
+  }, plan.intervalMs / looksPerInterval)
   const problem = await driver.done.then(() => undefined, problemOf)
   clearInterval(reporting)
-  const interval = driver.tally.take(Math.max(index(), reportedIndex))
+  const interval = driver.tally.take(currentIndex())
   say({ type: 'done', interval, state: self(driver.isFull()), ...(problem !== undefined && { problem }) })
 }
+
+const looksPerInterval = 4
 
 function problemOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
