@@ -82,6 +82,11 @@ const groups = {
       help: 'nothing is asked after it (made without --sessions: 30s; else to the end)',
     },
     grace: { type: 'string', value: 'TIME', help: 'how long answers under way may take then (30s)' },
+    patience: {
+      type: 'string',
+      value: 'TIME',
+      help: 'how long one answer may take; then its session is given up (10m)',
+    },
     think: { type: 'string', value: 'TIME', help: 'from an answer to the next question, in the mean (0)' },
   },
   'What goes wrong': {

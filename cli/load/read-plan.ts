@@ -47,6 +47,7 @@ export function readPlan(given: Given, environment: NodeJS.ProcessEnv): RunPlan 
     ...defined('rampMs', time('ramp', given.ramp)),
     ...defined('durationMs', durationMs),
     ...defined('graceMs', time('grace', given.grace)),
+    ...defined('patienceMs', time('patience', given.patience)),
     ...defined('thinkMs', time('think', given.think)),
     ...misfortunes(given),
     check: oneOf('check', given.check ?? planDefaults.check, ['hash', 'text']),

@@ -69,6 +69,8 @@ export const runPlan = z.object({
   durationMs: ms.positive().optional(),
   /** How long answers that still run then may take. */
   graceMs: ms,
+  /** How long one answer may take: then its question has failed, and its session ends. */
+  patienceMs: ms.positive(),
   /** In the mean, from an answer to the next question. */
   thinkMs: ms,
   /** A socket is cut after about so long, and its user is away for about so long. */
@@ -102,6 +104,7 @@ export const planDefaults = {
   speed: 1,
   rampMs: 0,
   graceMs: 30_000,
+  patienceMs: 600_000,
   thinkMs: 0,
   watchers: 0,
   cancelShare: 0,

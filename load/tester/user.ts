@@ -2,7 +2,7 @@ import type { DownOf } from '../../protocol/down.ts'
 import type { LogRecord, TerminalRecord } from '../../protocol/record.ts'
 import { againMs, refusalsMax } from './bounds.ts'
 import { Device, GivenUp } from './device.ts'
-import { pause } from './pauses.ts'
+import { pause, within } from './pauses.ts'
 import { Question } from './question.ts'
 import { seededFor } from './random.ts'
 import type { PlannedQuestion, PlannedSession } from './schedule.ts'
@@ -95,11 +95,16 @@ export class User {
     for (const [index, question] of this.#planned.questions.entries()) {
       if (!(await this.#isTime(question, index))) break
       this.#askedCount++
-      await this.#ask(question, index)
+      await this.#inTime(this.#ask(question, index))
     }
     if (this.#world.plan.isHistoryChecked && !this.#world.stopped.aborted && this.#askedCount > 0)
-      await this.#readHistory()
+      await this.#inTime(this.#readHistory())
     await Promise.all(this.#watchers.map((watcher) => watcher.reached(this.#reading.seq)))
+  }
+
+  #inTime(coming: Promise<void>): Promise<void> {
+    const { patienceMs } = this.#world.plan
+    return within(patienceMs, coming, () => new GivenUp('timeout', `nothing came for ${patienceMs} ms`))
   }
 
   /** Waits for a question's time; answers false if it does not come any more. */

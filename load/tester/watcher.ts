@@ -1,4 +1,5 @@
 import { Device, GivenUp } from './device.ts'
+import { within } from './pauses.ts'
 import { seededFor } from './random.ts'
 import { SessionReading } from './session-reading.ts'
 import type { World } from './world.ts'
@@ -48,11 +49,18 @@ export class Watcher {
     })
   }
 
-  /** Resolves when it has that record, or has ended. */
-  reached(seq: number): Promise<void> {
-    if (this.#isOver || this.#reading.seq >= seq) return Promise.resolve()
-    return new Promise((done) => {
+  /** Resolves when it has that record, or has ended; one that does not get it in time is a fault. */
+  async reached(seq: number): Promise<void> {
+    const { plan, tally } = this.#world
+    const reached = new Promise<void>((done) => {
       this.#waiting.push({ seq, done })
+      this.#wake()
+    })
+    // It may be away on purpose.
+    const patienceMs = plan.graceMs + 2 * (plan.churn?.awayMs ?? 0)
+    const late = () => new WrongAnswer('behind', `it has record ${this.#reading.seq}, the user has ${seq}`)
+    await within(patienceMs, reached, late).catch((error: unknown) => {
+      tally.fault('behind', `${this.#name}: ${error instanceof Error ? error.message : String(error)}`)
     })
   }
 

@@ -13,6 +13,7 @@ export type Check =
   | 'hash'
   | 'text'
   | 'history'
+  | 'behind'
 
 /** The gateway said or delivered something that cannot be. */
 export class WrongAnswer extends Error {

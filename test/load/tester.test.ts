@@ -9,6 +9,7 @@ import type { RunPlan } from '../../load/tester/plan.ts'
 import type { RunResult } from '../../load/tester/result.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { planOf } from './tester-plan.ts'
+import { startChangingProxy } from './tester-proxy.ts'
 
 let gateway: TestGateway
 let folder = ''
@@ -93,11 +94,20 @@ test('[LOAD-7] slow readers get the same text, and their own slowness is not mea
 })
 
 test('[LOAD-7] an answer too long for one frame is read piece by piece after a cut', async () => {
+  await using long = await startTestGateway({ env: { SLUICE_ANSWER_TOKENS: '40000' } })
+  let pieceCount = 0
+  await using proxy = await startChangingProxy(long.url, (frame) => {
+    if (frame.includes('"type":"turn.text"')) pieceCount++
+    return [frame]
+  })
+  // Cut within 90 ms and away for at least 200: the rest of the 300 ms passes without a reader.
   const churn = { everyMs: 60, awayMs: 400 }
-  const result = await load({ sockets: 2, sessions: 4, questions: 2, outputTokens: 30_000, model: 'demo?tps=0', churn })
+  const tokens = { from: 'url', url: `${long.httpUrl}/dev/token` } as const
+  const answers = { outputTokens: 30_000, model: 'demo?tps=100000', tokens, churn }
+  const result = await load({ sockets: 2, sessions: 4, questions: 2, ...answers }, proxy.url)
   expect(result.faults).toEqual([])
   expect(result.counts).toMatchObject({ completed: 8, lost: 0 })
-  expect(result.counts.killed).toBeGreaterThan(0)
+  expect(pieceCount).toBeGreaterThan(0)
 })
 
 test('[LOAD-7] tokens that expire are refreshed on the live socket', async () => {
@@ -130,6 +140,13 @@ test('[LOAD-5] a question that waits for the answer before it has waited', async
   expect(result.counts).toMatchObject({ questions: 2, completed: 2 })
   expect(result.measures.late?.count).toBe(2)
   for (const name of ['late', 'ttft'] as const) expect(result.measures[name]?.maxMs).toBeGreaterThan(400)
+})
+
+test('[LOAD-7] an answer that does not come to its end is given up', async () => {
+  const result = await load({ sockets: 2, sessions: 2, questions: 3, model: 'demo?fault=stall-mid', patienceMs: 300 })
+  expect(result.faults).toEqual([])
+  expect(result.counts).toMatchObject({ questions: 2, completed: 0, failed: 2, unfinished: 0 })
+  expect(result.failures).toEqual({ timeout: 2 })
 })
 
 test('[LOAD-7] what the gateway refuses or the model fails is counted by its kind, and is no wrong answer', async () => {
