@@ -4,13 +4,14 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 export interface WorkerState {
   /** By how much its event loop was late, above the timer's own resolution. */
   readonly loopDelayP99Ms: number
-  /** CPU that it used, of one processor. */
+  /** CPU that it used, of one processor; 0 for a run of less than half a second. */
   readonly cpuShare: number
   /** Sessions waited since it had as many sockets as it may. */
   readonly isFull: boolean
 }
 
 const resolutionMs = 5
+const leastMs = 500
 
 /** Watches this process from now until what it answers is called. */
 export function watchSelf(): (isFull: boolean) => WorkerState {
@@ -23,7 +24,9 @@ export function watchSelf(): (isFull: boolean) => WorkerState {
     const { user, system } = process.cpuUsage(before)
     const elapsedMs = Math.max(1, performance.now() - startedMs)
     const loopDelayP99Ms = delay.count === 0 ? 0 : Math.max(0, delay.percentile(99) / 1e6 - resolutionMs)
-    return { loopDelayP99Ms, cpuShare: (user + system) / 1_000 / elapsedMs, isFull }
+    // Of less than that it would be the process's own start that is measured.
+    const cpuShare = elapsedMs < leastMs ? 0 : (user + system) / 1_000 / elapsedMs
+    return { loopDelayP99Ms, cpuShare, isFull }
   }
 }
 
