@@ -8,6 +8,7 @@
 //   check        types, lint, dead code, then test
 //   simulate     the long run of test/simulation
 //   bench        cli/main.ts bench …, with uWebSockets.js and, for `peers`, the packages of load/peers
+//   load         cli/main.ts load …
 //   image-check  cli/image-check.ts
 
 const path = require('node:path')
@@ -86,6 +87,10 @@ async function bench(args) {
   return runOn(node, [inProject('cli', 'main.ts'), 'bench', ...args], await testEnvironment(node, entry))
 }
 
+async function load(args) {
+  return runOn(await prepareDependencies(), [inProject('cli', 'main.ts'), 'load', ...args])
+}
+
 async function imageCheck(args) {
   return runOn(await prepareDependencies(), [inProject('cli', 'image-check.ts'), ...args])
 }
@@ -96,6 +101,7 @@ const commands = new Map([
   ['check', check],
   ['simulate', simulate],
   ['bench', bench],
+  ['load', load],
   ['image-check', imageCheck],
 ])
 

@@ -41,6 +41,13 @@ const commands = new Map<string, Command>([
     },
   ],
   [
+    'load',
+    {
+      summary: 'replay sessions against a gateway and check every answer: `load --help`',
+      load: () => import('./load.ts'),
+    },
+  ],
+  [
     'schema',
     { summary: 'write the JSON Schema and OpenAPI documents to docs/schema', load: () => import('./schema.ts') },
   ],

@@ -59,8 +59,8 @@ describe('the exit code', () => {
     ['none given', { ...met, slos: [] }, 0, 'no wrong answer; no SLO was given'],
     ['one missed', sampleRun({ seconds: 5, slos: ['e2e<10m', 'ttft<1us'] }), 1, '1 of 2 SLOs was missed'],
     ['the only one missed', sampleRun({ seconds: 5, slos: ['ttft<1us'] }), 1, 'the SLO was missed'],
-    ['wrong answers', { ...met, faults }, 1, '3 wrong answers'],
-    ['nothing completed', emptyRun(), 1, 'no question was completed'],
+    ['wrong answers', { ...met, faults }, 3, '3 wrong answers'],
+    ['nothing answered', emptyRun(), 1, 'no question was answered'],
   ])('[REPORT-4] %s', (_, run, exitCode, reason) => {
     expect(verdictOf(run)).toEqual({ exitCode, reason })
     expect(textReport(run)).toMatch(new RegExp(`Exit code ${exitCode}: ${reason}\\.\\n$`))

@@ -3,15 +3,18 @@ import type { RunResult } from '../result.ts'
 import { formatCount } from './figures.ts'
 
 export interface RunVerdict {
-  readonly exitCode: 0 | 1
+  readonly exitCode: 0 | 1 | 3
   /** In a sentence without its full stop. */
   readonly reason: string
 }
 
-/** 1 when an answer was wrong, an SLO was missed or no question was completed; 0 otherwise. */
+/**
+ * 3 when an answer was wrong or a worker was lost, so that nothing else is worth believing; 1 when an SLO was missed or
+ * nothing was answered; 0 otherwise. (2 is wrong usage.)
+ */
 export function verdictOf(run: RunResult): RunVerdict {
   const reasons = [...faultReason(run), ...sloReason(run), ...emptyReason(run)]
-  if (reasons.length > 0) return { exitCode: 1, reason: reasons.join('; ') }
+  if (reasons.length > 0) return { exitCode: run.faults.length > 0 ? 3 : 1, reason: reasons.join('; ') }
   if (run.slos.length === 0) return { exitCode: 0, reason: 'no wrong answer; no SLO was given' }
   return { exitCode: 0, reason: run.slos.length === 1 ? 'the SLO was met' : `all ${run.slos.length} SLOs were met` }
 }
@@ -47,5 +50,5 @@ function sloReason({ slos }: RunResult): string[] {
 }
 
 function emptyReason({ counts }: RunResult): string[] {
-  return counts.completed === 0 ? ['no question was completed'] : []
+  return counts.completed + counts.cancelled === 0 ? ['no question was answered'] : []
 }
