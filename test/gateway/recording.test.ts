@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openRecording } from '../../gateway/recording/recording.ts'
+import { recordingScripts } from '../../load/tester/sources/recording.ts'
+import type { Script } from '../../load/tester/sources/script.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
 import { quietTelemetry } from '../support/telemetry.ts'
 import { testedTransports } from '../support/transports.ts'
@@ -90,6 +92,11 @@ describe.each(testedTransports)('a recording over %s', (transport) => {
       expect(events[9]).toMatchObject({ session: 2 })
       const times = events.slice(1).map(({ atMs }) => atMs)
       expect(times).toEqual([...times].sort((a, b) => a - b))
+      const scripts: Script[] = []
+      const [file = ''] = await readdir(dir)
+      for await (const script of recordingScripts(join(dir, file), { cutCount: 0 })) scripts.push(script)
+      expect(scripts.map(({ questions }) => questions.length)).toEqual([2, 1])
+      expect(scripts[0]?.questions).toMatchObject([{ outputTokens: 3 }, { cancelAfterMs: expect.any(Number) }])
       for (const told of [secret, 'ada', 'bob', 'm1']) expect(text).not.toContain(told)
     }))
 

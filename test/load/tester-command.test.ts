@@ -130,8 +130,11 @@ test('[LOAD-10] Ctrl-C ends a run, and what was found is reported', async () => 
   )
   const over = ended(child)
   if (child.stdout === null) throw new Error('no pipe to the command')
+  let isInterrupted = false
   createInterface(child.stdout).on('line', (line) => {
-    if (/ completed [1-9]/.test(line)) child.kill('SIGINT')
+    if (isInterrupted || !/ completed [1-9]/.test(line)) return
+    isInterrupted = true
+    child.kill('SIGINT')
   })
   expect((await over).code).toBe(0)
   const { stoppedBy, counts, series } = await resultIn(json)

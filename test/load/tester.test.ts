@@ -126,7 +126,7 @@ test('[LOAD-7] tokens that expire are refreshed on the live socket', async () =>
 
 test('[LOAD-5] a question that waits for the answer before it has waited', async () => {
   const file = join(folder, 'recording.jsonl')
-  const message = { type: 'message', socket: 1, session: 1, contentBytes: 40 }
+  const message = { type: 'message', session: 1, contentBytes: 40 }
   const events = [
     { format: 'sluice-recording', version: 1, startedMs: 0 },
     { atMs: 0, type: 'session.opened', socket: 1, session: 1 },

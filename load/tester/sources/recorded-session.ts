@@ -20,8 +20,8 @@ interface Gathering {
   mostSockets: number
 }
 
-/** A socket that closed with it was put down by its user, and is no accident. */
-const normalClosure = 1000
+/** A socket that closed with one of these was put down by its user, and is no accident (1005: its close named none). */
+const normalClosures = new Set([1000, 1001, 1005])
 
 /**
  * Puts a recording's events together by session. A session that nobody has open any more and that is opened again later lost
@@ -52,15 +52,17 @@ function begun(startMs: number): Gathering {
 }
 
 function left(session: Gathering, { socket, code, atMs }: Extract<RecordedEvent, { type: 'socket.closed' }>): void {
-  if (session.sockets.delete(socket) && session.sockets.size === 0 && code !== normalClosure) session.leftMs = atMs
+  if (session.sockets.delete(socket) && session.sockets.size === 0 && !normalClosures.has(code ?? 1005))
+    session.leftMs = atMs
 }
 
 function took(session: Gathering, event: Exclude<RecordedEvent, { type: `socket.${string}` }>, notes: SourceNotes) {
   const last = session.questions.at(-1)
   if (event.type === 'session.opened') opened(session, event.socket, event.atMs)
   else if (event.type === 'message') session.questions.push(questionOf(session, event, notes))
-  else if (last !== undefined && event.type === 'cancel') last.cancelAfterMs = event.afterMs
-  else if (last !== undefined && event.type === 'turn.ended') {
+  else if (last !== undefined && event.type === 'cancel') {
+    if (event.afterMs !== undefined) last.cancelAfterMs = event.afterMs
+  } else if (last !== undefined && event.type === 'turn.ended') {
     const tokens = event.outputTokens ?? Math.round((event.bytes ?? 0) / charactersPerToken)
     // What was cancelled would have gone on.
     if (last.cancelAfterMs === undefined && tokens > 0) last.outputTokens = tokens

@@ -16,7 +16,6 @@ const event = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('message'),
     atMs: ms,
-    socket: n,
     session: n,
     model: z.string().optional(),
     contentBytes: n,
@@ -30,7 +29,7 @@ const event = z.discriminatedUnion('type', [
     outputTokens: n.optional(),
     ms: ms.optional(),
   }),
-  z.object({ type: z.literal('cancel'), atMs: ms, session: n, socket: n.optional(), afterMs: ms }),
+  z.object({ type: z.literal('cancel'), atMs: ms, session: n, afterMs: ms.optional() }),
 ])
 
 export type RecordedEvent = z.infer<typeof event>
@@ -40,7 +39,7 @@ const knownTypes = new Set<string>(event.options.map((option) => option.shape.ty
 const anyEvent = z.looseObject({ type: z.string() })
 
 /**
- * A gateway's own recording (`SLUICE_RECORDING…`): sessions with their times, lengths, models, cancels, broken sockets and
+ * A gateway's own recording (`SLUICE_RECORD_DIR`): sessions with their times, lengths, models, cancels, broken sockets and
  * second watchers. It is read as a whole, within a bound, since a session's events are spread over it.
  */
 export async function* recordingScripts(file: string, notes: SourceNotes): AsyncGenerator<Script> {
