@@ -6,6 +6,7 @@ import { benchFirstToken } from '../load/bench/first-token.ts'
 import { benchGrowth, growthLine } from '../load/bench/growth.ts'
 import { isLaneName, type LaneName, laneNames, ownLaneNames } from '../load/bench/lanes.ts'
 import { machine } from '../load/bench/machine.ts'
+import { keepReport, writePage } from '../load/bench/page.ts'
 import { benchResumability } from '../load/bench/resumability.ts'
 import { benchSlowBeside, slowBesideReport } from '../load/bench/slow-beside.ts'
 import { benchSlowReaders } from '../load/bench/slow-readers.ts'
@@ -24,17 +25,29 @@ interface Bench {
 /** `npm run bench -- <name>`: each reports figures; nothing is asserted. Traffic goes to this machine alone. */
 export async function run(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args
+  if (name === 'page') return page()
   const bench = benches.get(name ?? '')
   if (bench === undefined) throw new Error(usage())
   // What was started ends with this process, by its `exit`, which a signal alone would skip.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
-  say(await bench.run(rest))
+  const text = await bench.run(rest)
+  say(text)
+  const command = ['npm run bench --', name, ...rest].join(' ')
+  const { what } = bench
+  await keepReport({ name: name ?? '', what, command, machine: machine(), at: new Date().toISOString(), text })
+  return 0
+}
+
+/** What was last told of each benchmark here, as a page. */
+async function page(): Promise<number> {
+  say(`wrote ${await writePage([...benches.keys()])}`)
   return 0
 }
 
 function usage(): string {
   const lines = [...benches].map(([name, { what }]) => `  ${name.padEnd(13)} ${what}`)
-  return ['usage: sluice bench NAME [--option number …]', ...lines].join('\n')
+  const last = '  page          write docs/BENCHMARKS.md from what was last told here'
+  return ['usage: sluice bench NAME [--option number …]', ...lines, last].join('\n')
 }
 
 const benches = new Map<string, Bench>([

@@ -148,8 +148,9 @@ const settleLooks = 50
 async function stormFigures(gateway: GatewayProcess, { stormCount, say, transport }: SocketsOptions) {
   const open = await sessions(gateway, stormCount, 'storm')
   await dialAll(open)
-  const ends = open.map((session) => session.next(({ type }) => type === 'turn.completed' || type === 'turn.failed'))
-  const begun = open.map((session) => session.next(({ type }) => type === 'turn.delta'))
+  // Who is refused waits for nothing more; that it was is a fault.
+  const ends = open.map((session) => session.next(({ type }) => endTypes.has(type)))
+  const begun = open.map((session) => session.next(({ type }) => type === 'turn.delta' || endTypes.has(type)))
   for (const [n, session] of open.entries())
     session.send({
       type: 'message.send',
@@ -183,6 +184,8 @@ async function stormFigures(gateway: GatewayProcess, { stormCount, say, transpor
     cpuMs: after.userMs + after.systemMs - before.userMs - before.systemMs,
   }
 }
+
+const endTypes = new Set(['turn.completed', 'turn.failed', 'turn.cancelled', 'error'])
 
 /** A token each five seconds: the answers themselves must cost little. */
 const stormTokens = 8
