@@ -52,7 +52,7 @@ export class BenchSession {
         socket.send(JSON.stringify({ type: 'session.open', id: 'o', ...where, ...cursor }))
       },
       text: (payload) => {
-        if (socket === this.#socket) this.#came(payload, opened.resolve)
+        if (socket === this.#socket) this.#came(payload, opened)
       },
       closed: () => opened.reject(new Error('the socket closed before its session was open')),
     })
@@ -87,7 +87,7 @@ export class BenchSession {
     return this.#turn === '' ? place : { ...place, turn: this.#turn, attempt: this.#attempt, ends: [this.#end] }
   }
 
-  #came(payload: Buffer, opened: () => void): void {
+  #came(payload: Buffer, opened: PromiseWithResolvers<void>): void {
     this.onDelta(payload)
     // The gateway is under measurement; what it sends is checked by position.
     const frame = JSON.parse(payload.toString()) as Down
@@ -96,9 +96,12 @@ export class BenchSession {
       this.session = frame.session
       for (const record of frame.records) this.#record(record)
       this.#place = { seq: frame.seq, mark: frame.mark }
-      opened()
-    } else if (frame.type === 'error') this.faults.push(`${frame.kind}: ${frame.message}`)
-    else if ('seq' in frame && 'mark' in frame && 'timeMs' in frame) this.#record(frame)
+      opened.resolve()
+    } else if (frame.type === 'error') {
+      this.faults.push(`${frame.kind}: ${frame.message}`)
+      opened.reject(new Error(`refused as ${frame.kind}: ${frame.message}`))
+    }
+    if ('seq' in frame && 'mark' in frame && 'timeMs' in frame) this.#record(frame)
     if (this.#wanted.length === 0) return
     for (const wanted of this.#wanted.filter(({ isIt }) => isIt(frame))) {
       this.#wanted.splice(this.#wanted.indexOf(wanted), 1)

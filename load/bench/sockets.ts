@@ -54,7 +54,11 @@ export async function benchSockets(options: SocketsOptions): Promise<SocketsFigu
   const { socketCount, transport, say } = options
   const { args, port } = await inspectable()
   const provider = await startNode([join(import.meta.dirname, '..', 'model-server', 'main.ts')], {}, listeningLine)
-  const gateway = await startGatewayProcess(provider.url, { SLUICE_TRANSPORT: transport, ...signingEnv }, args)
+  const gateway = await startGatewayProcess(
+    provider.url,
+    { SLUICE_TRANSPORT: transport, SLUICE_MEMORY_MAX_SESSIONS: '1000000', ...signingEnv },
+    args,
+  )
   try {
     const warm = await sessions(gateway, warmUpCount, 'warm')
     await dialAll(warm)

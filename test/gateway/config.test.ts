@@ -59,6 +59,7 @@ describe('defaults', () => {
         metrics: { kind: 'on', host: '127.0.0.1', port: 9464 },
         exportTraces: false,
       },
+      recording: { kind: 'off' },
     })
   })
 
