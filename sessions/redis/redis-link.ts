@@ -89,7 +89,6 @@ export class RedisLink {
   }
 
   run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
-    leaveTogether(this.#nodeFor(keys[0] ?? ''))
     return this.#asking(evaluate(this.#client, script, keys, args))
   }
 
@@ -161,23 +160,6 @@ async function checkSlots(node: Redis | undefined): Promise<void> {
   const isWhole = info.includes('cluster_state:ok') && info.includes(`cluster_slots_ok:${slotCount}\r`)
   if (!isWhole) throw new StoreAway('CLUSTERDOWN')
 }
-
-/**
- * What is asked in one round of the event loop leaves in one write, in the same round: a system call for each append
- * was much of what it cost.
- */
-function leaveTogether(node: Redis | undefined): void {
-  const stream = node?.stream
-  if (stream === undefined || stream === null || held.has(stream)) return
-  held.add(stream)
-  stream.cork()
-  setImmediate(() => {
-    held.delete(stream)
-    stream.uncork()
-  })
-}
-
-const held = new WeakSet<object>()
 
 function nodesOf(client: Redis | Cluster): readonly Redis[] {
   return client instanceof Cluster ? client.nodes() : [client]
