@@ -36,7 +36,7 @@ const commands = new Map<string, Command>([
   [
     'bench',
     {
-      summary: 'figures beside a minimal relay: token, first-token, slow-readers, cancel',
+      summary: 'figures beside other servers, each by its name; without one it lists them',
       load: () => import('./bench.ts'),
     },
   ],

@@ -54,7 +54,7 @@ export class Recording {
   readonly #startedMs: number
   readonly #sockets = new Numbers()
   readonly #sessions = new Numbers()
-  /** By turn, when its message was accepted. */
+  /** By turn, when its message was accepted; one that ends on another node stays until it is the oldest of too many. */
   readonly #asked = new Map<string, number>()
   #bytes = 0
   #isOver = false
@@ -65,7 +65,11 @@ export class Recording {
     this.#log = log
     this.#nowMs = nowMs
     this.#startedMs = nowMs()
-    this.#output = new LineOutput(fd, (lineCount) => this.#write('dropped', { lineCount }))
+    const dropped = (lineCount: number) => this.#write('dropped', { lineCount })
+    this.#output = new LineOutput(fd, dropped, (error) => {
+      this.#isOver = true
+      log.warn({ err: error }, 'the recording cannot be written any more, and ends')
+    })
     this.#line({ format: recordingFormat, version: recordingVersion, startedMs: this.#startedMs })
   }
 
@@ -84,7 +88,8 @@ export class Recording {
   }
 
   message({ session, turn, model, content }: RecordedMessage): void {
-    if (this.#asked.size < numberedMax) this.#asked.set(turn, this.#nowMs())
+    this.#asked.set(turn, this.#nowMs())
+    forgetOldest(this.#asked)
     this.#write('message', {
       session: this.#sessions.of(session),
       ...(model === undefined ? {} : { model }),
@@ -141,12 +146,16 @@ class Numbers {
     if (known !== undefined) return known
     this.#last++
     this.#numbers.set(id, this.#last)
-    const [oldest] = this.#numbers.keys()
-    if (this.#numbers.size > numberedMax && oldest !== undefined) this.#numbers.delete(oldest)
+    forgetOldest(this.#numbers)
     return this.#last
   }
 
   forget(id: string): void {
     this.#numbers.delete(id)
   }
+}
+
+function forgetOldest(map: Map<string, number>): void {
+  const [oldest] = map.keys()
+  if (map.size > numberedMax && oldest !== undefined) map.delete(oldest)
 }

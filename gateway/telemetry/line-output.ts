@@ -10,6 +10,7 @@ import { write, writeSync } from 'node:fs'
 export class LineOutput {
   readonly #fd: number
   readonly #onDropped: (lineCount: number) => void
+  readonly #onBroken: (error: Error) => void
   #lines: string[] = []
   #heldLength = 0
   #droppedCount = 0
@@ -18,9 +19,13 @@ export class LineOutput {
   #isBroken = false
   #whenIdle: (() => void)[] = []
 
-  /** `onDropped` is called when lines can be written again after some were dropped. */
-  constructor(fd: number, onDropped: (lineCount: number) => void) {
+  /**
+   * `onDropped` is called when lines can be written again after some were dropped; `onBroken` once, when nothing can be
+   * written any more.
+   */
+  constructor(fd: number, onDropped: (lineCount: number) => void, onBroken: (error: Error) => void = nothing) {
     this.#fd = fd
+    this.#onBroken = onBroken
     this.#onDropped = onDropped
     process.once('exit', this.#atExit)
   }
@@ -70,7 +75,7 @@ export class LineOutput {
   #send(bytes: Buffer, length: number): void {
     write(this.#fd, bytes, (error, writtenBytes) => {
       if (error !== null && isFull(error)) return void setTimeout(() => this.#send(bytes, length), againMs).unref()
-      if (error !== null) return this.#break()
+      if (error !== null) return this.#break(error)
       if (writtenBytes < bytes.length) return this.#send(bytes.subarray(writtenBytes), length)
       this.#heldLength -= length
       this.#writeHeld()
@@ -85,12 +90,13 @@ export class LineOutput {
     if (lineCount > 0) this.#onDropped(lineCount)
   }
 
-  #break(): void {
+  #break(error: Error): void {
     this.#isBroken = true
     this.#lines = []
     this.#heldLength = 0
     this.#droppedCount = 0
     this.#idle()
+    this.#onBroken(error)
   }
 
   /** Last words, by a process that ends without `close`: one try, since there is no time to wait in. */
@@ -111,6 +117,10 @@ const heldMaxLength = 8 * 1024 * 1024
 /** How long a flush waits for the reader, and until a full pipe is tried again, in milliseconds. */
 const flushMaxMs = 1_000
 const againMs = 20
+
+function nothing(): void {
+  // There is nowhere left to tell it.
+}
 
 function isFull(error: NodeJS.ErrnoException): boolean {
   return error.code === 'EAGAIN' || error.code === 'EBUSY'

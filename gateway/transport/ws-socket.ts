@@ -82,14 +82,15 @@ class WsSocket implements LibrarySocket {
 /** What many watchers get is one payload: it is framed once. */
 function onePiece(payload: string | Buffer): Buffer {
   if (typeof payload === 'string') return textFrame(payload)
-  if (payload !== last.payload) last = { payload, frame: textFrame(payload) }
-  return last.frame
+  if (payload !== lastPayload) {
+    lastPayload = payload
+    lastFrame = textFrame(payload)
+  }
+  return lastFrame
 }
 
-let last: { readonly payload: Buffer | undefined; readonly frame: Buffer } = {
-  payload: undefined,
-  frame: Buffer.alloc(0),
-}
+let lastPayload: Buffer | undefined
+let lastFrame: Buffer = Buffer.alloc(0)
 
 function onMessage(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void {
   const { guarded } = gatewayWebSocket(this)

@@ -74,14 +74,6 @@ export class BenchSession {
     socket?.terminate()
   }
 
-  pause(): void {
-    this.#socket?.pause()
-  }
-
-  resume(): void {
-    this.#socket?.resume()
-  }
-
   #cursor(): Place {
     const place = this.#place ?? { seq: 0, mark: 0 }
     return this.#turn === '' ? place : { ...place, turn: this.#turn, attempt: this.#attempt, ends: [this.#end] }

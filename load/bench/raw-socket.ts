@@ -24,8 +24,6 @@ export class RawSocket {
   readonly #handlers: RawSocketHandlers
   #held: Buffer = Buffer.alloc(0)
   #isUpgraded = false
-  isClosed = false
-  byteCount = 0
 
   constructor(url: string, handlers: RawSocketHandlers) {
     const { hostname, port } = new URL(url)
@@ -34,10 +32,7 @@ export class RawSocket {
     this.#socket.write(upgradeRequest(url))
     this.#socket.on('data', (bytes: Buffer) => this.#came(bytes))
     this.#socket.on('error', () => undefined)
-    this.#socket.on('close', () => {
-      this.isClosed = true
-      handlers.closed()
-    })
+    this.#socket.on('close', () => handlers.closed())
   }
 
   send(text: string): void {
@@ -49,16 +44,7 @@ export class RawSocket {
     this.#socket.destroy()
   }
 
-  pause(): void {
-    this.#socket.pause()
-  }
-
-  resume(): void {
-    this.#socket.resume()
-  }
-
   #came(bytes: Buffer): void {
-    this.byteCount += bytes.length
     let rest = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes])
     if (!this.#isUpgraded) {
       const end = rest.indexOf('\r\n\r\n')

@@ -60,7 +60,7 @@ export async function benchSlowBeside(options: SlowBesideOptions): Promise<SlowB
     for (let round = 1; round <= roundCount; round++) {
       figures.aloneP99Ms.push((await runStreams(dialect, streams)).p99Ms)
       figures.aloneBytes.push(await residentBytes(gateway.pid))
-      // A thousand tokens a second are far more than they read.
+      // A hundred tokens a second are far more than they read.
       const slow = tokens.slice(fastCount).map((token) => slowReader(gateway.socketUrl, token, 100 * seconds))
       figures.besideP99Ms.push((await runStreams(dialect, streams)).p99Ms)
       figures.besideBytes.push(await residentBytes(gateway.pid))

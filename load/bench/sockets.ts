@@ -67,7 +67,7 @@ export async function benchSockets(options: SocketsOptions): Promise<SocketsFigu
     say(
       `${transport}: ${socketCount} idle sockets, ${(idle.idleBytes / 1024).toFixed(1)} KiB each; new ${idle.newUs.toFixed(0)} µs`,
     )
-    const resumed = await timed(gateway, idle.open, async () => undefined)
+    const resumed = await timed(gateway, idle.open)
     say(`${transport}: resumed, ${resumed.us.toFixed(0)} µs each`)
     await dropAll(idle.open, gateway)
     const storm = await stormFigures(gateway, options)
@@ -93,7 +93,7 @@ async function idleFigures(gateway: GatewayProcess, port: number, socketCount: n
   const open = await sessions(gateway, socketCount, 'idle')
   await collectGarbage(port)
   const before = { own: await residentBytes(gateway.pid), kernel: await kernelBytes() }
-  const { us, perSecond } = await timed(gateway, open, async () => undefined)
+  const { us, perSecond } = await timed(gateway, open)
   await collectGarbage(port)
   const after = { own: await residentBytes(gateway.pid), kernel: await kernelBytes() }
   await dropAll(open, gateway)
@@ -107,11 +107,10 @@ async function idleFigures(gateway: GatewayProcess, port: number, socketCount: n
 }
 
 /** Dials all, a bounded number at once, and tells the gateway's CPU for each. */
-async function timed(gateway: GatewayProcess, open: readonly BenchSession[], then: () => Promise<void>) {
+async function timed(gateway: GatewayProcess, open: readonly BenchSession[]) {
   const before = await cpuTime(gateway.pid)
   const startedMs = performance.now()
   await dialAll(open)
-  await then()
   const after = await cpuTime(gateway.pid)
   const cpuMs = after.userMs + after.systemMs - before.userMs - before.systemMs
   return {

@@ -99,7 +99,7 @@ export const runResult = z.object({
   measures: z.partialRecord(z.enum(Object.keys(measures) as [MeasureName, ...MeasureName[]]), measured),
   series: z.object({ intervalMs: ms, points: z.array(point) }),
   slos: z.array(z.object({ text: z.string(), reached: share, wanted: share, isMet: z.boolean() })),
-  /** Questions that ended as completed and kept each SLO on a single answer, of all that were due. */
+  /** Questions that ended as completed and kept each SLO on a single answer, of all that were due and not cancelled by the plan. */
   goodput: z.object({ share, perSecond: z.number().min(0) }),
   /** The tester's own state: whether it, not the server, was the limit. */
   driver: z.object({

@@ -1,8 +1,9 @@
+import { openSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { openRecording } from '../../gateway/recording/recording.ts'
+import { openRecording, Recording } from '../../gateway/recording/recording.ts'
 import { recordingScripts } from '../../load/tester/sources/recording.ts'
 import type { Script } from '../../load/tester/sources/script.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
@@ -126,6 +127,14 @@ describe('a recording', () => {
       expect(text.length).toBeLessThan(1_200)
       expect(telemetry.troubles).toHaveLength(1)
     }))
+
+  test('[RECORD-5] ends when its disk takes nothing more, and says so', async () => {
+    const telemetry = quietTelemetry()
+    const settings = { kind: 'on', dir: '/dev', withText: false, maxBytes: 1_000_000 } as const
+    const recording = new Recording(openSync('/dev/full', 'w'), settings, telemetry.log, Date.now)
+    await recording.close()
+    expect(telemetry.troubles).toMatchObject([{ err: { code: 'ENOSPC' } }])
+  })
 
   test('[RECORD-4] a folder that cannot be written refuses to start, with the variable to change', async () => {
     const start = startTestGateway({ env: { SLUICE_RECORD_DIR: '/dev/null/nowhere' } })

@@ -71,7 +71,8 @@ function sloLines({ slos }: RunResult): string[] {
 }
 
 /** What the goodput is made of; shown with it. */
-export const goodputFormula = 'questions that completed and kept each SLO on a single answer ÷ questions that were due'
+export const goodputFormula =
+  'questions that completed and kept each SLO on a single answer ÷ questions that were due and not cancelled by the plan'
 
 function goodputLines({ goodput }: RunResult): string[] {
   const figure = `Goodput  ${formatShare(goodput.share)}, ${formatRate(goodput.perSecond)} a second`
