@@ -1,5 +1,6 @@
 import slotOf from 'cluster-key-slot'
 import { Cluster, Redis } from 'ioredis'
+import { SentinelSockets, StandaloneSockets } from './connectors.ts'
 import { redirectionsMax } from './limits.ts'
 import type { RedisTarget } from './redis-url.ts'
 import { ReplicaWait, type Waiting } from './replica-wait.ts'
@@ -187,10 +188,11 @@ async function evaluate(
 }
 
 export function openClient(target: RedisTarget): Redis | Cluster {
-  if (target.kind !== 'cluster') return new Redis(target.options)
+  if (target.kind === 'standalone') return new Redis({ ...target.options, Connector: StandaloneSockets as Connector })
+  if (target.kind === 'sentinel') return new Redis({ ...target.options, Connector: SentinelSockets as Connector })
   return new Cluster([...target.nodes], {
     // One that loads its data says so to each command: waiting for it would hold these back.
-    redisOptions: { ...target.options, enableReadyCheck: false },
+    redisOptions: { ...target.options, enableReadyCheck: false, Connector: StandaloneSockets as Connector },
     enableOfflineQueue: false,
     enableReadyCheck: true,
     // What an incomplete cluster refuses is refused.
@@ -201,6 +203,9 @@ export function openClient(target: RedisTarget): Redis | Cluster {
     clusterRetryStrategy: () => 100 + Math.random() * 100,
   })
 }
+
+/** The driver's type says that any options will do. */
+type Connector = NonNullable<RedisTarget['options']['Connector']>
 
 /** A cluster's failure is that of the node that was asked last. */
 function reasonOf(error: Error): string {

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { readConfig } from '../../gateway/config.ts'
 import { openStore } from '../../gateway/store.ts'
+import { openClient } from '../../sessions/redis/redis-link.ts'
+import { redisTarget } from '../../sessions/redis/redis-url.ts'
 import { makeAuthority } from '../support/authority.ts'
 import { freePort, startRedisServer } from '../support/redis-server.ts'
 import { portSettings } from '../support/redis-tls.ts'
@@ -44,6 +46,29 @@ test('[REDIS-42] with the right authority and password it starts', { timeout: 60
   await using _server = await startRedisServer(portSettings(port, authority))
   const url = `rediss://127.0.0.1:${port}`
   expect(await problemOf({ REDIS_URL: url, SLUICE_REDIS_CA_FILE: authority.caFile })).toBe('none')
+})
+
+test('[REDIS-44] a connection that is given up in its handshake ends nothing, whatever comes of its certificate', {
+  timeout: 60_000,
+}, async () => {
+  using authority = makeAuthority()
+  using stranger = makeAuthority()
+  const port = await freePort()
+  await using server = await startRedisServer(portSettings(port, authority))
+  await Promise.all(
+    Array.from({ length: 50 }, async () => {
+      const target = redisTarget(`rediss://127.0.0.1:${port}`, stranger.caFile)
+      if (target === undefined) throw new Error('no target')
+      const client = openClient(target)
+      client.on('error', () => undefined)
+      const ended = new Promise((resolve) => client.once('end', resolve))
+      // The handshake needs rounds of the event loop; the socket is there in the first.
+      setImmediate(() => client.disconnect())
+      await ended
+    }),
+  )
+  // An alert of the other side, which would end this process, comes before what is asked later.
+  await server.client.ping()
 })
 
 async function problemOf(env: Readonly<Record<string, string>>): Promise<string> {
