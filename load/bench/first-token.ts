@@ -21,8 +21,24 @@ export interface FirstTokenFigures {
   readonly p99Ms: number
 }
 
+/**
+ * Of a gateway that has just started. The readers and the provider are in this process, and their own first answers would
+ * cost more than the gateway's: another gateway, which is ended again, has these.
+ */
 export async function benchFirstToken(options: FirstTokenOptions): Promise<FirstTokenFigures> {
-  const { socketCount, questionsEach, providerMs, transport } = options
+  await waits({ ...options, questionsEach: warmUpQuestions })
+  const all = await waits(options)
+  return {
+    count: all.length,
+    p50Ms: percentile(all, 0.5),
+    p95Ms: percentile(all, 0.95),
+    p99Ms: percentile(all, 0.99),
+  }
+}
+
+const warmUpQuestions = 4
+
+async function waits({ socketCount, questionsEach, providerMs, transport }: FirstTokenOptions): Promise<number[]> {
   const provider = await startModelServer({
     ttftMs: providerMs,
     tokensPerSecond: 50,
@@ -31,17 +47,11 @@ export async function benchFirstToken(options: FirstTokenOptions): Promise<First
   })
   const gateway = await startGatewayProcess(provider.url, { SLUICE_TRANSPORT: transport })
   try {
-    const waits = Array.from({ length: socketCount }, async (_, n) => {
+    const each = Array.from({ length: socketCount }, async (_, n) => {
       const token = await gateway.token(`user-${n}`)
       return askOverAndOver(gateway.socketUrl, token, questionsEach, (n * 1_000) / socketCount)
     })
-    const all = (await Promise.all(waits)).flat()
-    return {
-      count: all.length,
-      p50Ms: percentile(all, 0.5),
-      p95Ms: percentile(all, 0.95),
-      p99Ms: percentile(all, 0.99),
-    }
+    return (await Promise.all(each)).flat()
   } finally {
     await gateway.stop()
     await provider.close()
