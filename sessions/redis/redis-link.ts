@@ -1,6 +1,5 @@
 import slotOf from 'cluster-key-slot'
 import { Cluster, Redis } from 'ioredis'
-import { SentinelSockets, StandaloneSockets } from './connectors.ts'
 import { redirectionsMax } from './limits.ts'
 import type { RedisTarget } from './redis-url.ts'
 import { ReplicaWait, type Waiting } from './replica-wait.ts'
@@ -74,6 +73,11 @@ export class RedisLink {
   /** The cluster's node that holds a key or channel, as `host:port`; where there is no cluster always the same name. */
   nodeOf(key: string): string | undefined {
     return this.#client instanceof Cluster ? this.#client.slots[slotOf(key)]?.[0] : onlyNode
+  }
+
+  /** Keys of the same place may be in one script: all, or in a cluster those of one slot. */
+  placeOf(key: string): string | number {
+    return this.#client instanceof Cluster ? slotOf(key) : onlyNode
   }
 
   /** Asks the cluster anew which node holds what. */
@@ -188,11 +192,10 @@ async function evaluate(
 }
 
 export function openClient(target: RedisTarget): Redis | Cluster {
-  if (target.kind === 'standalone') return new Redis({ ...target.options, Connector: StandaloneSockets as Connector })
-  if (target.kind === 'sentinel') return new Redis({ ...target.options, Connector: SentinelSockets as Connector })
+  if (target.kind !== 'cluster') return new Redis(target.options)
   return new Cluster([...target.nodes], {
     // One that loads its data says so to each command: waiting for it would hold these back.
-    redisOptions: { ...target.options, enableReadyCheck: false, Connector: StandaloneSockets as Connector },
+    redisOptions: { ...target.options, enableReadyCheck: false },
     enableOfflineQueue: false,
     enableReadyCheck: true,
     // What an incomplete cluster refuses is refused.
@@ -203,9 +206,6 @@ export function openClient(target: RedisTarget): Redis | Cluster {
     clusterRetryStrategy: () => 100 + Math.random() * 100,
   })
 }
-
-/** The driver's type says that any options will do. */
-type Connector = NonNullable<RedisTarget['options']['Connector']>
 
 /** A cluster's failure is that of the node that was asked last. */
 function reasonOf(error: Error): string {

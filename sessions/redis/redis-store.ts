@@ -1,3 +1,4 @@
+import { type Append, Appends } from './appends.ts'
 import type { Keys } from './keys.ts'
 import { againMax } from './limits.ts'
 import { type Argument, type RedisLink, type Reply, StoreAway } from './redis-link.ts'
@@ -12,6 +13,7 @@ export class RedisStore {
   readonly unknown: () => void
   readonly #scripts: Scripts
   readonly #link: RedisLink
+  readonly #appends: Appends
   /** For what waits for replicas, so that no append waits behind it (STORE B7). */
   readonly #durable: { readonly link: RedisLink; readonly waiting: Waiting } | undefined
 
@@ -28,6 +30,7 @@ export class RedisStore {
     this.unknown = parts.unknown
     this.#scripts = parts.scripts
     this.#link = parts.link
+    this.#appends = new Appends((keys, args) => this.run('append-joined', keys, ...args))
     this.#durable = parts.durable
   }
 
@@ -39,6 +42,11 @@ export class RedisStore {
   runDurably(name: ScriptName, keys: readonly string[], ...args: readonly Argument[]): Promise<Reply> {
     if (this.#durable === undefined) return this.run(name, keys, ...args)
     return this.#durable.link.runDurably(this.#script(name), keys, args, this.#durable.waiting)
+  }
+
+  /** Together with others; -1 for what must be asked alone. */
+  appendJoined(append: Append): Promise<number> {
+    return this.#appends.append(this.#link.placeOf(append.keys[0]), append)
   }
 
   /** Throws `StoreAway` while replicas are waited for in vain: what is begun then would wait too (STORE B8). */

@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs'
 import type { RedisOptions } from 'ioredis'
+import { SentinelSockets, StandaloneSockets } from './connectors.ts'
 import { connectTimeoutMs, reconnectMaxMs, sentinelReconnectMaxMs } from './limits.ts'
 
 /** The driver's type leaves `replyMapping` open to `undefined`, which it does not take. */
 export type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>
+
+/** The driver's type says that any options will do for a connector. */
+type Connector = NonNullable<RedisOptions['Connector']>
 
 /** Where the store is: one Redis, the one that Sentinels name, or a cluster. */
 export type RedisTarget =
@@ -76,6 +80,7 @@ const connectionOptions: ConnectionOptions = {
   // A primary that became a replica answers like a healthy one: leave it.
   reconnectOnError: (error) => error.message.startsWith('READONLY'),
   protocol: 3,
+  Connector: StandaloneSockets as Connector,
 }
 
 function sentinelTarget(
@@ -92,6 +97,7 @@ function sentinelTarget(
     kind: 'sentinel',
     options: {
       ...options,
+      Connector: SentinelSockets as Connector,
       sentinels: [...sentinels],
       name,
       db: Number(db),

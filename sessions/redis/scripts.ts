@@ -17,6 +17,7 @@ export interface Script {
 const scriptNames = [
   'accept',
   'append',
+  'append-joined',
   'budget-reserve',
   'budget-settle',
   'budget-spent',

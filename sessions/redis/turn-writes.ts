@@ -82,10 +82,21 @@ function readAccepted(store: RedisStore, { session, turn }: AcceptRequest, reply
 
 /** The token path: one promise of the driver's and this function's own. */
 export async function appendText(store: RedisStore, request: AppendRequest): Promise<AppendReply> {
-  const { session, fence, part, open, leaseMs } = request
-  const { turn, attempt } = fence
+  const { session, fence, part, at, open, leaseMs } = request
+  const tape = store.keys.tape(session, fence.turn, fence.attempt, part)
+  if (open === undefined && leaseMs === 0 && at > 0 && request.text.length > 0) {
+    const args = [fenceOf(fence), at, bytesOf(request.text), part, request.maxBytes] as const
+    const length = await store.appendJoined({ keys: [store.keys.meta(session), tape], args })
+    if (length >= 0) return { kind: 'ok', length }
+  }
+  return appendAlone(store, request, tape)
+}
+
+/** What opens an attempt or a part, renews, carries no text, or was not taken with the others. */
+async function appendAlone(store: RedisStore, request: AppendRequest, tape: string): Promise<AppendReply> {
+  const { session, fence, open, leaseMs } = request
+  const { turn } = fence
   if (leaseMs > 0) enterRunning(store, session, turn, leaseMs).catch(() => undefined)
-  const tape = store.keys.tape(session, turn, attempt, part)
   const opening = open === undefined ? '' : encodePayload(open, fence.token)
   let reply = await runAppend(store, request, tape, opening, '', [])
   // A new attempt takes the tapes of the one before away: it says which these are.
@@ -98,6 +109,14 @@ export async function appendText(store: RedisStore, request: AppendRequest): Pro
   return readAppended(store, request, reply)
 }
 
+function fenceOf({ token, turn, attempt }: AppendRequest['fence']): string {
+  return `${token} ${turn} ${attempt}`
+}
+
+function bytesOf(text: Uint8Array): Buffer {
+  return Buffer.from(text.buffer, text.byteOffset, text.byteLength)
+}
+
 function runAppend(
   store: RedisStore,
   { session, fence, part, at, text: added, leaseMs, maxBytes }: AppendRequest,
@@ -106,10 +125,20 @@ function runAppend(
   before: string,
   tapesBefore: readonly string[],
 ): Promise<Reply> {
-  const bytes = Buffer.from(added.buffer, added.byteOffset, added.byteLength)
-  const fenced = `${fence.token} ${fence.turn} ${fence.attempt}`
   const keys = store.of(session, tape, ...tapesBefore)
-  return store.run('append', keys, fenced, at, bytes, part, opening, leaseMs, maxBytes, before, store.ttlMs)
+  return store.run(
+    'append',
+    keys,
+    fenceOf(fence),
+    at,
+    bytesOf(added),
+    part,
+    opening,
+    leaseMs,
+    maxBytes,
+    before,
+    store.ttlMs,
+  )
 }
 
 async function readAppended(store: RedisStore, request: AppendRequest, reply: Reply): Promise<AppendReply> {

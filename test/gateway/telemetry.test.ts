@@ -162,8 +162,8 @@ async function driveShared(): Promise<ReadonlySet<string>> {
   return new Set([...after.keys()].filter((name) => after.get(name) !== before.get(name)))
 }
 
-const withoutDeltas: PatchScript = (name, source) =>
-  name === 'append' ? source.replace(/redis\.call\('SPUBLISH', base \.\. 'd'/, "tostring('', ''") : source
+const withoutDeltas: PatchScript = (_name, source) =>
+  source.replace(/redis\.call\('SPUBLISH', base \.\. 'd'/, "tostring('', ''")
 
 async function acceptElsewhere(log: SessionLog, session: string) {
   const turn = 'elsewhere'

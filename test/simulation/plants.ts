@@ -153,7 +153,7 @@ export const planted: readonly Planted[] = [
     plan: 'rolledBack',
     isRare: false,
     plant: both(
-      inScript('append', "redis.call('HGET', M, 'f') == ARGV[1]", 'true'),
+      inScript('append-joined', "redis.call('HGET', meta, 'f') ~= fence", 'false'),
       inScript('append', "if v[2] ~= turn or v[3] ~= token then return { 'stale' } end", ''),
       inScript(
         'end',
@@ -169,7 +169,7 @@ export const planted: readonly Planted[] = [
     plan: 'all',
     isRare: false,
     plant: both(
-      inScript('append', 'if #text == 0 or length ~= tonumber(ARGV[2]) then', 'if #text == 0 then'),
+      inScript('append-joined', 'if length ~= tonumber(at) then', 'if false then'),
       inScript('append', 'if #text > 0 and length == tonumber(ARGV[2]) then', 'if #text > 0 then'),
     ),
   },

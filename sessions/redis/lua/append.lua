@@ -2,23 +2,6 @@
 -- KEYS meta log tape oldTape…
 -- ARGV fence('token turn attempt') at text part opening leaseMs maxBytes oldAttempt ttlMs
 local text, part = ARGV[3], tonumber(ARGV[4])
-
-local function extend(length)
-  local longer = redis.call('APPEND', KEYS[3], text)
-  -- What is long is published as a range, and read: it would hold up every subscriber.
-  redis.call('SPUBLISH', base .. 'd', '1 ' .. ARGV[1] .. ' ' .. part .. ' ' .. length .. ' ' .. longer .. '\n' ..
-    (#text <= 8192 and text or ''))
-  return longer
-end
-
--- The way of nearly every token: an attempt that is open, a part that has text, no renewal.
-if ARGV[2] ~= '0' and ARGV[5] == '' and ARGV[6] == '0' and redis.call('HGET', M, 'f') == ARGV[1] then
-  local length = redis.call('STRLEN', KEYS[3])
-  if #text == 0 or length ~= tonumber(ARGV[2]) then return { 'ok', length } end
-  if length + #text > tonumber(ARGV[7]) then return { 'full', length } end
-  return { 'ok', extend(length) }
-end
-
 local v = redis.call('HMGET', M, 'head', 'run', 'tok', 'att', 'aby', 'parts', 'can')
 if not v[1] then return { 'gone' } end
 local token, turn, attempt = string.match(ARGV[1], '^(%S+) (%S+) (%S+)$')
@@ -45,7 +28,9 @@ if #text > 0 and length == tonumber(ARGV[2]) then
   -- Parts open in their order: one that would leave a gap is answered its length, which is 0.
   if part <= parts then
     if part == parts then redis.call('HSET', M, 'parts', part + 1) end
-    length = extend(length)
+    local longer = redis.call('APPEND', KEYS[3], text)
+    tellText(base, ARGV[1], part, length, longer, text)
+    length = longer
     redis.call('PEXPIRE', KEYS[3], ARGV[9])
   end
 end

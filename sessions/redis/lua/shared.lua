@@ -12,6 +12,12 @@ local function tell(message)
   redis.call('SPUBLISH', base .. 'r', '1 ' .. message)
 end
 
+-- What is long is told as a range, and read: it would hold up every subscriber.
+local function tellText(base, fence, part, at, to, text)
+  redis.call('SPUBLISH', base .. 'd', '1 ' .. fence .. ' ' .. part .. ' ' .. at .. ' ' .. to .. '\n' ..
+    (#text <= 8192 and text or ''))
+end
+
 -- The same as `placeAfter` in record-payload.ts: 52 bits of SHA-1 over the entry before and the payload.
 local function mark(previous, payload)
   local digits = string.sub(redis.sha1hex(previous .. '|' .. payload), 1, 13)

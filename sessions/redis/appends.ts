@@ -1,0 +1,84 @@
+import { joinedAppendsMax, joinedBytesMax } from './limits.ts'
+import type { Argument, Reply } from './redis-link.ts'
+import { count } from './replies.ts'
+
+/** One append as `lua/append-joined.lua` takes it. */
+export interface Append {
+  /** The session's meta, then the tape. */
+  readonly keys: readonly [string, string]
+  /** Fence, offset, text, part, and how long a tape may be. */
+  readonly args: readonly [string, number, Buffer, number, number]
+}
+
+interface Asked {
+  readonly append: Append
+  readonly resolve: (length: number) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Line {
+  readonly waiting: Asked[]
+  isBusy: boolean
+}
+
+/**
+ * Appends that leave together. A command costs the driver and Redis more than what an append does, and each tape has one
+ * append under way at most; so those of one turn of the event loop are one script, and what comes while a script is under
+ * way is in the next. There is no timer: an append on its own leaves in the turn in which it was asked.
+ *
+ * Only what one Redis node may be asked in one script is joined: everything, or in a cluster what is of one slot.
+ */
+export class Appends {
+  readonly #run: (keys: readonly string[], args: readonly Argument[]) => Promise<Reply>
+  readonly #lines = new Map<string | number, Line>()
+
+  constructor(run: (keys: readonly string[], args: readonly Argument[]) => Promise<Reply>) {
+    this.#run = run
+  }
+
+  /** The tape's length, or -1 for what must be asked alone. `place` tells what may be joined: see `RedisLink.placeOf`. */
+  append(place: string | number, append: Append): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>()
+    const line = this.#lines.get(place) ?? this.#open(place)
+    line.waiting.push({ append, resolve, reject })
+    return promise
+  }
+
+  #open(place: string | number): Line {
+    const line: Line = { waiting: [], isBusy: false }
+    this.#lines.set(place, line)
+    setImmediate(() => void this.#empty(place, line))
+    return line
+  }
+
+  /** Ends when nothing waits. */
+  async #empty(place: string | number, line: Line): Promise<void> {
+    while (line.waiting.length > 0) await this.#send(line.waiting.splice(0, fitting(line.waiting)))
+    this.#lines.delete(place)
+  }
+
+  async #send(asked: readonly Asked[]): Promise<void> {
+    const keys: string[] = []
+    const args: Argument[] = []
+    for (const { append } of asked) {
+      keys.push(...append.keys)
+      args.push(...append.args)
+    }
+    try {
+      const lengths = await this.#run(keys, args)
+      for (const [n, { resolve }] of asked.entries()) resolve(count(lengths[n]))
+    } catch (error) {
+      for (const { reject } of asked) reject(error)
+    }
+  }
+}
+
+/** How many of those that wait may be in one script; at least one. */
+function fitting(waiting: readonly Asked[]): number {
+  let bytes = 0
+  const beyond = waiting.findIndex(({ append }, n) => {
+    bytes += append.args[2].length
+    return n > 0 && (n >= joinedAppendsMax || bytes > joinedBytesMax)
+  })
+  return beyond < 0 ? waiting.length : beyond
+}
