@@ -16,9 +16,9 @@ export const redirectionsMax = 4
 export const heartbeatMs = 1_000
 export const missedHeartbeatsMax = 2
 
-/** Appends, and bytes of text in all, that one script takes: Redis serves nobody meanwhile. */
+/** Appends, and UTF-16 units of text in all, that one script takes: Redis serves nobody meanwhile. */
 export const joinedAppendsMax = 64
-export const joinedBytesMax = 64 * 1024
+export const joinedTextMax = 64 * 1024
 
 /** Sessions that are asked to be subscribed to at once on one connection; the rest wait for their answers. */
 export const subscribeBatch = 500

@@ -46,7 +46,7 @@ export class RedisStore {
 
   /** Together with others; -1 for what must be asked alone. */
   appendJoined(append: Append): Promise<number> {
-    return this.#appends.append(this.#link.placeOf(append.keys[0]), append)
+    return this.#appends.append(this.#link.placeOf(append.meta), append)
   }
 
   /** Throws `StoreAway` while replicas are waited for in vain: what is begun then would wait too (STORE B8). */

@@ -84,9 +84,10 @@ function readAccepted(store: RedisStore, { session, turn }: AcceptRequest, reply
 export async function appendText(store: RedisStore, request: AppendRequest): Promise<AppendReply> {
   const { session, fence, part, at, open, leaseMs } = request
   const tape = store.keys.tape(session, fence.turn, fence.attempt, part)
-  if (open === undefined && leaseMs === 0 && at > 0 && request.text.length > 0) {
-    const args = [fenceOf(fence), at, bytesOf(request.text), part, request.maxBytes] as const
-    const length = await store.appendJoined({ keys: [store.keys.meta(session), tape], args })
+  const bytes = bytesOf(request.text)
+  if (open === undefined && leaseMs === 0 && at > 0 && bytes.length > 0) {
+    const head = `${fenceOf(fence)} ${part} ${at} ${request.maxBytes}`
+    const length = await store.appendJoined({ meta: store.keys.meta(session), tape, head, text: bytes.toString() })
     if (length >= 0) return { kind: 'ok', length }
   }
   return appendAlone(store, request, tape)
