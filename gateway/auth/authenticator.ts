@@ -28,6 +28,7 @@ import {
 import { CLOCK_TOLERANCE_SECONDS, TOKEN_MAX_BYTES } from './limits.ts'
 import { loadPublicKeys } from './public-keys.ts'
 import { type Refusal, reasonOf, refuse } from './refusal.ts'
+import { digestOf, VerifiedTokens } from './verified-tokens.ts'
 
 export type Verification = { readonly kind: 'ok'; readonly identity: Identity } | Refusal
 
@@ -85,6 +86,7 @@ class Verifier {
   readonly #sources: readonly KeySource[]
   readonly #claimRules: ClaimRules
   readonly #nowMs: () => number
+  readonly #verified = new VerifiedTokens()
 
   constructor(sources: readonly KeySource[], claimRules: ClaimRules, nowMs: () => number) {
     this.#sources = sources
@@ -103,6 +105,7 @@ class Verifier {
 
   async #trySources(token: string, header: TokenHeader, sources: readonly KeySource[]): Promise<Verification> {
     let verdict = refuse('signature')
+    const digest = digestOf(token)
     for (const source of sources) {
       const found = await source.find(header)
       if (found.kind === 'unavailable') {
@@ -110,7 +113,10 @@ class Verifier {
         continue
       }
       for (const key of found.keys) {
+        const known = this.#verified.find(key, digest, this.#nowMs())
+        if (known !== undefined) return { kind: 'ok', identity: known }
         const verification = await this.#tryKey(token, key, header.alg)
+        if (verification.kind === 'ok') this.#verified.keep(key, digest, verification.identity)
         if (verification.kind === 'ok' || verification.reason !== 'signature') return verification
       }
     }

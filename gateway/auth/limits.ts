@@ -25,3 +25,6 @@ export const RSA_MIN_BITS = 2048
 
 /** Longest life of a development token, in seconds; a longer one is refused. */
 export const DEVELOPMENT_TOKEN_MAX_SECONDS = 24 * 3600
+
+/** Tokens of one key that are remembered as verified; a further one takes the oldest's place. About 150 bytes each. */
+export const VERIFIED_TOKENS_MAX_COUNT = 20_000

@@ -25,7 +25,7 @@ export interface ClosableLog {
   close(): Promise<void>
 }
 
-const secretNames = [
+const secretNames = new Set([
   'text',
   'content',
   'comment',
@@ -40,7 +40,7 @@ const secretNames = [
   'apiKey',
   'headers',
   'body',
-]
+])
 
 export function createLog({ level, node, destination }: LogOptions): ClosableLog {
   const own = destination === undefined ? new LineOutput(1, tellDropped) : undefined
@@ -48,9 +48,8 @@ export function createLog({ level, node, destination }: LogOptions): ClosableLog
     level,
     base: { service: 'sluice', node },
     timestamp: stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
-    serializers: { err: describeError, error: describeError, cause: describeError },
-    redact: { paths: secretNames.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
+    formatters: { level: (label: string) => ({ level: label }), log: censored },
+    serializers,
     mixin: activeSpanIds,
   }
   const log = pino(options, own ?? destination)
@@ -58,6 +57,39 @@ export function createLog({ level, node, destination }: LogOptions): ClosableLog
     log.warn({ lineCount }, 'log lines were dropped: nobody read the standard output')
   }
   return { log, close: async () => own?.close() }
+}
+
+/** What is under these names is written without its words, whatever it is. */
+const serializers = { err: describeError, error: describeError, cause: describeError }
+
+type Fields = Readonly<Record<string, unknown>>
+
+/**
+ * pino's own `redact` copies all fields of each line, and takes its paths apart again for that: a twentieth of what a
+ * socket that comes and goes costs.
+ */
+function censored(fields: Fields): Fields {
+  const own = withoutSecrets(fields)
+  const inner: [string, unknown][] = []
+  for (const name in own) {
+    const value = own[name]
+    if (typeof value !== 'object' || value === null || name in serializers) continue
+    // An object, so it has names.
+    const without = withoutSecrets(value as Fields)
+    if (without !== value) inner.push([name, without])
+  }
+  return inner.length === 0 ? own : { ...own, ...Object.fromEntries(inner) }
+}
+
+/** The same object when it has none. */
+function withoutSecrets(fields: Fields): Fields {
+  let copy: Record<string, unknown> | undefined
+  for (const name in fields) {
+    if (!secretNames.has(name)) continue
+    copy ??= { ...fields }
+    copy[name] = '[redacted]'
+  }
+  return copy ?? fields
 }
 
 function activeSpanIds(): object {

@@ -7,6 +7,8 @@ import {
   type Verification,
 } from '../../../gateway/auth/authenticator.ts'
 import type { Identity } from '../../../gateway/auth/identity.ts'
+import { VERIFIED_TOKENS_MAX_COUNT } from '../../../gateway/auth/limits.ts'
+import { VerifiedTokens } from '../../../gateway/auth/verified-tokens.ts'
 import { type AuthConfig, Secret } from '../../../gateway/config.ts'
 import {
   AUDIENCE,
@@ -367,5 +369,40 @@ describe('development mode', () => {
 
   it('[AUTH-15] with a key there is nothing that makes tokens', () => {
     expect('issueDevelopmentToken' in authenticator()).toBe(false)
+  })
+})
+
+describe('a token that was verified before', () => {
+  it('[AUTH-30] is verified anew from its exp on, and when a single character is another', async () => {
+    let nowMs = NOW * 1000
+    const by = createAuthenticator(secretConfig(), { ...silent, nowMs: () => nowMs })
+    const token = await signed({ ...goodClaims, scope: 'admin' })
+    const identity = await identityOf(token, by)
+    expect(await identityOf(token, by)).toEqual(identity)
+    const [header, payload, signature = ''] = token.split('.')
+    const others = ['A', 'B', ''].map((first) => `${header}.${payload}.${first}${signature.slice(1)}`)
+    const altered = others.filter((other) => other !== token)
+    for (const other of altered) expect(await outcomeOf(other, by)).not.toBe('ok')
+    expect(await outcomeOf(token, by)).toBe('ok')
+    nowMs = (NOW + 604) * 1000
+    expect(await outcomeOf(token, by)).toBe('ok')
+    nowMs = (NOW + 606) * 1000
+    expect(await outcomeOf(token, by)).toBe('expired')
+  })
+
+  it('[AUTH-30] is nobody’s for another gateway’s keys, and more tokens than are remembered are all right', async () => {
+    const by = authenticator()
+    const token = await signed(goodClaims)
+    expect(await outcomeOf(token, by)).toBe('ok')
+    const others = authenticator(secretConfig({ secrets: [new Secret('another-secret-of-at-least-32-bytes')] }))
+    expect(await outcomeOf(token, others)).toBe('signature')
+    const known = new VerifiedTokens()
+    const key = new Uint8Array(32)
+    const identity = await identityOf(token, by)
+    for (let n = 0; n <= VERIFIED_TOKENS_MAX_COUNT; n++) known.keep(key, `digest-${n}`, identity)
+    expect(known.find(key, 'digest-0', 0)).toBeUndefined()
+    expect(known.find(key, 'digest-1', 0)).toBe(identity)
+    expect(known.find(key, `digest-${VERIFIED_TOKENS_MAX_COUNT}`, 0)).toBe(identity)
+    expect(known.find(new Uint8Array(32), 'digest-1', 0)).toBeUndefined()
   })
 })
