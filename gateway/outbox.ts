@@ -18,7 +18,8 @@ export class Outbox implements ReaderOwner {
   readonly #feeds: Feeds
   readonly #log: SessionLog
   readonly #readers = new Map<string, Reader>()
-  readonly #behind = new Set<Reader>()
+  /** Those that wait for room, the longest first; made for the first of them: most sockets never have one. */
+  #behind: Set<Reader> | undefined
   readonly #window = new SendWindow()
   readonly #events: OutboxEvents
   readonly #onBug: (error: unknown) => void
@@ -94,9 +95,9 @@ export class Outbox implements ReaderOwner {
   pong(payload: string): void {
     this.#window.answered(payload)
     // Who used the room up waits behind those who had none of it.
-    for (const reader of this.#behind) {
+    for (const reader of this.#behind ?? []) {
       if (!this.hasRoom) return
-      this.#behind.delete(reader)
+      this.#behind?.delete(reader)
       this.moved(reader)
       reader.feed?.releaseEnded()
     }
@@ -124,6 +125,7 @@ export class Outbox implements ReaderOwner {
   #draw(reader: Reader): void {
     while (!this.#isClosed && this.isCurrent(reader)) {
       if (!this.hasRoom) {
+        this.#behind ??= new Set()
         if (!this.#behind.has(reader)) this.#events.held()
         this.#behind.add(reader)
         return
@@ -151,7 +153,7 @@ export class Outbox implements ReaderOwner {
     if (!this.isCurrent(reader)) return
     reader.isSessionGone = true
     this.#readers.delete(reader.session)
-    this.#behind.delete(reader)
+    this.#behind?.delete(reader)
     reader.cancelRetry()
     if (reader.feed !== undefined) this.send({ type: 'session.deleted', session: reader.session, reason })
     reader.feed = undefined
@@ -165,7 +167,7 @@ export class Outbox implements ReaderOwner {
   }
 
   #drop(reader: Reader): void {
-    this.#behind.delete(reader)
+    this.#behind?.delete(reader)
     reader.cancelRetry()
     reader.feed = undefined
     this.#feeds.unwatch(reader.session, reader)

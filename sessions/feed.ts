@@ -30,7 +30,7 @@ import { SilenceCheck } from './silence-check.ts'
  * The node that runs a turn hears it by acknowledgement (`delivered`), not by its own echo, and only while the attempt
  * carries its own token (A11).
  */
-export class Feed {
+export class Feed implements LogListener {
   readonly session: string
   info: SessionInfo
   readonly watchers = new Set<Watcher>()
@@ -157,26 +157,15 @@ export class Feed {
     this.#subscription?.close()
     this.#subscription = undefined
     try {
-      this.#subscription = this.#log.subscribe(this.session, this.#listener())
+      this.#subscription = this.#log.subscribe(this.session, this)
     } catch {
       // The store is closed or away: as if the subscription had been lost at once.
       this.#next(resubscribeMs, () => this.#subscribe())
     }
   }
 
-  #listener(): LogListener {
-    return {
-      confirmed: () => this.#confirmed(),
-      lost: () => this.#lost(),
-      record: (previous, entry) => this.#record(previous, entry),
-      delta: (fence, part, at, end, text) => this.#onDelta(fence, part, at, end, text),
-      nudge: () => undefined,
-      updated: (metadata) => this.#updated(metadata),
-      erased: (reason) => this.#erased(reason),
-    }
-  }
-
-  #confirmed(): void {
+  /** As the store's listener: this and the following, up to `erased`. */
+  confirmed(): void {
     if (this.#state === 'gone') return
     this.#subscriptionNumber++
     this.#isChecking = false
@@ -185,7 +174,7 @@ export class Feed {
   }
 
   /** What is published from now on is missed: whatever is being read does not count, and a new subscription is due. */
-  #lost(): void {
+  lost(): void {
     if (this.#state === 'gone') return
     this.#subscriptionNumber++
     this.#state = 'subscribing'
@@ -195,7 +184,7 @@ export class Feed {
     this.#next(resubscribeMs * (1 + Math.random()), () => this.#subscribe())
   }
 
-  #record(previous: LogPlace, entry: LogEntry): void {
+  record(previous: LogPlace, entry: LogEntry): void {
     if (this.#state === 'reading') {
       this.#meanwhile.record(entry.record)
       return
@@ -212,7 +201,7 @@ export class Feed {
     this.#wake()
   }
 
-  #onDelta(fence: Fence, part: number, at: number, end: number, text: Uint8Array | undefined): void {
+  delta(fence: Fence, part: number, at: number, end: number, text: Uint8Array | undefined): void {
     if (this.#state === 'reading') {
       this.#meanwhile.delta(fence, part, end)
       return
@@ -221,6 +210,10 @@ export class Feed {
     this.#heard()
     if (!isOf(this.run, fence)) return this.#read()
     this.#delta(part, at, end, text)
+  }
+
+  nudge(): void {
+    // For those who run turns.
   }
 
   #heard(): void {
@@ -251,12 +244,12 @@ export class Feed {
     this.releaseEnded()
   }
 
-  #updated(metadata: Metadata): void {
+  updated(metadata: Metadata): void {
     this.info = { ...this.info, metadata }
     for (const watcher of this.watchers) watcher.updated(metadata)
   }
 
-  #erased(reason: GoneReason): void {
+  erased(reason: GoneReason): void {
     if (this.#state === 'gone') return
     this.stop()
     this.#parts.onGone(this, reason)
@@ -282,7 +275,7 @@ export class Feed {
       const reply = await this.#open()
       if (number !== this.#subscriptionNumber || this.#state !== 'reading') return
       if (reply === undefined) return this.#readLater()
-      if (reply.kind === 'gone') return this.#erased('lost')
+      if (reply.kind === 'gone') return this.erased('lost')
       // Whoever touches a session finds the turn whose producer is gone (STORE B2).
       if (reply.run?.lease === 'lapsed') this.#parts.onLapsed(this.session, reply.run.turn)
       if (asked === this.head) this.#merge(reply)
@@ -351,6 +344,8 @@ export class Feed {
 
   #resolveWaiting(): void {
     this.#cancelWaiting()
+    // A timer that is kept is kept for as long as the feed.
+    this.#cancelWaiting = nothing
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
 }

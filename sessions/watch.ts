@@ -1,9 +1,24 @@
 import type { Fence, LogListener, Subscription } from './session-log.ts'
 
-interface Member extends Subscription {
+/** A class, not an object with functions: each watched session has one for as long as it is watched. */
+class Member implements Subscription {
   readonly listener: LogListener
-  isConfirmed: boolean
-  hearsDeltas: boolean
+  readonly #watch: Watch
+  isConfirmed = false
+  hearsDeltas = true
+
+  constructor(listener: LogListener, watch: Watch) {
+    this.listener = listener
+    this.#watch = watch
+  }
+
+  hearDeltas(wanted: boolean): void {
+    this.#watch.hear(this, wanted)
+  }
+
+  close(): void {
+    this.#watch.remove(this)
+  }
 }
 
 /**
@@ -29,13 +44,7 @@ export class Watch {
 
   /** Confirmed in a microtask, so that the caller has its subscription by then; hears nothing before. */
   add(listener: LogListener): Subscription {
-    const member: Member = {
-      listener,
-      isConfirmed: false,
-      hearsDeltas: true,
-      hearDeltas: (wanted) => this.#hear(member, wanted),
-      close: () => this.#remove(member),
-    }
+    const member = new Member(listener, this)
     this.#members = [...this.#members, member]
     this.#hearersCount += 1
     queueMicrotask(() => this.#confirm(member))
@@ -87,15 +96,15 @@ export class Watch {
     member.listener.confirmed()
   }
 
-  #hear(member: Member, wanted: boolean): void {
+  hear(member: Member, wanted: boolean): void {
     if (!this.#members.includes(member) || member.hearsDeltas === wanted) return
     member.hearsDeltas = wanted
     this.#hearersCount += wanted ? 1 : -1
   }
 
-  #remove(member: Member): void {
+  remove(member: Member): void {
     if (!this.#members.includes(member)) return
-    this.#hear(member, false)
+    this.hear(member, false)
     member.isConfirmed = false
     this.#members = this.#members.filter((other) => other !== member)
     if (this.#members.length === 0) this.#emptied()

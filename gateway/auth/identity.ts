@@ -33,8 +33,19 @@ const readScopes = (claim: unknown): ReadonlySet<Scope> | undefined => {
   if (claim === undefined) return defaultScopes
   const named = typeof claim === 'string' ? claim.split(' ') : claim
   if (!Array.isArray(named) || named.some((name) => typeof name !== 'string')) return undefined
-  return new Set(scopes.filter((scope) => named.includes(scope)))
+  return setOf(scopes.filter((scope) => named.includes(scope)))
 }
+
+/** One set for all tokens with the same scopes: each identity has one for as long as its socket. */
+const setOf = (granted: readonly Scope[]): ReadonlySet<Scope> => {
+  const name = granted.join(' ')
+  const known = sets.get(name) ?? new Set(granted)
+  sets.set(name, known)
+  return known
+}
+
+/** By their scopes, in the order of `scopes`: at most as many as these can be combined. */
+const sets = new Map<string, ReadonlySet<Scope>>()
 
 const readExpiry = (claim: unknown): number | undefined => {
   if (typeof claim !== 'number') return undefined
