@@ -87,6 +87,9 @@ export interface Step {
   readonly effects: readonly ConnectionEffect[]
 }
 
+/** Full since ever; most sockets have it all their life. */
+const noBadFrames: Bucket = { level: badFramesMax, atMs: 0 }
+
 export function openConnection(settings: ConnectionSettings, nowMs: number, headerToken?: string): ConnectionState {
   const { framesPerSecond } = settings
   const common: Common = {
@@ -95,7 +98,7 @@ export function openConnection(settings: ConnectionSettings, nowMs: number, head
     heardMs: nowMs,
     pingedMs: nowMs,
     frames: { level: framesPerSecond, atMs: nowMs },
-    badFrames: { level: badFramesMax, atMs: nowMs },
+    badFrames: noBadFrames,
   }
   return headerToken === undefined ? { ...common, phase: 'greeting' } : { ...common, phase: 'greeting', headerToken }
 }

@@ -22,18 +22,12 @@ export class Outbox implements ReaderOwner {
   #behind: Set<Reader> | undefined
   readonly #window = new SendWindow()
   readonly #events: OutboxEvents
-  readonly #onBug: (error: unknown) => void
+  readonly #bugs: BugListener
   #isClosed = false
 
-  /** `onBug`: what was thrown where nobody waits for it, by a feed's call or while the store was read. */
-  constructor(
-    sink: FrameSink,
-    feeds: Feeds,
-    log: SessionLog,
-    events: OutboxEvents,
-    onBug: (error: unknown) => void = rethrow,
-  ) {
-    this.#onBug = onBug
+  /** `bugs`: told what was thrown where nobody waits for it, by a feed's call or while the store was read. */
+  constructor(sink: FrameSink, feeds: Feeds, log: SessionLog, events: OutboxEvents, bugs: BugListener = rethrowing) {
+    this.#bugs = bugs
     this.#sink = sink
     this.#feeds = feeds
     this.#log = log
@@ -118,7 +112,7 @@ export class Outbox implements ReaderOwner {
       this.#draw(reader)
     } catch (error) {
       // The feed that called has other readers, and a producer behind it.
-      this.#onBug(error)
+      this.#bugs.broke(error)
     }
   }
 
@@ -185,7 +179,7 @@ export class Outbox implements ReaderOwner {
   async #fetch(reader: Reader): Promise<void> {
     if (reader.isFetching) return
     reader.isFetching = true
-    const fetched = await this.#fetchOnce(reader).catch(this.#onBug)
+    const fetched = await this.#fetchOnce(reader).catch((error: unknown) => this.#bugs.broke(error))
     reader.isFetching = false
     if (fetched === 'away') return this.#retry(reader)
     reader.failedFetchCount = 0
@@ -290,8 +284,15 @@ const superseded = { kind: 'superseded' } as const
 /** What came of reading the store for a reader: it may have more to be sent, nothing newer, or no answer. */
 type Fetched = 'moved' | 'nothing' | 'away'
 
-function rethrow(error: unknown): never {
-  throw error
+/** Who is told what was thrown where nobody waits for it. */
+export interface BugListener {
+  broke(error: unknown): void
+}
+
+const rethrowing: BugListener = {
+  broke(error) {
+    throw error
+  },
 }
 
 /** `session.opened` for a reader whose cursor the store has judged, and where that reader then is. */

@@ -16,7 +16,7 @@ import {
   stepConnection,
   type VerifyPurpose,
 } from './connection.ts'
-import { Outbox } from './outbox.ts'
+import { type BugListener, Outbox } from './outbox.ts'
 import { parseFrame } from './parse-frame.ts'
 import { type Served, serveRequest } from './requests.ts'
 import type { SocketTelemetry } from './telemetry/ports.ts'
@@ -26,7 +26,7 @@ import type { Socket, SocketHandlers } from './transport/transport.ts'
  * The shell of one socket: turns the transport's events into the reducer's, and its effects into calls. Requests are
  * served side by side, bounded; they wait while the client does not read what it was answered.
  */
-export class ServedConnection implements SocketHandlers {
+export class ServedConnection implements SocketHandlers, BugListener {
   readonly outbox: Outbox
   readonly #traceparent: string | undefined
   readonly #socket: Socket
@@ -47,7 +47,7 @@ export class ServedConnection implements SocketHandlers {
     this.#deps = deps
     this.#traceparent = traceparent
     this.#state = openConnection(settings, deps.nowMs(), headerToken)
-    this.outbox = new Outbox(socket, deps.feeds, deps.log, deps.telemetry, (error) => this.#broke(error))
+    this.outbox = new Outbox(socket, deps.feeds, deps.log, deps.telemetry, this)
   }
 
   get connection(): string {
@@ -183,7 +183,7 @@ export class ServedConnection implements SocketHandlers {
         serveRequest(served, identity, request, (kind) => telemetry.refused(kind)),
       )
     } catch (error) {
-      this.#broke(error)
+      this.broke(error)
     }
     this.#servingCount--
     this.#serveWaiting()
@@ -194,11 +194,12 @@ export class ServedConnection implements SocketHandlers {
     try {
       act()
     } catch (error) {
-      this.#broke(error)
+      this.broke(error)
     }
   }
 
-  #broke(error: unknown): void {
+  /** A bug closes this socket, and no other. */
+  broke(error: unknown): void {
     this.#deps.telemetry.failed(this.connection, error)
     this.end(closeCodes.internal, 'internal error')
   }

@@ -36,6 +36,11 @@ const TLS_HANDSHAKE_TIMEOUT_MS = 10_000
 const TIMEOUT_CHECK_INTERVAL_MS = 5_000
 /** The port promises `closed` within this after a close. */
 const CLOSE_TIMEOUT_MS = 2_000
+/**
+ * Connections that wait to be accepted; the system takes its own bound (`net.core.somaxconn`) where that is lower. After a
+ * broken network all clients dial at once, and who finds no place dials again after 1, 3 and 7 s. uWebSockets.js has 512.
+ */
+const BACKLOG = 65_535
 
 export const createWsTransport: CreateTransport = (options) => new WsTransport(options)
 
@@ -66,7 +71,7 @@ class WsTransport implements Transport {
         reject(listenError(host, port, error))
       }
       this.#server.once('error', onError)
-      this.#server.listen({ host, port }, () => {
+      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
         this.#server.off('error', onError)
         this.#server.on('error', (error) => this.#options.log.error({ err: error }, 'the HTTP server failed'))
         resolve({ host, port: listeningPort(this.#server.address()) })

@@ -41,9 +41,9 @@ class Desk {
       () => 1,
       (error) => this.bugs.push(error),
     )
-    this.outbox = new Outbox(sink, this.feeds, this.lossy.log, quietTelemetry().sockets, (error) =>
-      this.bugs.push(error),
-    )
+    this.outbox = new Outbox(sink, this.feeds, this.lossy.log, quietTelemetry().sockets, {
+      broke: (error) => this.bugs.push(error),
+    })
   }
 
   async make(...sessions: readonly string[]): Promise<this> {
