@@ -10,7 +10,7 @@ import { keepReport, writePage } from '../load/bench/page.ts'
 import { benchResumability } from '../load/bench/resumability.ts'
 import { benchSlowBeside, slowBesideReport } from '../load/bench/slow-beside.ts'
 import { benchSlowReaders } from '../load/bench/slow-readers.ts'
-import { benchSockets } from '../load/bench/sockets.ts'
+import { benchSockets, socketsReport } from '../load/bench/sockets.ts'
 import { benchTakeOver } from '../load/bench/take-over.ts'
 import { benchToken } from '../load/bench/token.ts'
 import { tokenReport } from '../load/bench/token-report.ts'
@@ -153,7 +153,7 @@ async function sockets(args: readonly string[]): Promise<string> {
   const lines: string[] = []
   for (const transport of transports()) {
     const options = { socketCount: given.sockets, stormCount: given.storm, transport, say }
-    lines.push(JSON.stringify(await benchSockets(options)))
+    lines.push(socketsReport(await benchSockets(options)))
   }
   return lines.join('\n')
 }

@@ -90,6 +90,19 @@ export async function benchSockets(options: SocketsOptions): Promise<SocketsFigu
   }
 }
 
+export function socketsReport(figures: SocketsFigures): string {
+  const { transport, socketCount, idleBytes, kernelBytes: kernel, storm } = figures
+  const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`
+  const cost = (us: number, perSecond: number) => `${us.toFixed(0)} µs of CPU, ${perSecond.toFixed(0)} a second`
+  const back = `p50 ${storm.p50Ms.toFixed(0)} ms, p99 ${storm.p99Ms.toFixed(0)} ms, most ${storm.mostMs.toFixed(0)} ms`
+  return [
+    `${transport}: ${socketCount} idle sockets: ${kib(idleBytes)} each, and ${kib(kernel)} of the kernel's for both ends`,
+    `${transport}: new, with token and session: ${cost(figures.newUs, figures.newPerSecond)}`,
+    `${transport}: resumed: ${cost(figures.resumeUs, figures.resumePerSecond)}`,
+    `${transport}: ${storm.socketCount} dropped in mid-answer at once: back after ${back}, ${storm.cpuMs} ms of CPU; ${storm.rightCount} of ${storm.socketCount} answers right, ${storm.faultCount} faults`,
+  ].join('\n')
+}
+
 async function idleFigures(gateway: GatewayProcess, port: number, socketCount: number) {
   const open = await sessions(gateway, socketCount, 'idle')
   await collectGarbage(port)
