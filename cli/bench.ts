@@ -183,7 +183,7 @@ async function growth(args: readonly string[]): Promise<string> {
 }
 
 async function slowBeside(args: readonly string[]): Promise<string> {
-  const given = numbers(args, { fast: 100, slow: 50, tps: 20, seconds: 8, rounds: 3 })
+  const given = numbers(args, { fast: 100, slow: 1, tps: 20, seconds: 8, rounds: 3 })
   say(machine())
   const lines: string[] = []
   for (const transport of transports()) {

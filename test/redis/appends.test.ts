@@ -10,7 +10,7 @@ import { startRedisServer } from '../support/redis-server.ts'
 const kept = 'é😀'
 const at = Buffer.byteLength(kept)
 
-test('[REDIS-70] of appends that are asked together each has its own reply, and none fails the others', {
+test('[REDIS-65] of appends that are asked together each has its own reply, and none fails the others', {
   timeout: 30_000,
 }, async () => {
   await using redis = await startRedisServer()
@@ -48,7 +48,7 @@ test('[REDIS-70] of appends that are asked together each has its own reply, and 
   expect(await textOf(log, 'last', fence)).toBe(`${kept}ü`)
 })
 
-test('[REDIS-71] appends that are asked at once leave in few commands, each of a bounded size', {
+test('[REDIS-66] appends that are asked at once leave in few commands, each of a bounded size', {
   timeout: 30_000,
 }, async () => {
   await using redis = await startRedisServer()
@@ -76,7 +76,7 @@ test('[REDIS-71] appends that are asked at once leave in few commands, each of a
   for (const name of some) expect(await textOf(log, name, fence)).toBe(`${kept} a${long}`)
 })
 
-test('[REDIS-72] with Redis gone they are refused, each of them, and taken when it is back', {
+test('[REDIS-67] with Redis gone they are refused, each of them, and taken when it is back', {
   timeout: 30_000,
 }, async () => {
   await using redis = await startRedisServer({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })

@@ -76,9 +76,23 @@ function together(...plants: readonly Plant[]): Plant {
   }
 }
 
+/** As an object whose parts can be taken one by one: a feed's are methods. */
+function partsOf(listener: LogListener): LogListener {
+  return {
+    confirmed: () => listener.confirmed(),
+    lost: () => listener.lost(),
+    record: (...told) => listener.record(...told),
+    delta: (...told) => listener.delta(...told),
+    nudge: (...told) => listener.nudge(...told),
+    updated: (...told) => listener.updated(...told),
+    erased: (...told) => listener.erased(...told),
+  }
+}
+
 function listening(change: (listener: LogListener, again: (listener: LogListener) => void) => LogListener): Plant {
   return between((log) => ({
-    subscribe(session, listener) {
+    subscribe(session, heard) {
+      const listener = partsOf(heard)
       let inner = log.subscribe(session, { ...listener })
       inner.close()
       const again = (next: LogListener) => {
@@ -296,7 +310,7 @@ export const planted: readonly Planted[] = [
         },
         subscribe: (session, listener) =>
           log.subscribe(session, {
-            ...listener,
+            ...partsOf(listener),
             record(previous, entry) {
               head = entry.record.seq
               listener.record(previous, entry)
