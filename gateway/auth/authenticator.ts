@@ -112,9 +112,9 @@ class Verifier {
         verdict = refuse('unavailable')
         continue
       }
+      const known = this.#verified.find(found.keys, digest, this.#nowMs())
+      if (known !== undefined) return { kind: 'ok', identity: known }
       for (const key of found.keys) {
-        const known = this.#verified.find(key, digest, this.#nowMs())
-        if (known !== undefined) return { kind: 'ok', identity: known }
         const verification = await this.#tryKey(token, key, header.alg)
         if (verification.kind === 'ok') this.#verified.keep(key, digest, verification.identity)
         if (verification.kind === 'ok' || verification.reason !== 'signature') return verification

@@ -5,7 +5,7 @@ import { VERIFIED_TOKENS_MAX_COUNT } from './limits.ts'
 
 /**
  * Who the tokens are that were verified before. After a broken network all clients come back at once, with the tokens that
- * they had: then a signature each is most of what their return costs.
+ * they had, and a signature each is much of what their return costs.
  *
  * A token counts by its digest and only beside the very key that verified it, so what a withdrawn key verified is
  * forgotten with that key. Past its `exp` it is verified anew, which says what is wrong with it.
@@ -13,9 +13,13 @@ import { VERIFIED_TOKENS_MAX_COUNT } from './limits.ts'
 export class VerifiedTokens {
   readonly #byKey = new WeakMap<VerificationKey, Map<string, Identity>>()
 
-  find(key: VerificationKey, digest: string, nowMs: number): Identity | undefined {
-    const identity = this.#byKey.get(key)?.get(digest)
-    return identity !== undefined && nowMs < identity.expiresAtMs ? identity : undefined
+  /** By any of the keys that hold now, before a signature is tried with the first of them. */
+  find(keys: readonly VerificationKey[], digest: string, nowMs: number): Identity | undefined {
+    for (const key of keys) {
+      const identity = this.#byKey.get(key)?.get(digest)
+      if (identity !== undefined && nowMs < identity.expiresAtMs) return identity
+    }
+    return undefined
   }
 
   keep(key: VerificationKey, digest: string, identity: Identity): void {

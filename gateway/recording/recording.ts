@@ -131,7 +131,7 @@ export class Recording {
 
   #line(value: object): void {
     const line = `${JSON.stringify(value)}\n`
-    this.#bytes += line.length
+    this.#bytes += Buffer.byteLength(line)
     this.#output.write(line)
   }
 }

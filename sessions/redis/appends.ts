@@ -2,7 +2,7 @@ import { joinedAppendsMax, joinedTextMax } from './limits.ts'
 import type { Reply } from './redis-link.ts'
 import { count } from './replies.ts'
 
-/** One append as `lua/append-joined.lua` takes it. Texts, since the driver writes these for a third of what Buffers cost it. */
+/** One append as `lua/append-joined.lua` takes it. Texts: with a Buffer among them the driver copies each argument by itself. */
 export interface Append {
   readonly meta: string
   readonly tape: string
@@ -17,11 +17,6 @@ interface Asked {
   readonly reject: (error: unknown) => void
 }
 
-interface Line {
-  readonly waiting: Asked[]
-  isBusy: boolean
-}
-
 /**
  * Appends that leave together. A command costs the driver and Redis more than what an append does, and each tape has one
  * append under way at most; so those of one turn of the event loop are one script, and what comes while a script is under
@@ -31,7 +26,8 @@ interface Line {
  */
 export class Appends {
   readonly #run: (keys: readonly string[], args: readonly string[]) => Promise<Reply>
-  readonly #lines = new Map<string | number, Line>()
+  /** What waits, by place; a place is here for as long as something waits or is under way. */
+  readonly #lines = new Map<string | number, Asked[]>()
 
   constructor(run: (keys: readonly string[], args: readonly string[]) => Promise<Reply>) {
     this.#run = run
@@ -41,20 +37,20 @@ export class Appends {
   append(place: string | number, append: Append): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>()
     const line = this.#lines.get(place) ?? this.#open(place)
-    line.waiting.push({ append, resolve, reject })
+    line.push({ append, resolve, reject })
     return promise
   }
 
-  #open(place: string | number): Line {
-    const line: Line = { waiting: [], isBusy: false }
+  #open(place: string | number): Asked[] {
+    const line: Asked[] = []
     this.#lines.set(place, line)
     setImmediate(() => void this.#empty(place, line))
     return line
   }
 
   /** Ends when nothing waits. */
-  async #empty(place: string | number, line: Line): Promise<void> {
-    while (line.waiting.length > 0) await this.#send(line.waiting.splice(0, fitting(line.waiting)))
+  async #empty(place: string | number, line: Asked[]): Promise<void> {
+    while (line.length > 0) await this.#send(line.splice(0, fitting(line)))
     this.#lines.delete(place)
   }
 

@@ -80,7 +80,7 @@ function readAccepted(store: RedisStore, { session, turn }: AcceptRequest, reply
   }
 }
 
-/** The token path: one promise of the driver's and this function's own. */
+/** The token path: a promise for what is joined, and this function's own. */
 export async function appendText(store: RedisStore, request: AppendRequest): Promise<AppendReply> {
   const { session, fence, part, at, open, leaseMs } = request
   const tape = store.keys.tape(session, fence.turn, fence.attempt, part)
