@@ -57,11 +57,12 @@ export async function openAnswering(parts: AnsweringParts, store: Store, feeds: 
     ledger: store.ledger,
     filtersFor: createTenantFilters(await store.redactionSecret()),
     audience: {
+      started: (session, token) => feeds.producerStarted(session, token),
       delivered: (session, fence, part, at, text, arrivedMs) => {
         feeds.delivered(session, fence, part, at, text)
         telemetry.sockets.addedLatency(performance.now() - arrivedMs)
       },
-      stopped: (session) => feeds.producerStopped(session),
+      stopped: (session, token, isEnded) => feeds.producerStopped(session, token, isEnded),
     },
     telemetry: telemetry.turns,
     logger: log,

@@ -172,13 +172,18 @@ export interface TurnLog {
 
 /** The watchers on this node, who need no echo of what is made here. */
 export interface Audience {
+  /** A producer begins here; `token` is in the fence of all that it writes. */
+  started(session: string, token: string): void
   /**
    * Text that the store has acknowledged: of one fence once, contiguous, in order. `text` never changes. `arrivedMs` is
    * when the oldest of it came from the provider, on the monotonic clock (milliseconds).
    */
   delivered(session: string, fence: Fence, part: number, at: number, text: Uint8Array, arrivedMs: number): void
-  /** A producer here ended or was fenced: what the node shows must come from the store again. */
-  stopped(session: string): void
+  /**
+   * A producer here is over. With `isEnded` it wrote the turn's end, which is being told; else what the node shows must
+   * come from the store again.
+   */
+  stopped(session: string, token: string, isEnded: boolean): void
 }
 
 export interface ProviderMessage {

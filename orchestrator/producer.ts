@@ -125,6 +125,7 @@ class TurnProducer implements Producer {
       () => this.#operations.hasBegun,
       () => this.#step({ type: 'nudged', nowMs: ports.clock.monotonicMs() }),
     )
+    ports.audience.started(claim.session, claim.token)
     this.#run(first.effects)
     this.#countBacklog()
     this.#setTimer()
@@ -321,7 +322,8 @@ class TurnProducer implements Producer {
     if (this.#isSettled) return
     this.#isSettled = true
     this.#guard(() => this.#call?.close())
-    this.#guard(() => this.#ports.audience.stopped(this.#claim.session))
+    const { session, token } = this.#claim
+    this.#guard(() => this.#ports.audience.stopped(session, token, reason === 'ended'))
     this.#guard(() => this.#ports.telemetry.stopped(reason))
     const stopped = { reason, ...this.#bill() }
     this.#end.resolve(outcome === undefined ? stopped : { ...stopped, outcome })

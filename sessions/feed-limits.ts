@@ -16,6 +16,9 @@ export const readRounds = 64
 /** The most entries that a feed keeps; a reader further behind is served from the store. */
 export const tailEntries = 64
 
+/** The end of a turn that was produced here is read when it was not heard for this time, in milliseconds. */
+export const endHeardMs = 100
+
 /** Feeds of a node that read the store at once; the others wait, those with a running turn least. */
 export const readsAtOnce = 64
 

@@ -1,5 +1,5 @@
 import type { Metadata } from '../protocol/shapes.ts'
-import { readAgainMaxMs, readAgainMinMs, readRounds, resubscribeMs, settleWithinMs } from './feed-limits.ts'
+import { endHeardMs, readAgainMaxMs, readAgainMinMs, readRounds, resubscribeMs, settleWithinMs } from './feed-limits.ts'
 import { type FeedRun, isOf } from './feed-run.ts'
 import { FeedView } from './feed-view.ts'
 import { HeardMeanwhile } from './heard-meanwhile.ts'
@@ -28,7 +28,7 @@ import { SilenceCheck } from './silence-check.ts'
  * queueing messages by number, delivers records of two histories as one.
  *
  * The node that runs a turn hears it by acknowledgement (`delivered`), not by its own echo, and only while the attempt
- * carries its own token (A11).
+ * carries its own token (A11). From a turn of its own on it listens to deltas only once somebody else opens an attempt.
  */
 export class Feed implements LogListener {
   readonly session: string
@@ -44,6 +44,7 @@ export class Feed implements LogListener {
   readonly #meanwhile = new HeardMeanwhile()
   #waiting: (() => void)[] = []
   #ownToken: string | undefined
+  #hearsDeltas: boolean
   readonly #after: After
   readonly #silence: SilenceCheck | undefined
   #isChecking = false
@@ -52,10 +53,13 @@ export class Feed implements LogListener {
   #cancelWaiting: () => void = nothing
   #isStarted = false
 
-  constructor(session: string, info: SessionInfo, parts: FeedParts) {
+  /** `ownToken`: of the producer that runs the session's turn on this node, if one does. */
+  constructor(session: string, info: SessionInfo, parts: FeedParts, ownToken?: string) {
     this.session = session
     this.info = info
     this.#parts = parts
+    this.#ownToken = ownToken
+    this.#hearsDeltas = ownToken === undefined
     this.#log = parts.log
     this.#after = parts.after
     this.#silence = parts.checksSilence ? new SilenceCheck(parts.after, () => this.#check()) : undefined
@@ -118,23 +122,31 @@ export class Feed implements LogListener {
   delivered(fence: Fence, part: number, at: number, text: Uint8Array): void {
     if (this.#state === 'reading') this.#meanwhile.delta(fence, part, at + text.length)
     if (this.#state !== 'live') return
-    if (!isOf(this.run, fence)) {
+    if (isOf(this.run, fence)) {
+      this.#heard()
+      this.#delta(part, at, at + text.length, text)
+    } else if (this.#ownToken === fence.token && !this.#hearsDeltas) {
       // Deaf to the echo, it would hear of this attempt nothing else.
-      if (this.#ownToken === fence.token) this.#read()
-      return
+      this.#read()
     }
-    if (this.#ownToken !== fence.token) {
-      this.#ownToken = fence.token
-      this.#subscription?.hearDeltas(false)
-    }
-    this.#heard()
-    this.#delta(part, at, at + text.length, text)
   }
 
-  /** The producer on this node stopped, for whatever reason. */
-  producerStopped(): void {
-    this.#hearOthers()
-    if (this.run !== undefined) this.#read()
+  producerStarted(token: string): void {
+    this.#ownToken = token
+    this.#hearDeltas(this.#isOthers)
+  }
+
+  /** It is over. `isEnded`: it wrote its turn's end, of which a record is on its way. */
+  producerStopped(token: string, isEnded: boolean): void {
+    if (this.#ownToken === token) this.#ownToken = undefined
+    const { run } = this
+    if (run === undefined) return
+    if (isEnded && this.#state === 'live' && this.#failedReads === 0) {
+      this.#next(endHeardMs, () => this.run?.turn === run.turn && this.#read())
+    } else {
+      this.#chooseDeltas()
+      this.#read()
+    }
   }
 
   /** Drops the ended turn's text once nobody needs it. */
@@ -158,6 +170,7 @@ export class Feed implements LogListener {
     this.#subscription = undefined
     try {
       this.#subscription = this.#log.subscribe(this.session, this)
+      this.#subscription.hearDeltas(this.#hearsDeltas)
     } catch {
       // The store is closed or away: as if the subscription had been lost at once.
       this.#next(resubscribeMs, () => this.#subscribe())
@@ -178,7 +191,6 @@ export class Feed implements LogListener {
     if (this.#state === 'gone') return
     this.#subscriptionNumber++
     this.#state = 'subscribing'
-    this.#ownToken = undefined
     this.#silence?.stop()
     // Spread, since all feeds lose a broken connection at once.
     this.#next(resubscribeMs * (1 + Math.random()), () => this.#subscribe())
@@ -196,7 +208,7 @@ export class Feed implements LogListener {
     if (previous.seq !== this.head.seq || previous.mark !== this.head.mark) return this.#read()
     if (this.#view.lacksTextOf(entry.record)) return this.#read()
     this.#view.apply(entry)
-    if (this.run?.openedBy !== this.#ownToken) this.#hearOthers()
+    this.#chooseDeltas()
     this.#silence?.watch(this.run !== undefined)
     this.#wake()
   }
@@ -233,10 +245,21 @@ export class Feed implements LogListener {
     else if (fit === 'new') this.#wake()
   }
 
-  #hearOthers(): void {
-    if (this.#ownToken === undefined) return
-    this.#ownToken = undefined
-    this.#subscription?.hearDeltas(true)
+  /** Between attempts it stays as it is: whose turn comes next is seldom another's than before. */
+  #chooseDeltas(): void {
+    if (this.run?.openedBy !== undefined) this.#hearDeltas(this.#isOthers)
+  }
+
+  /** Whether an attempt runs that was opened elsewhere. */
+  get #isOthers(): boolean {
+    const openedBy = this.run?.openedBy
+    return openedBy !== undefined && openedBy !== this.#ownToken
+  }
+
+  #hearDeltas(isWanted: boolean): void {
+    if (isWanted === this.#hearsDeltas) return
+    this.#hearsDeltas = isWanted
+    this.#subscription?.hearDeltas(isWanted)
   }
 
   #wake(): void {
@@ -320,7 +343,7 @@ export class Feed implements LogListener {
   #merge(reply: Extract<OpenReply, { kind: 'ok' }>): void {
     this.info = reply.info
     this.#view.merge(reply)
-    if (this.run?.openedBy !== this.#ownToken) this.#hearOthers()
+    this.#chooseDeltas()
   }
 
   /** `foundNews`: in silence it found what no message told of, so the subscription may be dead and look healthy. */

@@ -7,6 +7,8 @@ import type { Fence, SessionInfo, SessionLog } from './session-log.ts'
 export class Feeds {
   readonly #parts: FeedParts
   readonly #feeds = new Map<string, Feed>()
+  /** The tokens of the producers that run here, by session. */
+  readonly #producers = new Map<string, string>()
 
   constructor(log: SessionLog, options: FeedsOptions = {}) {
     const { after = afterMs, checksSilence = false, onRepair = nothing, onLapsed = nothing } = options
@@ -37,18 +39,25 @@ export class Feeds {
     feed.stop()
   }
 
+  /** A producer on this node began: what carries its token is heard of by `delivered`. */
+  producerStarted(session: string, token: string): void {
+    this.#producers.set(session, token)
+    this.#feeds.get(session)?.producerStarted(token)
+  }
+
   /** Acknowledged text of a turn that runs on this node. */
   delivered(session: string, fence: Fence, part: number, at: number, text: Uint8Array): void {
     this.#feeds.get(session)?.delivered(fence, part, at, text)
   }
 
-  /** A producer on this node stopped. */
-  producerStopped(session: string): void {
-    this.#feeds.get(session)?.producerStopped()
+  /** It is over. `isEnded`: it wrote its turn's end. */
+  producerStopped(session: string, token: string, isEnded: boolean): void {
+    if (this.#producers.get(session) === token) this.#producers.delete(session)
+    this.#feeds.get(session)?.producerStopped(token, isEnded)
   }
 
   #make(session: string, info: SessionInfo): Feed {
-    const feed = new Feed(session, info, this.#parts)
+    const feed = new Feed(session, info, this.#parts, this.#producers.get(session))
     this.#feeds.set(session, feed)
     return feed
   }

@@ -97,7 +97,8 @@ export async function appendText(store: RedisStore, request: AppendRequest): Pro
 async function appendAlone(store: RedisStore, request: AppendRequest, tape: string): Promise<AppendReply> {
   const { session, fence, open, leaseMs } = request
   const { turn } = fence
-  if (leaseMs > 0) enterRunning(store, session, turn, leaseMs).catch(() => undefined)
+  // Whoever opens an attempt entered its turn when it claimed it.
+  if (leaseMs > 0 && open === undefined) enterRunning(store, session, turn, leaseMs).catch(() => undefined)
   const opening = open === undefined ? '' : encodePayload(open, fence.token)
   let reply = await runAppend(store, request, tape, opening, '', [])
   // A new attempt takes the tapes of the one before away: it says which these are.

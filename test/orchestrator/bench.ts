@@ -79,6 +79,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
   const metrics: unknown[][] = []
   const logs: unknown[][] = []
   const audience: Audience = {
+    started: () => undefined,
     delivered: (session, fence, _part, at, text) =>
       void delivered.push({ session, fence, at, text: Buffer.from(text).toString() }),
     stopped: (session) => void stopped.push(session),

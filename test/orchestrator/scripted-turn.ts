@@ -89,6 +89,7 @@ export function scriptTurn(backlog: Backlog, keptBytes = 0): ScriptedTurn {
         delivered() {
           if (isAudienceBroken) throw new Error('a bug')
         },
+        started: quiet,
         stopped: quiet,
       },
       telemetry: {

@@ -73,13 +73,14 @@ export class FeedStage {
 
   /** What a producer on this node does: the store first, then those who watch here. */
   async writeOwn(turn: ScriptedTurn, text: string): Promise<void> {
+    this.feeds.producerStarted(session, turn.token)
     const { at, bytes } = await turn.write(text)
     this.feeds.delivered(session, turn.fence, 0, at, bytes)
   }
 
   async endOwn(turn: ScriptedTurn): Promise<void> {
     await turn.end()
-    this.feeds.producerStopped(session)
+    this.feeds.producerStopped(session, turn.token, true)
   }
 
   /** Lets everything come that can come by itself. */

@@ -132,7 +132,7 @@ describe('reading', () => {
     await feedRead(stage, feed)
     stage.lossy.fate = () => 'lose'
     await turn.write('unheard')
-    stage.feeds.producerStopped(session)
+    stage.feeds.producerStopped(session, turn.token, false)
     stage.lossy.reading = 'now'
     stage.lossy.answerReads()
     await stage.settle()
@@ -316,7 +316,7 @@ describe('what does not fit', () => {
     await stage.settle()
     expect([textOf(feed), stage.lossy.readCount]).toEqual(['long', 2])
     stage.feeds.delivered(session, turn.fence, 0, 0, Buffer.from('long'))
-    stage.feeds.producerStopped(session)
+    stage.feeds.producerStopped(session, turn.token, false)
     await stage.settle()
     stage.lossy.fate = () => 'twice'
     await turn.write(' and more')
@@ -484,7 +484,7 @@ describe("the node's own turns", () => {
     const turn = await stage.turn('t1')
     await stage.writeOwn(turn, 'mine')
     await turn.write(' unacknowledged')
-    stage.feeds.producerStopped(session)
+    stage.feeds.producerStopped(session, turn.token, false)
     await stage.settle()
     expect(textOf(feed)).toBe('mine unacknowledged')
     await turn.write(' heard')
@@ -492,14 +492,49 @@ describe("the node's own turns", () => {
     expect(stage.lossy.readCount).toBe(2)
   })
 
-  test('[FEED-13] once its turn ended, the feed hears others before the next one begins', async () => {
+  test('[FEED-13] deltas are listened to from the first attempt on that another node opened, until one of this node', async () => {
     const stage = await FeedStage.started()
-    await stage.watch()
+    const { feed } = await stage.watch()
+    const mine = await ScriptedTurn.accepted(stage.store, session, 't1')
+    stage.feeds.producerStarted(session, mine.token)
+    await mine.open()
+    await stage.writeOwn(mine, 'mine')
+    await stage.endOwn(mine)
+    expect([stage.lossy.hearsDeltas, stage.lossy.readCount]).toEqual([false, 1])
+    const other = await stage.turn('t2')
+    expect(stage.lossy.hearsDeltas).toBe(true)
+    await other.write('theirs')
+    expect(textOf(feed)).toBe('theirs')
+    await other.end()
+    expect(stage.lossy.hearsDeltas).toBe(true)
+    const next = await ScriptedTurn.accepted(stage.store, session, 't3')
+    stage.feeds.producerStarted(session, next.token)
+    await next.open()
+    expect(stage.lossy.hearsDeltas).toBe(false)
+  })
+
+  test('[FEED-13] who begins to watch a turn of this node does not listen to its echo', async () => {
+    const stage = await FeedStage.started()
+    const mine = await stage.turn('t1')
+    await stage.writeOwn(mine, 'mine')
+    const { feed } = await stage.watch()
+    expect([textOf(feed), stage.lossy.hearsDeltas]).toEqual(['mine', false])
+    await stage.writeOwn(mine, ' too')
+    expect(textOf(feed)).toBe('mine too')
+  })
+
+  test('[FEED-22] the end of an own turn is read only when it was not heard for a while', async () => {
+    const stage = await FeedStage.started()
+    const { feed } = await stage.watch()
     const turn = await stage.turn('t1')
     await stage.writeOwn(turn, 'mine')
-    expect(stage.lossy.hearsDeltas).toBe(false)
-    await turn.end()
-    expect(stage.lossy.hearsDeltas).toBe(true)
+    stage.lossy.fate = () => 'lose'
+    await stage.endOwn(turn)
+    await stage.settle()
+    expect([textOf(feed), stage.lossy.readCount]).toEqual(['mine', 1])
+    stage.timers.pass()
+    await stage.settle()
+    expect([textOf(feed), feed.head.seq, stage.lossy.readCount]).toEqual([undefined, 3, 2])
   })
 
   test('[FEED-14] after a take-over the acknowledgements of the producer before do not count, and the new one is heard', async () => {
@@ -513,7 +548,7 @@ describe("the node's own turns", () => {
     stage.feeds.delivered(session, before.fence, 0, 3, Buffer.from('ore, late'))
     await after.write(' after')
     expect(textOf(feed)).toBe('bef after')
-    stage.feeds.producerStopped(session)
+    stage.feeds.producerStopped(session, before.token, false)
     await stage.settle()
     expect(textOf(feed)).toBe('bef after')
   })
@@ -812,14 +847,14 @@ class Play {
     if (!wasOwn) return
     // The producer before learns of it late: its last acknowledgement comes now.
     this.#stage.feeds.delivered(session, before.fence, 0, Buffer.byteLength(before.text), Buffer.from('late'))
-    this.#stage.feeds.producerStopped(session)
+    this.#stage.feeds.producerStopped(session, before.token, false)
   }
 
   /** The producer goes on elsewhere. */
   #stop(): void {
     if (this.#turn === undefined || !this.#isOwn) return
     this.#isOwn = false
-    this.#stage.feeds.producerStopped(session)
+    this.#stage.feeds.producerStopped(session, this.#turn.token, false)
   }
 
   async #end(): Promise<void> {

@@ -62,11 +62,13 @@ export class SimNode {
     const telemetry = quietTelemetry()
     const keep = (fields: object, message: string) => void this.troubles.push({ ...fields, message })
     const audience = {
+      started: (session: string, token: string) => this.feeds.producerStarted(session, token),
       delivered: (session: string, fence: Fence, part: number, at: number, text: Uint8Array) =>
         plants.delivered === undefined
           ? this.feeds.delivered(session, fence, part, at, text)
           : plants.delivered(this.feeds, session, fence, part, at, text),
-      stopped: (session: string) => this.feeds.producerStopped(session),
+      stopped: (session: string, token: string, isEnded: boolean) =>
+        this.feeds.producerStopped(session, token, isEnded),
     }
     const watch = this.feeds.watch.bind(this.feeds)
     this.feeds.watch = async (...asked) => {

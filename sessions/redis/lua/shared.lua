@@ -56,11 +56,12 @@ local function tapeSlice(key, at, maxBytes)
 end
 
 -- Entries in the order asked for, until there are `limit` or their text is more than `maxBytes`; at least one. They
--- are read a few at a time, since a long answer is a mebibyte. Answers them and whether it stopped before the end.
+-- are read a few at a time, since a long answer is a mebibyte, and more where the first were short. Answers them and
+-- whether it stopped before the end.
 local function entries(command, from, to, limit, maxBytes)
   local found, bytes = {}, 0
   while true do
-    local count = math.min(4, limit - #found)
+    local count = math.min(#found > 0 and bytes < maxBytes / 16 and 16 or 4, limit - #found)
     if count <= 0 then return found, true end
     local page = redis.call(command, L, from, to, 'COUNT', count)
     for _, entry in ipairs(page) do

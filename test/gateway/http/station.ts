@@ -73,8 +73,9 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     log,
     ...answering,
     audience: {
+      started: (session, token) => feeds.producerStarted(session, token),
       delivered: (session, fence, part, at, text) => feeds.delivered(session, fence, part, at, text),
-      stopped: (session) => feeds.producerStopped(session),
+      stopped: (session, token, isEnded) => feeds.producerStopped(session, token, isEnded),
     },
     telemetry: quietTelemetry().turns,
     logger,
