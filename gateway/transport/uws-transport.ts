@@ -1,11 +1,13 @@
 /**
  * The transport on uWebSockets.js: a tenth of the memory and less CPU than `ws`, for operators who install it.
  *
- * Three things that it does not do by itself:
+ * Four things that it does not do by itself:
  * - It says of a failed listen only that it failed, and its listeners share their port (SO_REUSEPORT), so that a second
  *   gateway on one port would quietly get half of the connections. So the port is tried with Node's own server first.
  * - A certificate cannot be changed. A second app with the new one listens on the same port before the first one's
  *   listener is closed; the first one's sockets live on in it. A retired app costs some kilobytes for each change.
+ * - Its listeners let 512 connections wait to be accepted, and of clients that all dial at once the others try again
+ *   after one and three seconds. So there are several listeners on the port, among which the kernel deals connections out.
  * - It drops frames over `maxBackpressure`. It says so, and such a socket is ended (guarded-socket.ts).
  *
  * And two that it does otherwise, which nothing here changes: it ends an HTTP answer whose client takes nothing for
@@ -25,6 +27,9 @@ import { readRequestHead } from './uws-request-head.ts'
 import { UwsSocket } from './uws-socket.ts'
 import type { Uws, UwsApp, UwsBehavior, UwsListenSocket, UwsRequest, UwsResponse, UwsWebSocket } from './uws-types.ts'
 
+/** Together they let as many connections wait as one listener may by Linux' default (`net.core.somaxconn`, 4,096). */
+const LISTENERS = 8
+
 export function createUwsTransport(uws: Uws): CreateTransport {
   return (options) => new UwsTransport(uws, options)
 }
@@ -33,7 +38,7 @@ class UwsTransport implements Transport {
   readonly #uws: Uws
   readonly #options: TransportOptions
   readonly #apps: UwsApp[] = []
-  #listenSocket: UwsListenSocket | undefined
+  #listenSockets: readonly UwsListenSocket[] = []
   #tlsWatch: TlsWatch | undefined
   #isStopping = false
 
@@ -54,7 +59,7 @@ class UwsTransport implements Transport {
   stopListening(): void {
     this.#isStopping = true
     this.#tlsWatch?.close()
-    this.#closeListener()
+    this.#closeListeners()
   }
 
   async close(): Promise<void> {
@@ -67,13 +72,15 @@ class UwsTransport implements Transport {
   /** Serves with this certificate from now on; throws, and changes nothing, when it cannot. */
   #serve(port: number, pair: TlsPair | undefined): void {
     const app = this.#createApp(pair)
-    let listenSocket: UwsListenSocket | false = false
-    app.listen(this.#options.host, port, (opened) => {
-      listenSocket = opened
-    })
-    if (!listenSocket) throw listenError(this.#options.host, port, new Error('uWebSockets.js gives no reason'))
-    this.#closeListener()
-    this.#listenSocket = listenSocket
+    const opened: UwsListenSocket[] = []
+    for (let n = 0; n < LISTENERS; n++) {
+      app.listen(this.#options.host, port, (listenSocket) => {
+        if (listenSocket) opened.push(listenSocket)
+      })
+    }
+    if (opened.length === 0) throw listenError(this.#options.host, port, new Error('uWebSockets.js gives no reason'))
+    this.#closeListeners()
+    this.#listenSockets = opened
     this.#apps.push(app)
   }
 
@@ -96,9 +103,9 @@ class UwsTransport implements Transport {
     throw new Error(`unable to use certificate ${files.certFile}: it changed while it was read`)
   }
 
-  #closeListener(): void {
-    if (this.#listenSocket !== undefined) this.#uws.us_listen_socket_close(this.#listenSocket)
-    this.#listenSocket = undefined
+  #closeListeners(): void {
+    for (const listenSocket of this.#listenSockets) this.#uws.us_listen_socket_close(listenSocket)
+    this.#listenSockets = []
   }
 
   #behavior(): UwsBehavior {

@@ -39,6 +39,8 @@ export interface GrowthFigures {
   readonly byProcesses: readonly GrowthPoint[]
 }
 
+const beginningsPerSecond = 100
+
 /** Streams of the runs with more processes. */
 const processStreams = 200
 
@@ -115,7 +117,9 @@ async function measured(
   streamCount: number,
   { tokensPerSecond, seconds }: GrowthOptions,
 ): Promise<GrowthPoint> {
-  const each = { tokensEach: tokensPerSecond * seconds, deadlineMs: 60_000 + 3_000 * seconds, spreadMs: 1_000 }
+  // As many beginnings a second whatever the count, since each costs as much as many tokens.
+  const spreadMs = (1_000 * streamCount) / beginningsPerSecond
+  const each = { tokensEach: tokensPerSecond * seconds, deadlineMs: 60_000 + 3_000 * seconds, spreadMs }
   const round = () =>
     Promise.all(dialects.map((dialect) => runStreams(dialect, { ...each, streamCount: streamCount / dialects.length })))
   await round()

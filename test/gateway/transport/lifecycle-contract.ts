@@ -1,8 +1,14 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import { inTime } from './arrivals.ts'
 import { openClient, RawClient } from './clients.ts'
 import { type Adapter, Station, startStation } from './station.ts'
+
+/** Who finds no place to wait tries again after one second, three and seven. */
+const dialMaxMs = 20_000
 
 /** From listen to close. */
 export function lifecycleContract(adapter: Adapter): void {
@@ -26,6 +32,21 @@ export function lifecycleContract(adapter: Adapter): void {
       await using first = await startStation(adapter)
       await using second = new Station(adapter, { port: first.port })
       await expect(second.start()).rejects.toThrow(`unable to listen on 127.0.0.1:${first.port}`)
+    })
+
+    test('[SOCKET-36] clients that all dial at once wait to be accepted, however busy the gateway is', async () => {
+      await using station = await startStation(adapter)
+      // As many as the system lets wait, less what chance deals unevenly.
+      const most = Number(await readFile('/proc/sys/net/core/somaxconn', 'utf8'))
+      const dialed = new Int32Array(new SharedArrayBuffer(4))
+      const count = Math.min(2_000, most / 2)
+      await using dialing = new Worker(new URL('./dial.ts', import.meta.url), {
+        workerData: { port: station.port, count, dialed },
+      })
+      await once(dialing, 'online')
+      // Nothing is accepted meanwhile: this is the gateway's thread, too.
+      expect(Atomics.wait(dialed, 0, 0, dialMaxMs)).not.toBe('timed-out')
+      expect(Atomics.load(dialed, 0)).toBe(count)
     })
 
     test('[SOCKET-29] after stopListening new connections are refused and old sockets go on', async () => {
