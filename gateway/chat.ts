@@ -63,17 +63,15 @@ export class Chat {
       const session = request.key === undefined ? randomId() : keyedSession(identity, request.key)
       const { project } = identity
       const { channel, metadata } = request
-      const reply = await this.#log.create({
-        session,
-        owner: { tenant: identity.tenant, subject: identity.subject },
-        attributes: { ...(project && { project }), ...(prompt && { prompt }), ...(channel && { channel }) },
-        ...(metadata && { metadata }),
-        timeMs: this.#nowMs(),
-      })
+      const owner = { tenant: identity.tenant, subject: identity.subject }
+      const attributes = { ...(project && { project }), ...(prompt && { prompt }), ...(channel && { channel }) }
+      const about = { owner, ...(metadata && { metadata }) }
+      const timeMs = this.#nowMs()
+      const reply = await this.#log.create({ session, attributes, timeMs, ...about })
       if (reply.kind === 'store-full') return storeFull(reply.retryAfterMs)
       if (reply.kind === 'owner-full') return ownerFull(reply.limit)
       // An earlier session of this key may have expired, and been made with another prompt.
-      if (reply.kind === 'created') this.#owners.forget(session)
+      if (reply.kind === 'created') this.#owners.made(session, { createdMs: timeMs, ...about, ...attributes })
       return { kind: 'ok', session, isNew: reply.kind === 'created' }
     })
   }

@@ -2,7 +2,7 @@ import type { SessionInfo, SessionLog } from '../sessions/session-log.ts'
 import { knownOwnersMax } from './bounds.ts'
 
 /** Who owns which session: asked of the store once, since it never changes
- * while the session is there; who makes one anew says so by `forget`. Bounded; the least recently used goes. */
+ * while the session is there; who makes or erases one says so. Bounded; the least recently used goes. */
 export class KnownOwners {
   readonly #log: SessionLog
   readonly #known = new Map<string, SessionInfo>()
@@ -22,6 +22,10 @@ export class KnownOwners {
     if (reply.kind === 'gone') return undefined
     this.#remember(session, reply.info)
     return reply.info
+  }
+
+  made(session: string, info: SessionInfo): void {
+    this.#remember(session, info)
   }
 
   forget(session: string): void {
