@@ -190,6 +190,52 @@ describe.each(testedTransports)('the page over %s', (transport) => {
     await tab.hasCompleted(1)
   })
 
+  it('[WEB-22] lists a conversation that was left before it was made, however late the gateway makes it', async () => {
+    await context.routeWebSocket(/\/v1\/socket/, (socket) => {
+      const gateway = socket.connectToServer()
+      let held: (string | Buffer)[] | undefined = []
+      socket.onMessage((frame) => {
+        if (held !== undefined && frame.includes('"session.open"')) held.push(frame)
+        else gateway.send(frame)
+      })
+      gateway.onMessage((frame) => {
+        socket.send(frame)
+        if (!frame.includes('"session.page"')) return
+        for (const late of held ?? []) gateway.send(late)
+        held = undefined
+      })
+    })
+    const tab = await openTab()
+    await tab.composer.waitFor()
+    wire.takeDown()
+    await tab.ask('Left behind')
+    await tab.lastIs('unsent')
+    await tab.button('New conversation').click()
+    wire.bringUp()
+    await tab.button('Left behind').first().waitFor()
+  })
+
+  it('[WEB-22] sends it also after a reload', async () => {
+    const tab = await openTab()
+    await tab.composer.waitFor()
+    wire.takeDown()
+    await tab.ask('Left behind')
+    await tab.lastIs('unsent')
+    await tab.button('New conversation').click()
+    await tab.page.getByText('What would you like to know?').waitFor()
+    await tab.ask('Not left')
+    await tab.lastIs('unsent')
+    await tab.page.reload()
+    await tab.lastIs('unsent')
+    wire.bringUp()
+    await tab.button('Left behind').first().waitFor()
+    await tab.hasCompleted(1)
+    await tab.page.getByTestId('question').getByText('Not left').waitFor()
+    await tab.button('Left behind').first().click()
+    await tab.page.getByTestId('question').getByText('Left behind').waitFor()
+    await tab.hasCompleted(1)
+  })
+
   it('[WEB-11] shows markup from the model and the user as text', async () => {
     const tab = await openTab()
     const hostile = [

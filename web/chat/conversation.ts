@@ -4,7 +4,7 @@ import { perFrame } from './per-frame.ts'
 import { createCell, type Source } from './source.ts'
 import { tabStorage } from './storage.ts'
 import { randomName } from './token-desk.ts'
-import { forgetUnsent, keepUnsent, moveUnsent, unsentOf } from './unsent.ts'
+import { forgetUnsent, keepUnsent, moveUnsent, unsentOf, unsentPlaces } from './unsent.ts'
 
 /** The conversation that the page shows. */
 export interface Shown {
@@ -40,16 +40,16 @@ export function createConversation(client: SluiceClient, onChange: () => void): 
   let handle = open(sessionInAddress())
   let unsubscribe: () => void = () => undefined
   let activity = ''
-  const shown = createCell(look(handle.key ?? handle.id ?? ''))
+  const shown = createCell(look(handle.key ?? name(handle)))
   const refresh = perFrame(() => shown.set(look(shown.current.key)))
 
   function open(session: string | undefined): SessionHandle {
     return session === undefined ? client.newSession({ key: newKey() }) : client.session(session)
   }
 
-  /** Of the conversation, as far as it has one yet. */
-  function name(): string {
-    return handle.id ?? handle.key ?? ''
+  /** Of a conversation, as far as it has one yet. */
+  function name({ id, key }: SessionHandle): string {
+    return id ?? key ?? ''
   }
 
   function look(key: string): Shown {
@@ -59,7 +59,7 @@ export function createConversation(client: SluiceClient, onChange: () => void): 
 
   function follow(): void {
     unsubscribe = handle.subscribe(changed)
-    resend()
+    resend(handle)
     changed(handle.view)
   }
 
@@ -79,12 +79,33 @@ export function createConversation(client: SluiceClient, onChange: () => void): 
   }
 
   /** What a reload interrupted. */
-  function resend(): void {
-    const known = new Set(handle.view.turns.map(({ messageId }) => messageId))
-    for (const message of unsentOf(name())) {
+  function resend(to: SessionHandle): void {
+    const known = new Set(to.view.turns.map(({ messageId }) => messageId))
+    for (const message of unsentOf(name(to))) {
       const { messageId, content, replaces } = message
-      if (!known.has(messageId)) handle.send(content, { messageId, replaces })
+      if (!known.has(messageId)) to.send(content, { messageId, replaces })
     }
+  }
+
+  /** The same of the conversations that were left before the reload. */
+  function resendLeft(): void {
+    for (const { session, isNew } of unsentPlaces()) {
+      if (session === name(handle)) continue
+      const left = isNew === true ? client.newSession({ key: session }) : client.session(session)
+      resend(left)
+      leave(left)
+    }
+  }
+
+  /** Closing a handle gives up what it has not sent; so it is closed when the gateway has everything. */
+  function leave(left: SessionHandle): void {
+    if (hasArrived(left.view)) return left.close()
+    left.subscribe((view) => {
+      forgetUnsent(arrived(view))
+      if (!hasArrived(view)) return
+      left.close()
+      onChange()
+    })
   }
 
   function send(
@@ -93,7 +114,7 @@ export function createConversation(client: SluiceClient, onChange: () => void): 
   ): void {
     const messageId = options.messageId ?? randomName()
     const place = options.replaces === undefined ? {} : { replaces: options.replaces }
-    keepUnsent({ session: name(), messageId, content, ...place })
+    keepUnsent({ session: name(handle), isNew: handle.id === undefined, messageId, content, ...place })
     handle.send(content, { messageId, ...place })
   }
 
@@ -103,16 +124,18 @@ export function createConversation(client: SluiceClient, onChange: () => void): 
   }
 
   follow()
+  resendLeft()
   return {
     shown,
     select(session) {
       if (session !== undefined && session === handle.id) return
       unsubscribe()
+      if (handle.view.turns.length > 0) tabStorage.write('new', undefined)
       leave(handle)
       handle = open(session)
       showInAddress(session, false)
       activity = ''
-      shown.set(look(handle.key ?? handle.id ?? ''))
+      shown.set(look(handle.key ?? name(handle)))
       follow()
     },
     send: (content) => send(content, {}),
@@ -126,16 +149,6 @@ export function createConversation(client: SluiceClient, onChange: () => void): 
   }
 }
 
-/** Closing a handle gives up what it has not sent; so it is closed when the gateway has everything. */
-function leave(handle: SessionHandle): void {
-  if (handle.view.turns.length > 0) tabStorage.write('new', undefined)
-  const closeWhenSent = ({ turns }: SessionView) => {
-    if (turns.every(({ state }) => state !== 'unsent' && state !== 'sending')) handle.close()
-  }
-  handle.subscribe(closeWhenSent)
-  closeWhenSent(handle.view)
-}
-
 /** The gateway makes one session of one key, so a reload in the moment of the first message makes no second one. */
 function newKey(): string {
   const key = tabStorage.read('new') ?? randomName()
@@ -146,7 +159,15 @@ function newKey(): string {
 function arrived({ turns }: SessionView): ReadonlySet<string> {
   const ids = new Set<string>()
   for (const { messageId, state } of turns) {
-    if (messageId !== undefined && state !== 'unsent' && state !== 'sending') ids.add(messageId)
+    if (messageId !== undefined && !isUnderWay(state)) ids.add(messageId)
   }
   return ids
+}
+
+function hasArrived({ turns }: SessionView): boolean {
+  return !turns.some(({ state }) => isUnderWay(state))
+}
+
+function isUnderWay(state: TurnView['state']): boolean {
+  return state === 'unsent' || state === 'sending'
 }

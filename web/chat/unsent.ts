@@ -7,6 +7,8 @@ import { tabStorage } from './storage.ts'
 export interface UnsentMessage {
   /** The conversation, or the key by which it is being made. */
   readonly session: string
+  /** It is the key. */
+  readonly isNew?: boolean
   readonly messageId: string
   readonly content: string
   readonly replaces?: string
@@ -19,6 +21,11 @@ export function unsentOf(session: string): readonly UnsentMessage[] {
   return readAll().filter((entry) => entry.session === session)
 }
 
+/** One message of each conversation that has any. */
+export function unsentPlaces(): Iterable<Pick<UnsentMessage, 'session' | 'isNew'>> {
+  return new Map(readAll().map((entry) => [entry.session, entry])).values()
+}
+
 export function keepUnsent(message: UnsentMessage): void {
   const others = readAll().filter(({ messageId }) => messageId !== message.messageId)
   writeAll([...others, message].slice(-maxKept))
@@ -28,7 +35,7 @@ export function keepUnsent(message: UnsentMessage): void {
 export function moveUnsent(key: string, session: string): void {
   const all = readAll()
   if (!all.some((entry) => entry.session === key)) return
-  writeAll(all.map((entry) => (entry.session === key ? { ...entry, session } : entry)))
+  writeAll(all.map((entry) => (entry.session === key ? { ...entry, session, isNew: false } : entry)))
 }
 
 /** They are in the log now, or were given up in sight of the user. */
