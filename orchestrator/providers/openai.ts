@@ -1,12 +1,12 @@
 /**
  * A provider that speaks OpenAI's chat completions, streamed.
  *
- * The `openai` package builds the request and types the errors; the stream is read here, chunk by chunk, without a promise
- * for each. An answer is complete only when the provider named a finish reason and sent its end marker; whatever else ends
- * the body is a failure.
+ * The `openai` package types the request; it is sent, and the stream is read, without it: chunk by chunk, and no promise for
+ * each. An answer is complete only when the provider named a finish reason and sent its end marker; whatever else ends the
+ * body is a failure.
  */
 import type { IncomingMessage } from 'node:http'
-import OpenAI from 'openai'
+import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions'
 import { refusal } from '../../protocol/error.ts'
 import type {
   Provider,
@@ -19,8 +19,8 @@ import type {
 } from '../ports.ts'
 import type { Chunk } from './chunk.ts'
 import { createEventReader } from './event-reader.ts'
-import { createNodeFetch, type NodeFetch, telling } from './node-fetch.ts'
-import { failureOf, illness } from './refusals.ts'
+import { boundedText, createHttpOrigin, type HttpOrigin } from './http-origin.ts'
+import { failureOfStatus, illness, retryAfterOf } from './refusals.ts'
 
 /** The most of one event that is not complete yet, in UTF-16 units. */
 const eventUnits = 1024 * 1024
@@ -36,29 +36,23 @@ export interface OpenAiOptions {
   readonly headersMs: number
 }
 
-export function createOpenAiProvider(options: OpenAiOptions, logger: TurnLogger): Provider {
-  const nodeFetch = createNodeFetch()
-  const client = new OpenAI({
-    // Each call brings its own: a target has several, and they are rotated.
-    apiKey: 'none',
-    baseURL: options.baseUrl,
-    maxRetries: 0,
-    timeout: options.headersMs,
-    fetch: nodeFetch.fetch,
-    logLevel: 'off',
-  })
+export function createOpenAiProvider({ baseUrl, name, headersMs }: OpenAiOptions, logger: TurnLogger): Provider {
+  const url = new URL(baseUrl)
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}/chat/completions`
+  const origin = createHttpOrigin(url)
   return {
-    name: options.name ?? 'openai',
-    call: (request, sink) => new OpenAiCall(client, nodeFetch, request, sink, logger),
-    close: () => nodeFetch.close(),
+    name: name ?? 'openai',
+    call: (request, sink) => new OpenAiCall(origin, headersMs, request, sink, logger),
+    close: () => origin.close(),
   }
 }
 
 class OpenAiCall implements ProviderCall {
-  readonly #abort = new AbortController()
   readonly #sink: ProviderSink
   readonly #logger: TurnLogger
   readonly #names: object
+  readonly #deadline: NodeJS.Timeout
+  readonly #giveUp: () => void
   #body: IncomingMessage | undefined
   #isPaused = false
   #isOver = false
@@ -66,30 +60,25 @@ class OpenAiCall implements ProviderCall {
   #finishReason: string | undefined
   #usage: ProviderEnd['usage']
 
-  constructor(client: OpenAI, nodeFetch: NodeFetch, request: ProviderRequest, sink: ProviderSink, logger: TurnLogger) {
+  constructor(origin: HttpOrigin, headersMs: number, request: ProviderRequest, sink: ProviderSink, logger: TurnLogger) {
     this.#sink = sink
     this.#logger = logger
     this.#names = request.log ?? {}
-    client.chat.completions
-      .create(
-        {
-          model: request.model,
-          messages: [...request.messages],
-          max_tokens: request.maxOutputTokens,
-          stream: true,
-          stream_options: { include_usage: true },
-        },
-        {
-          signal: this.#abort.signal,
-          headers: { authorization: `Bearer ${request.apiKey}` },
-          fetchOptions: telling(() => {
-            if (!this.#isOver) sink.connected()
-          }),
-        },
-      )
-      .asResponse()
-      .then((response) => this.#answered(response, nodeFetch.bodyOf(response)))
-      .catch((error: unknown) => this.#failed(failureOf(error, Date.now()), error))
+    this.#deadline = setTimeout(() => this.#failed(illness('the model did not answer in time')), headersMs)
+    const body: ChatCompletionCreateParamsStreaming = {
+      model: request.model,
+      messages: [...request.messages],
+      max_tokens: request.maxOutputTokens,
+      stream: true,
+      stream_options: { include_usage: true },
+    }
+    this.#giveUp = origin.post({ authorization: `Bearer ${request.apiKey}` }, JSON.stringify(body), {
+      connected: () => {
+        if (!this.#isOver) sink.connected()
+      },
+      answered: (message) => this.#answered(message),
+      failed: (error) => this.#failed(illness('the model could not be reached'), error),
+    })
   }
 
   pause(): void {
@@ -105,22 +94,27 @@ class OpenAiCall implements ProviderCall {
   close(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#abort.abort()
+    clearTimeout(this.#deadline)
+    this.#giveUp()
     this.#body?.destroy()
   }
 
-  #answered(response: Response, body: IncomingMessage | undefined): void {
-    if (body === undefined || this.#isOver) {
-      body?.on('error', () => undefined).destroy()
-      return this.#failed(illness('the model could not be reached'))
-    }
-    this.#body = body
-    const type = response.headers.get('content-type') ?? ''
-    if (!type.startsWith('text/event-stream')) {
-      body.on('error', () => undefined)
-      return this.#failed(illness('the model answered with something that is not a stream'), { type })
-    }
-    this.#read(body)
+  #answered(message: IncomingMessage): void {
+    // Whatever becomes of the body, its end is known by `close`; an error without a listener would end the process.
+    message.on('error', () => undefined)
+    if (this.#isOver) return void message.destroy()
+    const status = message.statusCode ?? 0
+    if (status < 200 || status > 299) return void this.#refused(message, status)
+    clearTimeout(this.#deadline)
+    this.#body = message
+    const type = message.headers['content-type'] ?? ''
+    if (type.startsWith('text/event-stream')) this.#read(message)
+    else this.#failed(illness('the model answered with something that is not a stream'), { type })
+  }
+
+  async #refused(message: IncomingMessage, status: number): Promise<void> {
+    const code = codeIn(await boundedText(message))
+    this.#failed(failureOfStatus(status, retryAfterOf(message.headers, Date.now())), { status, ...(code && { code }) })
   }
 
   #read(body: IncomingMessage): void {
@@ -194,8 +188,16 @@ const bug: ProviderFailure = {
 
 /** Status and code of a failure, without its message, which may quote a key or the conversation. */
 function diagnosis(cause: unknown): object {
-  if (cause instanceof OpenAI.APIError && cause.status !== undefined) return { status: cause.status, code: cause.code }
-  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
-  if (inner instanceof Error) return { error: inner.name, ...('code' in inner && { code: inner.code }) }
+  if (cause instanceof Error) return { error: cause.name, ...('code' in cause && { code: cause.code }) }
   return typeof cause === 'object' && cause !== null ? cause : {}
+}
+
+/** The code that a refusal names in its body, as OpenAI and most who speak like it do. */
+function codeIn(text: string): string | undefined {
+  try {
+    const code: unknown = JSON.parse(text)?.error?.code
+    return typeof code === 'string' ? code : undefined
+  } catch {
+    return undefined
+  }
 }

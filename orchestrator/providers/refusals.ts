@@ -2,18 +2,12 @@
  * A provider's failures: what a user may read of them, never the provider's own words, which may quote the key or the
  * conversation (the operator finds status and code in the log), and what may help against them.
  */
-import { APIConnectionTimeoutError, APIError } from 'openai'
+import type { IncomingHttpHeaders } from 'node:http'
 import { type Refusal, refusal } from '../../protocol/error.ts'
 import type { Cure, ProviderFailure } from '../ports.ts'
 
 /** No provider's wish to be left alone is believed beyond this, in milliseconds. */
 const retryAfterMaxMs = 10 * 60_000
-
-export function failureOf(error: unknown, nowMs: number): ProviderFailure {
-  if (error instanceof APIConnectionTimeoutError) return illness('the model did not answer in time')
-  if (!(error instanceof APIError) || error.status === undefined) return illness('the model could not be reached')
-  return failureOfStatus(error.status, waitOf(error.headers, nowMs))
-}
 
 /** The provider or the way to it is at fault, and the same call may succeed. */
 export function illness(message: string): ProviderFailure {
@@ -43,11 +37,11 @@ function refusalOf(status: number, cure: Cure, retryAfterMs: number | undefined)
   return { ...refusal('provider', `the model's provider refused the request with status ${status}`), retryable: false }
 }
 
-/** Some providers say it in milliseconds too, and then more exactly. */
-function waitOf(headers: Headers | undefined, nowMs: number): number | undefined {
-  const precise = Number(headers?.get('retry-after-ms') ?? Number.NaN)
+/** How long the provider asks to be left alone, in milliseconds. Some say it in milliseconds too, and then more exactly. */
+export function retryAfterOf(headers: IncomingHttpHeaders, nowMs: number): number | undefined {
+  const precise = Number(headers['retry-after-ms'] ?? Number.NaN)
   if (Number.isFinite(precise)) return bounded(precise)
-  return retryAfterMs(headers?.get('retry-after') ?? undefined, nowMs)
+  return retryAfterMs(headers['retry-after'], nowMs)
 }
 
 function bounded(waitMs: number): number {

@@ -1,9 +1,9 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { answerFor } from '../../load/model-server/answer.ts'
 import { FAULTS, type Fault } from '../../load/model-server/settings.ts'
-import type { ProviderCall, ProviderEnd } from '../../orchestrator/ports.ts'
+import type { ProviderCall, ProviderEnd, ProviderFailure } from '../../orchestrator/ports.ts'
 import { createOpenAiProvider } from '../../orchestrator/providers/openai.ts'
 import type { Refusal } from '../../protocol/error.ts'
 import { type Bench, shown, startBench } from './bench.ts'
@@ -218,5 +218,95 @@ describe('the reading of a stream', () => {
     provider.close()
     server.closeAllConnections()
     server.close()
+  })
+})
+
+describe('the request', () => {
+  const quiet = { connected: () => undefined, started: () => undefined, text: () => undefined }
+  const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
+  const question = { model: 'm', messages: [{ role: 'user', content: 'hi' }], maxOutputTokens: 5 } as const
+
+  /** What becomes of one call to this address. */
+  async function call(baseUrl: string, apiKey = 'key', headersMs = 5_000): Promise<ProviderEnd | ProviderFailure> {
+    const provider = createOpenAiProvider({ baseUrl, headersMs }, logger)
+    try {
+      return await new Promise((resolve) => {
+        provider.call({ ...question, apiKey }, { ...quiet, ended: resolve, failed: resolve })
+      })
+    } finally {
+      provider.close()
+    }
+  }
+
+  async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void) {
+    const server = createServer(answer).listen(0)
+    // A listening TCP server has an address of this kind.
+    const { port } = server.address() as AddressInfo
+    return {
+      url: `http://127.0.0.1:${port}`,
+      async [Symbol.asyncDispose]() {
+        server.closeAllConnections()
+        await new Promise((resolve) => server.close(resolve))
+      },
+    }
+  }
+
+  it.each([
+    ['/v1', '/v1/chat/completions'],
+    ['/v1/', '/v1/chat/completions'],
+    ['', '/chat/completions'],
+    ['/openai/deployments/d?api-version=2026-01-01', '/openai/deployments/d/chat/completions?api-version=2026-01-01'],
+  ])('[PROVIDER-10] goes below the base address %s, whose query stays', async (base, path) => {
+    let seen: object | undefined
+    await using server = await serve(async (request, response) => {
+      const body = JSON.parse((await request.toArray()).join(''))
+      const { authorization, 'content-type': type, 'content-length': length } = request.headers
+      seen = { path: `${request.method} ${request.url}`, authorization, type, length: Number(length) > 0, body }
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).end(delta('yes') + stop + marker)
+    })
+    expect(await call(server.url + base)).toEqual({ finishReason: 'stop' })
+    expect(seen).toEqual({
+      path: `POST ${path}`,
+      authorization: 'Bearer key',
+      type: 'application/json',
+      length: true,
+      body: {
+        model: 'm',
+        messages: question.messages,
+        max_tokens: 5,
+        stream: true,
+        stream_options: { include_usage: true },
+      },
+    })
+  })
+
+  it('[PROVIDER-11] fails when a key is not fit for a header, and no exception leaves the call', async () => {
+    expect(await call('http://127.0.0.1:9/v1', 'a\nb')).toMatchObject({ refusal: { kind: 'provider' }, cure: 'wait' })
+  })
+
+  it('[PROVIDER-12] is given up, and its connection closed, when no headers come in time', async () => {
+    const { promise: closed, resolve } = Promise.withResolvers<void>()
+    await using server = await serve((request) => void request.socket.once('close', () => resolve()))
+    const failure = await call(`${server.url}/v1`, 'key', 50)
+    expect(failure).toMatchObject({ refusal: { message: 'the model did not answer in time' }, isIllness: true })
+    await closed
+  })
+
+  it('[PROVIDER-13] tells of a refusal its status and code, and how long to wait, but none of its words', async () => {
+    const logs: object[] = []
+    await using server = await serve((_, response) => {
+      response.writeHead(429, { 'content-type': 'application/json', 'retry-after': '9', 'retry-after-ms': '1500' })
+      response.end(JSON.stringify({ error: { code: 'rate_limit_exceeded', message: 'secret words' } }))
+    })
+    const provider = createOpenAiProvider(
+      { baseUrl: `${server.url}/v1`, headersMs: 5_000 },
+      { ...logger, warn: (fields) => logs.push(fields) },
+    )
+    const failure = await new Promise((resolve) => {
+      provider.call({ ...question, apiKey: 'key' }, { ...quiet, ended: resolve, failed: resolve })
+    })
+    provider.close()
+    expect(failure).toMatchObject({ cure: 'other-key', retryAfterMs: 1500, isIllness: false })
+    expect(logs).toEqual([{ kind: 'rate-limited', status: 429, code: 'rate_limit_exceeded' }])
   })
 })
