@@ -40,17 +40,21 @@ export function createHttpOrigin(url: URL): HttpOrigin {
 
   function post(headers: Readonly<Record<string, string>>, json: string, posted: Posted): () => void {
     let outgoing: http.ClientRequest | undefined
-    let isGivenUp = false
+    let isSettled = false
     const send = (by: http.Agent | false): void => {
       const sent = request({ ...target, headers: { ...standardHeaders, ...headers }, agent: by })
       outgoing = sent
       sent.on('socket', (socket) => whenConnected(socket, isSecure, () => posted.connected()))
-      sent.on('response', (message) => posted.answered(message))
+      sent.on('response', (message) => {
+        isSettled = true
+        posted.answered(message)
+      })
       sent.on('error', (error) => {
-        // A server may close an idle connection just when it is used again; it has seen nothing of this request then.
+        // A server may close an idle connection just when it is used again; it has seen nothing of this request then. (An
+        // answer that breaks off is told here too.)
         const wasIdle = sent.reusedSocket && 'code' in error && error.code === 'ECONNRESET'
         // The second time on a connection of its own.
-        if (wasIdle && by !== false && !isGivenUp) attempt(false)
+        if (wasIdle && by !== false && !isSettled) attempt(false)
         else posted.failed(error)
       })
       sent.end(json)
@@ -65,7 +69,7 @@ export function createHttpOrigin(url: URL): HttpOrigin {
     }
     attempt(agent)
     return () => {
-      isGivenUp = true
+      isSettled = true
       outgoing?.destroy()
     }
   }

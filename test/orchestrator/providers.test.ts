@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { answerFor } from '../../load/model-server/answer.ts'
 import { FAULTS, type Fault } from '../../load/model-server/settings.ts'
@@ -278,6 +278,37 @@ describe('the request', () => {
         stream_options: { include_usage: true },
       },
     })
+  })
+
+  it('[PROVIDER-8] does not ask again when it is an answer that breaks off on a connection that was used before', async () => {
+    const uses = new Map<Socket, number>()
+    let seenCount = 0
+    let breakOff: (() => void) | undefined
+    await using server = await serve(({ socket }, response) => {
+      seenCount++
+      const use = (uses.get(socket) ?? 0) + 1
+      uses.set(socket, use)
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      if (use === 1) return void response.end(delta('yes') + stop + marker)
+      breakOff = () => socket.resetAndDestroy()
+      response.write(delta('half'))
+    })
+    const provider = createOpenAiProvider({ baseUrl: `${server.url}/v1`, headersMs: 5_000 }, logger)
+    let callCount = 0
+    const ask = () =>
+      new Promise<ProviderEnd | ProviderFailure>((resolve) => {
+        callCount++
+        const text = () => breakOff?.()
+        provider.call({ ...question, apiKey: 'key' }, { ...quiet, text, ended: resolve, failed: resolve })
+      })
+    // Whether a connection is idle already when the next call looks for one is the agent's business.
+    let wasBroken = false
+    while (!wasBroken && callCount < 50) wasBroken = 'refusal' in (await ask())
+    expect(wasBroken).toBe(true)
+    breakOff = undefined
+    await ask()
+    expect(seenCount).toBe(callCount)
+    provider.close()
   })
 
   it('[PROVIDER-11] fails when a key is not fit for a header, and no exception leaves the call', async () => {
