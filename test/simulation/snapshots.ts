@@ -16,11 +16,14 @@ export class Snapshots {
 
   async take(session: string): Promise<void> {
     const names = await this.#keysOf(session)
-    const dumps = await Promise.all(names.map((name) => this.#client.dumpBuffer(name)))
+    // In one step, since commands of the nodes may be under way: a replica has a moment's state and no mixture.
+    const reading = this.#client.multi()
+    for (const name of names) reading.dumpBuffer(name)
+    const dumps = names.length === 0 ? [] : await reading.exec()
     const keys = new Map<string, Buffer>()
     for (const [index, name] of names.entries()) {
-      const dump = dumps[index]
-      if (dump != null) keys.set(name, dump)
+      const dump = dumps?.[index]?.[1]
+      if (Buffer.isBuffer(dump)) keys.set(name, dump)
     }
     this.#taken = [...this.#taken, keys].slice(-snapshotsMax)
   }
@@ -30,8 +33,13 @@ export class Snapshots {
     const keys = this.#taken.at(-1 - back)
     if (keys === undefined || keys.size === 0) return false
     const names = await this.#keysOf(session)
-    if (names.length > 0) await this.#client.del(...names)
-    for (const [name, dump] of keys) await this.#client.restore(name, 0, dump, 'REPLACE')
+    // In one step: who asks in between must not hear that there is no such session.
+    const writing = this.#client.multi()
+    if (names.length > 0) writing.del(...names)
+    for (const [name, dump] of keys) writing.restore(name, 0, dump, 'REPLACE')
+    const replies = await writing.exec()
+    const failed = replies?.find(([error]) => error !== null)
+    if (failed !== undefined) throw failed[0]
     this.#taken = this.#taken.slice(0, -back)
     return true
   }
