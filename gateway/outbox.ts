@@ -187,12 +187,11 @@ export class Outbox implements ReaderOwner {
   }
 
   async #fetchOnce(reader: Reader): Promise<Fetched> {
-    const reply = await this.#log
-      .open({ session: reader.session, cursor: { seq: reader.seq, mark: reader.mark }, limit: fetchRecords })
-      .catch(() => undefined)
+    const cursor = { seq: reader.seq, mark: reader.mark }
+    const reply = await this.#log.open({ session: reader.session, cursor, limit: fetchRecords }).catch(() => undefined)
     if (!this.#isServed(reader)) return 'nothing'
     if (reply === undefined) return 'away'
-    reader.feed?.heardOf(reply)
+    reader.feed?.heardOf(reply, cursor)
     if (reply.kind === 'gone') return 'away'
     return reply.from === 'reset' ? this.#sendReset(reader, reply) : this.#sendEntries(reader, reply.entries)
   }

@@ -157,11 +157,18 @@ export class Feed implements LogListener {
     this.#view.ended = undefined
   }
 
-  /** Somebody read the store and found this: a feed that is behind it missed something, and reads. */
-  heardOf(reply: { readonly kind: 'gone' } | { readonly kind: 'ok'; readonly head: LogPlace }): void {
+  /**
+   * Somebody read the store and found this: a feed that is behind it missed something, and reads. So does one that knows
+   * the place which was `asked` from when the store does not: then the store has travelled back, and what this feed still
+   * has of it must not be told again.
+   */
+  heardOf(reply: HeardReply, asked?: LogPlace): void {
     // One that could not be made good is due later: at once again, it and a reader would drive each other without an end.
     if (this.#state !== 'live' || this.#failedReads > 0) return
-    if (reply.kind === 'ok' && (reply.head.seq < this.head.seq || this.knows(reply.head))) return
+    if (reply.kind === 'ok') {
+      const isTakenBack = reply.from === 'reset' && asked !== undefined && this.knows(asked)
+      if (!isTakenBack && (reply.head.seq < this.head.seq || this.knows(reply.head))) return
+    }
     this.#read()
   }
 
@@ -386,6 +393,11 @@ export interface FeedParts {
   /** A feed met a running turn whose lease has lapsed. */
   onLapsed(session: string, turn: string): void
 }
+
+/** What is told of an answer to `open`. */
+export type HeardReply =
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'ok'; readonly head: LogPlace; readonly from?: 'after' | 'reset' }
 
 export type GoneReason = 'erased' | 'expired' | 'lost'
 

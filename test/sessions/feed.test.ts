@@ -464,6 +464,23 @@ describe('what does not fit', () => {
     await stage.settle()
     expect(stage.lossy.readCount).toBe(2)
   })
+
+  test('[FEED-11] a place that the feed knows and the store no longer does makes it read, although the store is behind', async () => {
+    const stage = await FeedStage.started()
+    const { feed } = await stage.watch()
+    const turn = await stage.turn('t1')
+    await turn.write('taken back')
+    await stage.settle()
+    const { readCount } = stage.lossy
+    const behind = { kind: 'ok', head: { seq: 1, mark: 7 }, from: 'reset' } as const
+    feed.heardOf(behind, { seq: feed.head.seq, mark: 7 })
+    feed.heardOf({ ...behind, from: 'after' }, feed.head)
+    await stage.settle()
+    expect(stage.lossy.readCount).toBe(readCount)
+    feed.heardOf(behind, feed.head)
+    await stage.settle()
+    expect(stage.lossy.readCount).toBe(readCount + 1)
+  })
 })
 
 describe("the node's own turns", () => {
