@@ -53,6 +53,18 @@ describe.each(testedTransports)('the page over %s', (transport) => {
     return tab
   }
 
+  /** A tab that shows a new conversation; the one before it was left with the wire down, its message not sent. */
+  const leaveUnsent = async (): Promise<PageDriver> => {
+    const tab = await openTab()
+    await tab.composer.waitFor()
+    wire.takeDown()
+    await tab.ask('Left behind')
+    await tab.lastIs('unsent')
+    await tab.button('New conversation').click()
+    await tab.page.getByText('What would you like to know?').waitFor()
+    return tab
+  }
+
   it('[WEB-1] shows the answer while it grows', async () => {
     const tab = await openTab()
     await tab.ask(endless)
@@ -173,13 +185,7 @@ describe.each(testedTransports)('the page over %s', (transport) => {
   })
 
   it('[WEB-22] sends the first message of a conversation that was left before it was made', async () => {
-    const tab = await openTab()
-    await tab.composer.waitFor()
-    wire.takeDown()
-    await tab.ask('Left behind')
-    await tab.lastIs('unsent')
-    await tab.button('New conversation').click()
-    await tab.page.getByText('What would you like to know?').waitFor()
+    const tab = await leaveUnsent()
     wire.bringUp()
     await tab.button('Left behind').first().waitFor()
     await tab.ask('Another one')
@@ -205,24 +211,13 @@ describe.each(testedTransports)('the page over %s', (transport) => {
         held = undefined
       })
     })
-    const tab = await openTab()
-    await tab.composer.waitFor()
-    wire.takeDown()
-    await tab.ask('Left behind')
-    await tab.lastIs('unsent')
-    await tab.button('New conversation').click()
+    const tab = await leaveUnsent()
     wire.bringUp()
     await tab.button('Left behind').first().waitFor()
   })
 
   it('[WEB-22] sends it also after a reload', async () => {
-    const tab = await openTab()
-    await tab.composer.waitFor()
-    wire.takeDown()
-    await tab.ask('Left behind')
-    await tab.lastIs('unsent')
-    await tab.button('New conversation').click()
-    await tab.page.getByText('What would you like to know?').waitFor()
+    const tab = await leaveUnsent()
     await tab.ask('Not left')
     await tab.lastIs('unsent')
     await tab.page.reload()
