@@ -11,6 +11,9 @@
  * One pass without an allocation: it is run for each piece of an answer.
  */
 
+import type { ProviderMessage } from './ports.ts'
+import { tokensPerMessage } from './token-estimate.ts'
+
 /** All weights are in hundredths of a token. */
 const whole = 100
 
@@ -26,6 +29,8 @@ const accented = 135
 const changedCase = 118
 /** A character again: runs of blanks, dots and dashes are few tokens. */
 const again = 15
+/** With which a template begins the answer. */
+const answerOpeningTokens = 3
 /** A blank before a letter of another script. */
 const beforeOther = 50
 
@@ -113,6 +118,15 @@ export function boundTokens(text: string): number {
 /** Of weights that were added up. */
 export function tokensOfWeight(weight: number): number {
   return Math.ceil(weight / whole)
+}
+
+/** Of all that a model is asked with, and what its template adds. */
+export function boundPrompt(messages: readonly Pick<ProviderMessage, 'content'>[]): number {
+  return messages.reduce((tokens, { content }) => tokens + boundMessage(content), answerOpeningTokens)
+}
+
+export function boundMessage(content: string): number {
+  return boundTokens(content) + tokensPerMessage
 }
 
 /** The same in hundredths of a token: what pieces of one text weigh may be added up before it is rounded. */
