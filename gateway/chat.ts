@@ -91,7 +91,10 @@ export class Chat {
   async send(identity: Identity, request: NewMessage): Promise<Outcome<Accepted>> {
     const owned = await this.owned(identity, request.session)
     if (owned.kind === 'refused') return owned
-    const { owner, project, prompt, channel } = owned.info
+    const { owner, prompt, channel } = owned.info
+    const { project } = identity
+    // Who pays is the token's to say; a session that belongs to a project goes on with that one alone.
+    if (owned.info.project !== undefined && owned.info.project !== project) return otherProject
     const { session, messageId, content, replaces, model, metadata, cache } = request
     return this.#available(async () => {
       const sent = await this.#turns.send({
@@ -281,6 +284,10 @@ function isBug(error: unknown): boolean {
 
 const noPrompt = refused('invalid', 'prompt: there is no prompt of that name here')
 const notFound = refused('not-found', 'there is no such session')
+const otherProject = refused(
+  'forbidden',
+  "the session belongs to another project than the token: send with a token of the session's project, or in another session",
+)
 const noTurn = refused('not-found', 'the session has no such turn')
 
 function refused(...parts: Parameters<typeof refusal>): { kind: 'refused'; refusal: Refusal } {

@@ -43,7 +43,8 @@ export async function storeMessage(
 }
 
 function acceptRequest(request: SendRequest, turn: string, leaseMs: number, ports: StorePorts): AcceptRequest {
-  const { session, messageId, content, replaces, model, metadata } = request
+  const { session, messageId, content, replaces, model, metadata, attributes } = request
+  const { project } = attributes
   return {
     session,
     messageId,
@@ -58,6 +59,7 @@ function acceptRequest(request: SendRequest, turn: string, leaseMs: number, port
       message: metadata === undefined ? { messageId, content } : { messageId, content, metadata },
       ...(replaces !== undefined && { replaces }),
       ...(model !== undefined && { model }),
+      ...(project !== undefined && { project }),
     },
   }
 }

@@ -7,12 +7,15 @@ import type { Scope, ScopeLimits } from './policy.ts'
 export interface Ledger {
   /**
    * Reserves in all scopes or in none, atomically. `ok` at once, without a store, where no scope has a limit. The same id
-   * again answers as before, counts nothing twice and holds for another `forMs`: a turn that goes on renews so, also one
-   * that another node took over. Rejects when the store is away: the outcome is unknown, so whoever gives up settles
-   * the turn without `used`.
+   * again holds for another `forMs` and counts nothing twice; when it asks for more than it holds, the rest alone is judged,
+   * by tokens and money, and if it is refused the turn keeps what it has. Rejects when the store is away: the outcome is
+   * unknown, and whoever gives up settles without `used`.
    */
   reserve(request: Reservation): Promise<ReserveReply>
-  /** Gives back what the turn holds and books what it used: once, later ones change nothing; also when it had lapsed. */
+  /**
+   * Books what was used in place of what is held: once, later ones change nothing. A reservation that lapses before is
+   * booked whole, which this corrects.
+   */
   settle(request: Settlement): Promise<void>
 }
 
@@ -30,11 +33,13 @@ export interface Amounts {
 }
 
 export interface Reservation extends Spender, Amounts {
-  /** The turn's. */
+  /** The turn's; of one that is taken over, each producer has one of its own. */
   readonly id: string
   readonly limits: Readonly<Record<Scope, ScopeLimits>>
-  /** Milliseconds until it lapses by itself. */
+  /** Milliseconds until it lapses, and is booked whole. */
   readonly forMs: number
+  /** Its message was counted under another id: messages and running turns are not judged. Default false. */
+  readonly isAdmitted?: boolean
 }
 
 export type ReserveReply = { readonly kind: 'ok' } | Overrun

@@ -36,9 +36,14 @@ export function formatAmount(micros: number): string {
   return digits === '' ? units(micros) : `${units(micros)}.${digits}`
 }
 
+/** With no more off for what is cached than the prompt costs anyway. */
+export function dearest(price: Price): Price {
+  return { ...price, input: Math.max(price.input, price.cachedInput) }
+}
+
 /**
- * What a turn may use at most: all of its prompt and the longest answer, as if the dearest target of the alias answered
- * and nothing was cached. A further call, after a break or as a hedge, is not in it. Targets without a price cost nothing.
+ * What a turn's first call may use at most: all of its prompt and the longest answer, as if the dearest target of the alias
+ * answered and nothing was cached. Further calls reserve their own. Targets without a price cost nothing.
  */
 export function estimateTurn(
   targets: Policy['targets'],
@@ -49,18 +54,15 @@ export function estimateTurn(
   const costs = alias.targets.map(({ target }) => {
     const price = targets.get(target)?.price
     if (price === undefined) return 0
-    return microsOf(picosOf(usage, { ...price, input: Math.max(price.input, price.cachedInput) }))
+    return microsOf(picosOf(usage, dearest(price)))
   })
   return { tokens: tokens.prompt + tokens.answer, micros: Math.max(0, ...costs) }
 }
 
-/** A message that is longer than one may be; `undefined`: it is not. */
+/** A message that is longer than one may be; `undefined`: it is not. `tokens`: at most. */
 export function refuseInput(tokens: number, { inputTokens }: Pick<LimitsPolicy, 'inputTokens'>): Refusal | undefined {
   if (inputTokens === 0 || tokens <= inputTokens) return undefined
-  return refusal(
-    'too-large',
-    `the message has about ${tokens} tokens, more than the ${inputTokens} allowed; shorten it`,
-  )
+  return refusal('too-large', `the message may have ${tokens} tokens, more than the ${inputTokens} allowed; shorten it`)
 }
 
 /**

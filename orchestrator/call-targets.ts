@@ -92,6 +92,7 @@ class Calling implements ProviderCall {
       targetOf: (name) => reachable.get(name),
       sink: this.#sink(offline ?? '', cached?.put),
       witness: witnessOf(bill, telemetry, spans),
+      allow: () => work.reservation.allow(() => bill.most()),
       clock,
       chance: Math.random,
     })

@@ -80,8 +80,16 @@ export const coolKeyMinMs = 50
 /** A target that is in the policy no more stays for turns that began with it, in milliseconds; longer than any turn should last. */
 export const retiredTargetMs = 15 * 60_000
 
+/** More tokens than this in one direction of one call are no usage but a mistake of the provider, and not believed. */
+export const reportedTokensMax = 16_000_000
+/**
+ * Tokens that a provider may have made when we closed its connection, which had not come yet: a second of most models. Booked
+ * beside what came, up to the longest answer.
+ */
+export const unreadTokens = 128
+
 /** How long a node that leaves tries to book what its turns used, in milliseconds. */
 export const settleOnLeaveMs = 1_000
 
-/** A reservation of budgets lapses after so many leases of its turn's producer, and is renewed each lease. */
+/** A reservation of budgets lapses after so many leases of its turn's producer, and then is booked whole; renewed each lease. */
 export const reservationLeases = 3

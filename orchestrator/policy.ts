@@ -39,7 +39,15 @@ export interface TargetPolicy {
   readonly keys: readonly ApiKey[]
   readonly limits: TargetLimits
   readonly price?: Price
+  /**
+   * Whether it thinks unseen: a call that ends without a usage is booked with the longest answer then, else with what came.
+   * Default `hidden`.
+   */
+  readonly reasoning?: Reasoning
 }
+
+/** `visible`: it thinks, and sends all of that too. */
+export type Reasoning = 'hidden' | 'visible' | 'none'
 
 /** A secret; it is shown as `[secret]` by JSON and by `inspect`. `reveal` reads what is current: its file may have been rotated. */
 export interface ApiKey {

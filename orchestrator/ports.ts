@@ -203,7 +203,7 @@ export interface ProviderRequest {
 export interface ProviderEnd {
   /** As the provider says: stop, length, content_filter, … */
   readonly finishReason: string
-  /** Absent: the provider did not say. */
+  /** As it was said after the last text; absent: it was not. */
   readonly usage?: Omit<Usage, 'source'>
 }
 
@@ -229,8 +229,14 @@ export interface ProviderSink {
   connected(): void
   /** The provider took the request and streams. `model` is what it says it runs. At most once, before any text. */
   started(answer: { readonly model?: string; readonly id?: string }): void
+  /** The provider answered, or was given up while it might: it counts from here on. At most once. */
+  taken?(): void
   /** A piece of the answer; may end in half a surrogate pair. */
   text(chunk: string): void
+  /** A piece of the thinking before the answer, where it is sent. */
+  thought?(chunk: string): void
+  /** What the provider says that it counted so far. */
+  counted?(usage: NonNullable<ProviderEnd['usage']>): void
   ended(end: ProviderEnd): void
   failed(failure: ProviderFailure): void
 }

@@ -8,6 +8,7 @@
 import { type Refusal, refusal } from '../protocol/error.ts'
 import { historyPageRecords, historyPagesMax, unavailableRetryMs } from './limits.ts'
 import type { HistoryEntry, ProviderMessage, TurnLog } from './ports.ts'
+import { boundMessage, boundPrompt } from './token-bound.ts'
 import { estimateTokens, tokensOf, tokensPerMessage } from './token-estimate.ts'
 
 export interface PromptRequest {
@@ -19,6 +20,8 @@ export interface PromptRequest {
   readonly replaces?: string
   /** For all messages together, the system prompt's and the question's included. */
   readonly limitTokens: number
+  /** The same for the bound of their tokens; the question is never left out for it. Default: no limit. */
+  readonly boundTokens?: number
 }
 
 export type Prompt =
@@ -28,7 +31,10 @@ export type Prompt =
 export async function buildPrompt(log: Pick<TurnLog, 'page'>, request: PromptRequest): Promise<Prompt> {
   const ownTokens = costOf(request.system) + costOf(request.content)
   if (ownTokens > request.limitTokens) return { kind: 'refused', refusal: tooLong(request.limitTokens) }
-  const history = await readHistory(log, request, request.limitTokens - ownTokens)
+  const { boundTokens = Number.POSITIVE_INFINITY, system: instructions, content } = request
+  const left = { tokens: request.limitTokens - ownTokens, bound: boundTokens }
+  if (Number.isFinite(left.bound)) left.bound -= boundPrompt([{ content: instructions }, { content }])
+  const history = await readHistory(log, request, left)
   if (history === undefined) return { kind: 'refused', refusal: refusal('not-found', 'the session is gone') }
   const system: ProviderMessage = { role: 'system', content: request.system }
   const question: ProviderMessage = { role: 'user', content: request.content }
@@ -74,9 +80,9 @@ interface History {
 async function readHistory(
   log: Pick<TurnLog, 'page'>,
   request: PromptRequest,
-  limitTokens: number,
+  left: Room,
 ): Promise<History | undefined> {
-  const walk = startWalk(request.replaces, limitTokens)
+  const walk = startWalk(request.replaces, left)
   let before = request.beforeSeq
   for (let page = 0; page < historyPagesMax && before !== 1; page++) {
     const place = { session: request.session, limit: historyPageRecords }
@@ -90,17 +96,24 @@ async function readHistory(
   return walk.history()
 }
 
+/** What the history may take. `bound`: Infinity where it does not matter. */
+interface Room {
+  readonly tokens: number
+  readonly bound: number
+}
+
 interface Walk {
   /** False: the limit is reached. */
   take(entry: HistoryEntry): boolean
   history(): History
 }
 
-function startWalk(replaces: string | undefined, limitTokens: number): Walk {
+function startWalk(replaces: string | undefined, room: Room): Walk {
   const backwards: ProviderMessage[] = []
   const answers = new Map<string, Buffer>()
   const replaced = new Set(replaces === undefined ? [] : [replaces])
   let tokens = 0
+  let bound = 0
   return {
     take({ record, texts }) {
       if (record.type === 'turn.completed' || record.type === 'turn.cancelled' || record.type === 'turn.failed') {
@@ -114,10 +127,12 @@ function startWalk(replaces: string | undefined, limitTokens: number): Walk {
       answers.delete(record.turn)
       if (answer === undefined || replaced.has(record.turn)) return true
       // Bounds the cost before it is decoded: a text has at least a quarter of its bytes in tokens.
-      if (tokens + tokensOf(answer.length, answer.length) > limitTokens) return false
+      if (tokens + tokensOf(answer.length, answer.length) > room.tokens) return false
       const text = answer.toString()
       const cost = costOf(record.message.content) + costOf(text)
-      if (tokens + cost > limitTokens) return false
+      if (tokens + cost > room.tokens) return false
+      if (Number.isFinite(room.bound)) bound += boundMessage(record.message.content) + boundMessage(text)
+      if (bound > room.bound) return false
       tokens += cost
       backwards.push({ role: 'assistant', content: text }, { role: 'user', content: record.message.content })
       return true

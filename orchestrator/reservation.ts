@@ -1,17 +1,18 @@
 /**
- * What a turn holds of its budgets, from its admission to its end.
+ * What a turn holds of its budgets on this node, from its admission to its end.
  *
- * A reservation is short and renewed while the turn runs, so that what a dead node held is free again soon. It ends in
- * exactly one of two ways: given back, when the turn did not come about, or settled with what the turn used. A turn that
- * goes on elsewhere is settled there: the books know it by its id.
+ * A reservation covers at any time all that the turn's calls may have used until then: the first call before the message is
+ * accepted, each further one (a hedge, another try, an answer that goes on) before it is sent. It is short and renewed while
+ * the turn runs. It ends in exactly one of two ways: given back, when the turn did not come about, or settled with what the
+ * calls used. One that nobody ends, since its node died, lapses and is booked whole; so whoever takes the turn over has a
+ * reservation of its own.
  */
-import { randomUUID } from 'node:crypto'
 import { type Refusal, refusal } from '../protocol/error.ts'
 import { refuseOverrun } from './budget.ts'
-import type { Amounts, Ledger } from './budget-port.ts'
+import type { Amounts, Ledger, Overrun, ReserveReply } from './budget-port.ts'
 import type { Settler } from './budget-settler.ts'
 import { reservationLeases, unavailableRetryMs } from './limits.ts'
-import { isAnyLimited, limitsFor, type Policy } from './policy.ts'
+import { countsSize, isAnyLimited, limitsFor, type Policy } from './policy.ts'
 import type { Clock, TurnTelemetry } from './ports.ts'
 
 export interface Spender {
@@ -30,23 +31,30 @@ export interface ReservationPorts {
 export interface Reservation {
   /** The turn did not come about; its message is not counted either. */
   giveBack(): void
-  /** The turn runs: what it holds is held on, until `settle` or `leave`. */
+  /** The turn runs: what it holds is held on, until it is settled. */
   hold(): void
+  /**
+   * Makes sure that all is reserved that the turn may use at most with one more call. Undefined: it is, and the store is not
+   * asked. Else resolves with why not, or with nothing; never rejects.
+   */
+  allow(most: () => Amounts): Promise<Refusal | undefined> | undefined
+  /** Also when the turn goes on elsewhere. */
   settle(used: Amounts): void
   /** The session is gone: what the turn used is paid for, and nothing of the session stays. */
   settleGone(used: Amounts): void
-  /** The turn goes on elsewhere, and is settled there; what it used here is booked beside it. */
-  leave(used: Amounts): void
 }
 
 interface Held {
-  readonly turn: string
+  /** The turn's, or one of its own where the turn was taken over. */
+  readonly id: string
   readonly session: string
   readonly spender: Spender
   readonly policy: Policy
   /** At most. */
   readonly amounts: Amounts
   readonly leaseMs: number
+  /** Its message was counted under another id. */
+  readonly isAdmitted?: boolean
 }
 
 /** Nothing of a turn that is refused is held. */
@@ -56,51 +64,87 @@ export async function reserve(
 ): Promise<
   { readonly kind: 'ok'; readonly reservation: Reservation } | { readonly kind: 'refused'; readonly refusal: Refusal }
 > {
-  const { limits } = held.policy
-  const reply = await ports.ledger.reserve(requestOf(held)).catch(() => undefined)
-  if (reply === undefined) {
-    // What it may hold lapses by itself; giving it back would only wait for the same store.
-    const away = refusal('unavailable', 'the budgets could not be asked; send the message again', unavailableRetryMs)
-    return { kind: 'refused', refusal: away }
-  }
-  if (reply.kind === 'ok') return { kind: 'ok', reservation: reservationOf(held, ports) }
-  ports.telemetry.budgetRefused(reply.scope, reply.limit)
-  const own = limitsFor(limits, held.spender.tenant)[reply.scope]
-  return { kind: 'refused', refusal: refuseOverrun(reply, own, limits.currency) }
+  const reservation = new HeldReservation(held, ports)
+  const refused = await reservation.ask(held.amounts)
+  if (refused === undefined) return { kind: 'ok', reservation }
+  // The store may have it all the same.
+  if (refused.kind === 'unavailable') reservation.giveBack()
+  return { kind: 'refused', refusal: refused }
 }
 
-/** Of a turn that was admitted elsewhere. */
-export function reservationOf(held: Held, { ledger, settler, clock }: ReservationPorts): Reservation {
-  const { turn: id, session, spender, policy, leaseMs } = held
-  const isLimited = isAnyLimited(limitsFor(policy.limits, spender.tenant))
-  let cancel: () => void = () => undefined
-  const renew = () => {
-    cancel = clock.after(leaseMs, renew)
-    // It was admitted once, and is not judged again.
-    ledger.reserve(requestOf(held)).catch(() => undefined)
-  }
-  const over = (used?: Amounts, of: { readonly session?: string } = { session }) => {
-    cancel()
-    settler.settle({ id, ...of, ...spender, ...(used && { used }) })
-  }
-  return {
-    giveBack() {
-      if (isLimited) over()
-    },
-    hold() {
-      if (isLimited) renew()
-    },
-    settle: (used) => over(used),
-    settleGone: (used) => over(used, {}),
-    leave(used) {
-      cancel()
-      // Under a name of its own: the books settle each turn once, and this one is settled by who ends it.
-      if (used.tokens > 0) settler.settle({ id: `${id}.${randomUUID()}`, session, ...spender, used })
-    },
-  }
+/** Of a turn that was admitted elsewhere: it holds nothing until its first call. */
+export function takenReservation(held: Omit<Held, 'amounts' | 'isAdmitted'>, ports: ReservationPorts): Reservation {
+  return new HeldReservation({ ...held, amounts: { tokens: 0, micros: 0 }, isAdmitted: true }, ports)
 }
 
-function requestOf({ turn: id, spender, policy, amounts, leaseMs }: Held) {
-  const limits = limitsFor(policy.limits, spender.tenant)
-  return { id, ...spender, limits, ...amounts, forMs: reservationLeases * leaseMs }
+class HeldReservation implements Reservation {
+  readonly #held: Held
+  readonly #ports: ReservationPorts
+  readonly #isLimited: boolean
+  #amounts: Amounts
+  #cancel: () => void = () => undefined
+
+  constructor(held: Held, ports: ReservationPorts) {
+    this.#held = held
+    this.#ports = ports
+    this.#amounts = held.amounts
+    this.#isLimited = isAnyLimited(limitsFor(held.policy.limits, held.spender.tenant))
+  }
+
+  giveBack(): void {
+    if (this.#isLimited) this.#over({ session: this.#held.session })
+  }
+
+  hold(): void {
+    if (!this.#isLimited) return
+    this.#cancel = this.#ports.clock.after(this.#held.leaseMs, () => this.hold())
+    // What it has was judged before.
+    this.#reserve(this.#amounts).catch(() => undefined)
+  }
+
+  allow(most: () => Amounts): Promise<Refusal | undefined> | undefined {
+    const { policy, spender } = this.#held
+    if (!countsSize(limitsFor(policy.limits, spender.tenant))) return undefined
+    const { tokens, micros } = most()
+    const held = this.#amounts
+    if (tokens <= held.tokens && micros <= held.micros) return undefined
+    return this.ask({ tokens: Math.max(tokens, held.tokens), micros: Math.max(micros, held.micros) })
+  }
+
+  settle(used: Amounts): void {
+    this.#over({ session: this.#held.session, used })
+  }
+
+  settleGone(used: Amounts): void {
+    this.#over({ used })
+  }
+
+  /** In all, with what it holds. */
+  async ask(amounts: Amounts): Promise<Refusal | undefined> {
+    const reply = await this.#reserve(amounts).catch(() => undefined)
+    if (reply === undefined)
+      return refusal('unavailable', 'the budgets could not be asked; send the message again', unavailableRetryMs)
+    if (reply.kind === 'refused') return this.#refuse(reply)
+    this.#amounts = amounts
+    return undefined
+  }
+
+  #refuse(overrun: Overrun): Refusal {
+    const { spender, policy } = this.#held
+    this.#ports.telemetry.budgetRefused(overrun.scope, overrun.limit)
+    return refuseOverrun(overrun, limitsFor(policy.limits, spender.tenant)[overrun.scope], policy.limits.currency)
+  }
+
+  #reserve({ tokens, micros }: Amounts): Promise<ReserveReply> {
+    const { id, spender, policy, leaseMs, isAdmitted } = this.#held
+    const limits = limitsFor(policy.limits, spender.tenant)
+    const forMs = reservationLeases * leaseMs
+    const request = { id, ...spender, limits, tokens, micros, forMs }
+    return this.#ports.ledger.reserve(isAdmitted === true ? { ...request, isAdmitted } : request)
+  }
+
+  #over(how: { readonly session?: string; readonly used?: Amounts }): void {
+    this.#cancel()
+    this.#ports.settler.settle({ id: this.#held.id, ...this.#held.spender, ...how })
+  }
 }

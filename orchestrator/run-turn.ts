@@ -31,11 +31,12 @@ import {
 import type { Audience, TurnLog, TurnLogger } from './ports.ts'
 import type { TenantFilters } from './privacy/tenant-filters.ts'
 import { type Producer, type Stopped, startProducer } from './producer.ts'
-import { buildPrompt, continued, costOf, historyUnavailable, type Prompt } from './prompt.ts'
+import { buildPrompt, continued, historyUnavailable, type Prompt } from './prompt.ts'
 import type { ChosenPrompt, PromptChoice, Prompts } from './prompts/prompts.ts'
 import { forbiddenQuestion, redactPrompt } from './redact-prompt.ts'
 import { type Reservation, type ReservationPorts, reserve, type Spender } from './reservation.ts'
 import { startSpans, type TurnSpans } from './spans.ts'
+import { boundMessage, boundPrompt } from './token-bound.ts'
 import type { TurnBounds } from './turn-state.ts'
 
 export interface RunOptions extends TurnBounds {
@@ -114,7 +115,7 @@ export async function acceptMessage(
   if (choice.kind === 'unknown') return refused('invalid', 'there is no prompt of that name')
   const applicant = { content: request.content, system: choice.system }
   const notAdmitted = isAdmitted ? undefined : admission.admit(applicant, load)
-  const tooLong = notAdmitted ?? refuseInput(costOf(request.content), policy.limits)
+  const tooLong = notAdmitted ?? refuseInput(boundMessage(request.content), policy.limits)
   if (tooLong !== undefined) return { kind: 'refused', refusal: tooLong }
   const turn = ports.randomId()
   const reserved = await reserveFor(turn, request, choice.system, alias, policy, options, ports)
@@ -122,8 +123,8 @@ export async function acceptMessage(
   const { reservation, spender } = reserved
   const stored = await storeMessage(request, turn, options.leaseMs, ports)
   if (stored.kind !== 'mine') {
-    // Of a message whose fate is unknown the reservation lapses, or holds for who takes its turn over.
-    if (stored.kind !== 'unknown') reservation.giveBack()
+    // Where its fate is unknown too: whoever takes the turn over reserves for itself.
+    reservation.giveBack()
     return stored.kind === 'unknown' ? { kind: 'refused', refusal: stored.refusal } : stored
   }
   const { claim, seq } = stored
@@ -135,8 +136,8 @@ export async function acceptMessage(
 }
 
 /** Older history is left out rather than a conversation ended because a minute's tokens do not take all of it. */
-function promptLimit(policy: Policy, tenant: string, ownTokens: number, { promptTokens }: RunOptions): number {
-  return Math.min(promptTokens, Math.max(ownTokens, promptTokensAllowed(policy.limits, tenant)))
+function promptLimits(policy: Policy, tenant: string, { promptTokens }: RunOptions) {
+  return { limitTokens: promptTokens, boundTokens: promptTokensAllowed(policy.limits, tenant) }
 }
 
 /** A message that is in already is answered so, whatever its subject may send by now; only the latest are looked at. */
@@ -165,18 +166,17 @@ async function reserveFor(
 ) {
   const { project } = attributes
   const spender = project === undefined ? owner : { ...owner, project }
-  let promptTokens = costOf(system) + costOf(content)
+  let promptTokens = 0
   if (countsSize(limitsFor(policy.limits, owner.tenant))) {
-    const limitTokens = promptLimit(policy, owner.tenant, promptTokens, options)
-    const request = { session, system, content, limitTokens }
+    const request = { session, system, content, ...promptLimits(policy, owner.tenant, options) }
     const prompt = await buildPrompt(ports.log, replaces === undefined ? request : { ...request, replaces }).catch(
       () => ({ kind: 'refused', refusal: historyUnavailable() }) as const,
     )
     if (prompt.kind === 'refused') return prompt
-    promptTokens = prompt.tokens
+    promptTokens = boundPrompt(prompt.messages)
   }
   const amounts = estimateTurn(policy.targets, alias, { prompt: promptTokens, answer: policy.limits.answerTokens })
-  const reserved = await reserve({ turn, session, spender, policy, amounts, leaseMs: options.leaseMs }, ports)
+  const reserved = await reserve({ id: turn, session, spender, policy, amounts, leaseMs: options.leaseMs }, ports)
   return reserved.kind === 'refused' ? reserved : { ...reserved, spender }
 }
 
@@ -236,8 +236,8 @@ async function promptFor(
   isOpen: () => boolean,
 ): Promise<Prompt> {
   const { claim, system, content, messageSeq, replaces, policy, spender } = work
-  const limitTokens = promptLimit(policy, spender.tenant, costOf(system) + costOf(content), options)
-  const request = { session: claim.session, system, content, beforeSeq: messageSeq, limitTokens }
+  const limits = promptLimits(policy, spender.tenant, options)
+  const request = { session: claim.session, system, content, beforeSeq: messageSeq, ...limits }
   for (let tries = 0; tries < historyTries && isOpen(); tries++) {
     try {
       const prompt = await buildPrompt(log, replaces === undefined ? request : { ...request, replaces })
@@ -263,10 +263,9 @@ function settle(
   spans.stopped(stopped)
   const { reason, outcome, usage, cost } = stopped
   if (outcome === undefined) {
-    // Nobody ends a turn whose session is gone, or that a bug broke off; what it used is paid for.
+    // Nobody ends it here: its session is gone, a bug broke it off, or it goes on elsewhere. What it used is paid for.
     if (reason === 'gone') reservation.settleGone(bill.amounts())
-    else if (reason === 'bug') reservation.settle(bill.amounts())
-    else reservation.leave(bill.amounts())
+    else reservation.settle(bill.amounts())
     return logger.warn({ session, turn, reason }, 'turn left')
   }
   reservation.settle(bill.amounts())

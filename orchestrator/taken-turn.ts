@@ -3,12 +3,11 @@
  * A cancelled one is ended whatever the configuration says.
  */
 import { refusal } from '../protocol/error.ts'
-import { estimateTurn } from './budget.ts'
 import type { Claim } from './claim.ts'
 import { unavailableRetryMs } from './limits.ts'
-import { aliasOf, type Policy } from './policy.ts'
+import type { Policy } from './policy.ts'
 import type { DescribedSession, TakeOverKind } from './ports.ts'
-import { reservationOf } from './reservation.ts'
+import { takenReservation } from './reservation.ts'
 import { choosePrompt, type RunOptions, type RunPorts, type Work } from './run-turn.ts'
 import { type Taken, takeOver } from './take-over.ts'
 import { type ClaimReply, cancelled, failed } from './turn-state.ts'
@@ -34,14 +33,15 @@ export async function takeTurn(
   const { how, ...beginning } = await beginningOf(session, taken, options, ports)
   ports.telemetry.takenOver(how)
   ports.logger.warn({ session, turn, how, attempt: taken.attempt }, 'turn taken over')
-  const { record, info } = message
+  const { record } = message
+  const info = { ...message.info, ...(record.project !== undefined && { project: record.project }) }
   const policy = ports.policy()
   const { choice, flags } = await promptOf(session, info, record.model, policy, ports)
   return {
     claim: { session, turn, token: claim.token, repeat, ...beginning },
     policy,
     flags,
-    ...heldBy(session, turn, info, record.model, policy, options, ports),
+    ...payerOf(session, `${turn}.${claim.token}`, info, policy, options, ports),
     system: choice.system,
     prompt: choice.chosen,
     content: record.message.content,
@@ -68,20 +68,20 @@ async function promptOf(
   return { choice, flags }
 }
 
-/** Who pays for it, and what it holds: the longest prompt, since nobody knows any more what it was admitted with. */
-function heldBy(
+/**
+ * Who pays for it. What the lost producer's calls used is booked by its own reservation, whole when that lapses; a call that
+ * is made here reserves for itself, under another id.
+ */
+function payerOf(
   session: string,
-  turn: string,
+  id: string,
   { owner, project }: DescribedSession,
-  model: string | undefined,
   policy: Policy,
-  { promptTokens, leaseMs }: RunOptions,
+  { leaseMs }: RunOptions,
   ports: RunPorts,
 ) {
   const spender = project === undefined ? owner : { ...owner, project }
-  const alias = aliasOf(policy, model) ?? { targets: [] }
-  const amounts = estimateTurn(policy.targets, alias, { prompt: promptTokens, answer: policy.limits.answerTokens })
-  return { spender, reservation: reservationOf({ turn, session, spender, policy, amounts, leaseMs }, ports) }
+  return { spender, reservation: takenReservation({ id, session, spender, policy, leaseMs }, ports) }
 }
 
 type Beginning = Pick<Claim, 'start' | 'kept'> & { readonly how: TakeOverKind }

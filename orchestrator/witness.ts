@@ -8,17 +8,20 @@ export function witnessOf(bill: Bill, telemetry: TurnTelemetry, spans: TurnSpans
   const targets = new Map<number, string>()
   const targetOf = (call: number) => targets.get(call) ?? ''
   return {
-    called(call, { policy, provider }, why, { tokens, maxOutputTokens, model = policy.model }) {
+    called(call, { policy, provider }, why, question) {
+      const { maxOutputTokens, model = policy.model } = question
       targets.set(call, policy.name)
-      bill.called(call, policy.price, tokens)
+      bill.called(call, policy, question)
       telemetry.callMade(policy.name, why)
       spans.called(call, { provider: provider.name, target: policy.name, model, maxOutputTokens, why })
     },
     passed(call, why) {
+      bill.broke(call)
       telemetry.callPassed(targetOf(call), why)
       spans.over(call, why)
     },
     connected: (call) => bill.connected(call),
+    taken: (call) => bill.taken(call),
     started(call, answer) {
       bill.taken(call)
       spans.started(call, answer)
@@ -28,11 +31,14 @@ export function witnessOf(bill: Bill, telemetry: TurnTelemetry, spans: TurnSpans
       spans.firstText(call)
     },
     text: (call, piece) => bill.text(call, piece),
+    counted: (call, usage) => bill.counted(call, usage),
+    unread: (call) => bill.unread(call),
     over(call, how, ms, end) {
-      const usage = end !== undefined && 'finishReason' in end ? end.usage : undefined
-      if (usage !== undefined) bill.reported(call, usage)
-      if (how !== 'ended' && how !== 'failed') bill.closed(call)
-      if (how === 'ended') bill.answeredBy = targetOf(call)
+      if (how === 'ended') {
+        bill.ended(call, end !== undefined && 'finishReason' in end ? end.usage : undefined)
+        bill.answeredBy = targetOf(call)
+      } else if (how === 'failed') bill.broke(call)
+      else bill.closed(call)
       telemetry.callEnded(targetOf(call), how, ms)
       spans.over(call, how, end)
     },

@@ -29,6 +29,7 @@ export const position = z.int().min(0).max(tapeBytes).describe('a byte offset on
 export const ends = z.array(position).max(partsMax).describe('positions by part; a missing one is 0')
 export const token = z.string().min(1).max(tokenBytes)
 export const model = z.string().min(1).max(128)
+export const project = z.string().min(1).max(256)
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 
 const metadataKey = z
@@ -58,7 +59,11 @@ export const usage = z.object({
   inputTokens: count,
   outputTokens: count,
   cachedTokens: count.exactOptional(),
-  source: z.enum(['exact', 'estimated', 'unknown']).describe('how it is known'),
+  source: z
+    .enum(['exact', 'bound', 'estimated', 'unknown'])
+    .describe(
+      'exact: the provider said; bound: at most, it did not say; estimated: a part is not known; unknown: nothing is',
+    ),
 })
 export type Usage = z.infer<typeof usage>
 

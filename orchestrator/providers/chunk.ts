@@ -9,6 +9,8 @@ export type Chunk =
   | {
       readonly kind: 'chunk'
       readonly text: string
+      /** Thinking that is sent beside the answer. */
+      readonly thought?: string
       readonly finishReason?: string
       readonly usage?: NonNullable<ProviderEnd['usage']>
       readonly model?: string
@@ -22,10 +24,12 @@ export function readChunk(data: string): Chunk {
   if (event.error) return { kind: 'error', failure: failureInStream(event.error) }
   const choice = event.choices?.[0]
   const text = choice?.delta?.content
+  const thought = choice?.delta?.reasoning_content ?? choice?.delta?.reasoning
   const usage = event.usage ? readUsage(event.usage) : undefined
   return {
     kind: 'chunk',
     text: typeof text === 'string' ? text : '',
+    ...(typeof thought === 'string' && thought !== '' && { thought }),
     ...(typeof choice?.finish_reason === 'string' && { finishReason: choice.finish_reason }),
     ...(usage && { usage }),
     ...(typeof event.model === 'string' && { model: event.model }),
@@ -37,7 +41,12 @@ interface Event {
   readonly id?: unknown
   readonly model?: unknown
   readonly choices?: readonly ({
-    readonly delta?: { readonly content?: unknown } | null
+    /** vLLM called the thinking `reasoning_content` and calls it `reasoning` now. */
+    readonly delta?: {
+      readonly content?: unknown
+      readonly reasoning_content?: unknown
+      readonly reasoning?: unknown
+    } | null
     readonly finish_reason?: unknown
   } | null)[]
   readonly usage?: UsageFields | null

@@ -92,7 +92,8 @@ function holds(bytes: Buffer, at: number, expected: Buffer): boolean {
 }
 
 function isTextAlone(chunk: Chunk): boolean {
-  return chunk.kind === 'chunk' && chunk.text !== '' && chunk.finishReason === undefined && chunk.usage === undefined
+  if (chunk.kind !== 'chunk' || chunk.text === '') return false
+  return chunk.thought === undefined && chunk.finishReason === undefined && chunk.usage === undefined
 }
 
 /** Undefined unless the one place found is the one that is read: another string put there must come out. */

@@ -64,7 +64,7 @@ class OpenAiCall implements ProviderCall {
     this.#sink = sink
     this.#logger = logger
     this.#names = request.log ?? {}
-    this.#deadline = setTimeout(() => this.#failed(illness('the model did not answer in time')), headersMs)
+    this.#deadline = setTimeout(() => this.#tooLate(), headersMs)
     const body: ChatCompletionCreateParamsStreaming = {
       model: request.model,
       messages: [...request.messages],
@@ -117,7 +117,14 @@ class OpenAiCall implements ProviderCall {
     this.#failed(failureOfStatus(status, retryAfterOf(message.headers, Date.now())), { status, ...(code && { code }) })
   }
 
+  /** It may be at work all the same. */
+  #tooLate(): void {
+    this.#sink.taken?.()
+    this.#failed(illness('the model did not answer in time'))
+  }
+
   #read(body: IncomingMessage): void {
+    this.#sink.taken?.()
     const read = createEventReader(eventUnits, {
       chunk: (chunk) => this.#chunk(chunk),
       done: () => this.#done(),
@@ -136,8 +143,16 @@ class OpenAiCall implements ProviderCall {
       this.#hasStarted = true
       this.#sink.started({ ...(chunk.model && { model: chunk.model }), ...(chunk.id && { id: chunk.id }) })
     }
-    if (chunk.usage !== undefined) this.#usage = chunk.usage
-    if (chunk.text !== '') this.#sink.text(chunk.text)
+    if (chunk.thought !== undefined) this.#sink.thought?.(chunk.thought)
+    if (chunk.text !== '') {
+      // What was said before it is not all.
+      this.#usage = undefined
+      this.#sink.text(chunk.text)
+    }
+    if (chunk.usage !== undefined) {
+      this.#usage = chunk.usage
+      this.#sink.counted?.(chunk.usage)
+    }
     if (chunk.finishReason !== undefined) this.#finishReason = chunk.finishReason
   }
 

@@ -32,9 +32,15 @@ export interface AnswerSink {
 export interface CallWitness {
   called(call: number, target: Target, why: Why, question: Question): void
   passed(call: number, why: Passed): void
+  /** Its provider counts from here on. */
+  taken(call: number): void
+  /** What its provider says that it counted so far. */
+  counted(call: number, usage: NonNullable<ProviderEnd['usage']>): void
+  /** Its connection is not read for now: more may have come than is known. */
+  unread(call: number): void
   started(call: number, answer: { readonly model?: string; readonly id?: string }): void
   firstContent(call: number, sinceSentMs: number): void
-  /** A piece of text came, whether or not it is used. */
+  /** A piece of text or of thinking came, whether or not it is used. */
   text(call: number, piece: string): void
   /** The last of a call. `failed` with the refusal; `cancelled`: the whole answer was closed. `ms`: since it was sent. */
   over(call: number, how: 'ended' | 'failed' | 'cancelled' | Closing, ms: number, end?: ProviderEnd | Refusal): void
@@ -47,6 +53,11 @@ export interface AnswerParts {
   readonly targetOf: (name: string) => Target | undefined
   readonly sink: AnswerSink
   readonly witness: CallWitness
+  /**
+   * Asked before a call is sent, and after `witness.called`: undefined when it may be, else what the budgets say to it, which
+   * is a refusal or nothing.
+   */
+  readonly allow: () => Promise<Refusal | undefined> | undefined
   readonly clock: Clock
   /** 0 to 1. */
   readonly chance: () => number
@@ -95,7 +106,10 @@ export class RoutedAnswer implements ProviderCall {
 
   pause(): void {
     this.#isPaused = true
-    for (const { call } of this.#calls.values()) call?.pause()
+    for (const [id, { call }] of this.#calls) {
+      call?.pause()
+      this.#parts.witness.unread(id)
+    }
   }
 
   resume(): void {
@@ -118,9 +132,11 @@ export class RoutedAnswer implements ProviderCall {
     if (!this.#isStepping) this.#drain()
   }
 
-  #drain(): void {
+  /** `first`: what is done before; whatever it brings synchronously waits. */
+  #drain(first?: () => void): void {
     this.#isStepping = true
     try {
+      first?.()
       for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
         const { state, effects } = stepAnswer(this.#state, event, this.#parts.plan)
         this.#state = state
@@ -174,7 +190,10 @@ export class RoutedAnswer implements ProviderCall {
   #beginAnew(refusal: Refusal): void {
     const held: string[] = []
     this.#held = held
-    for (const { call } of this.#calls.values()) call?.pause()
+    for (const [id, { call }] of this.#calls) {
+      call?.pause()
+      this.#parts.witness.unread(id)
+    }
     this.#parts.sink.broke('restart', refusal, (question) => {
       this.#question = question
       if (this.#held !== held) return
@@ -193,6 +212,26 @@ export class RoutedAnswer implements ProviderCall {
     witness.called(id, target, why, this.#question)
     const open: OpenCall = { sentMs: 0 }
     this.#calls.set(id, open)
+    const allowance = this.#parts.allow()
+    if (allowance === undefined) return this.#send(id, target, open)
+    void allowance.then((refused) => {
+      // It was closed meanwhile.
+      if (this.#calls.get(id) !== open) return
+      if (refused === undefined) this.#drain(() => this.#send(id, target, open))
+      else this.#notAllowed(id, refused)
+    })
+  }
+
+  /** A cheaper target may be; beside a call that is under way nothing more is tried. */
+  #notAllowed(id: number, refusal: Refusal): void {
+    this.#over(id, 'failed', refusal)
+    const failure = { refusal, cure: 'other-target', isIllness: false } as const
+    const chance = this.#parts.chance()
+    this.#step({ type: 'failed', id, nowMs: this.#nowMs(), failure, hasKey: false, coolForMs: 0, chance })
+  }
+
+  #send(id: number, target: Target, open: OpenCall): void {
+    const { witness } = this.#parts
     open.call = target.call(this.#question, {
       passed: (reason, forMs) => {
         witness.passed(id, reason)
@@ -207,7 +246,10 @@ export class RoutedAnswer implements ProviderCall {
         witness.connected(id)
         this.#step({ type: 'connected', id, nowMs: this.#nowMs() })
       },
+      taken: () => witness.taken(id),
       started: (answer) => witness.started(id, answer),
+      thought: (piece) => witness.text(id, piece),
+      counted: (usage) => witness.counted(id, usage),
       text: (piece) => this.#text(id, open, piece),
       ended: (end) => {
         this.#end = end
@@ -220,7 +262,10 @@ export class RoutedAnswer implements ProviderCall {
         this.#step({ type: 'failed', id, nowMs: this.#nowMs(), failure, hasKey, coolForMs, chance })
       },
     })
-    if (this.#isPaused && this.#calls.has(id)) open.call.pause()
+    if (this.#isPaused && this.#calls.has(id)) {
+      open.call.pause()
+      witness.unread(id)
+    }
   }
 
   #passed(id: number, why: Passed, forMs: number): void {

@@ -29,6 +29,9 @@ export interface CallListener {
   sent(): void
   connected(): void
   started(answer: { readonly model?: string; readonly id?: string }): void
+  taken(): void
+  thought(piece: string): void
+  counted(usage: NonNullable<ProviderEnd['usage']>): void
   text(piece: string): void
   ended(end: ProviderEnd): void
   failed(failure: ProviderFailure, hasKey: boolean, coolForMs: number): void
@@ -189,7 +192,10 @@ class PlacedCall implements TargetCall {
     listener.sent()
     this.#call = this.#target.send(this.#question, entered.key, {
       connected: () => listener.connected(),
+      taken: () => listener.taken(),
       started: (answer) => listener.started(answer),
+      thought: (piece) => listener.thought(piece),
+      counted: (usage) => listener.counted(usage),
       text: (piece) => {
         this.#content()
         listener.text(piece)

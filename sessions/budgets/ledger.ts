@@ -4,7 +4,8 @@
  *
  * A turn reserves before it runs, in all of its scopes or in none, and is settled once, whoever asks and however often. So
  * at every instant `spent + held ≤ limit`, as long as turns use no more than they reserved; what they use beyond that is
- * booked as it was. A reservation whose node died lapses by itself.
+ * booked as it was. A reservation that nobody settles or renews lapses: its node died, and nobody knows what the turn used,
+ * so all that it held is booked as spent. A later settlement corrects that.
  *
  * Every operation is one atomic step, judged by the store's own clock, and may be repeated: it then changes nothing. A
  * rejection means that the store is away and the outcome unknown.
@@ -12,11 +13,12 @@
 export interface Ledger {
   /**
    * Without a limit in any scope it is `ok` at once, holds nothing, and the store is not asked. Asked again for a turn
-   * that was taken, it answers `ok` whatever the limits say now, counts nothing twice and holds for another `forMs`:
-   * so a turn that runs long, or was taken over by another node, keeps its place. For a settled one it does nothing.
+   * that was taken, it counts nothing twice and holds for another `forMs`, whatever the limits say now: so a turn that runs
+   * long keeps its place. When it asks for more than it holds, the rest alone is judged, by tokens and money, and added; if
+   * that is refused, the turn keeps what it holds. For a settled turn it does nothing and is `ok`.
    */
   reserve(request: ReserveRequest): Promise<ReserveReply>
-  /** Gives back what the turn holds and books what it used, also when it reserved nothing or that has lapsed. */
+  /** Books what the turn used, in place of what it holds or of what was booked when that lapsed. */
   settle(request: SettleRequest): Promise<void>
   spent(of: SpentRequest): Promise<SpentReply>
   /** Of a session that is erased: its sum goes; what was spent stays spent. */
@@ -62,11 +64,13 @@ export interface Amounts {
 }
 
 export interface ReserveRequest extends Spender, Amounts {
-  /** The turn's, without spaces. */
+  /** The turn's, without spaces; of one that is taken over, each producer has one of its own. */
   readonly id: string
   readonly limits: Readonly<Record<Scope, ScopeLimits>>
   /** Milliseconds until the reservation lapses, if nobody asks again. */
   readonly forMs: number
+  /** Its message was counted before, under another id: neither messages nor running turns are judged. Default false. */
+  readonly isAdmitted?: boolean
 }
 
 export type ReserveReply =

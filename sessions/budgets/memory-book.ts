@@ -14,8 +14,16 @@ export class MemoryBook {
   readonly #day = new Period(dayOf)
   readonly #month = new Period(monthOf)
 
-  /** Milliseconds to wait, by limit: 0 when it allows the turn, `Infinity` when it never will. */
-  waits({ tokens, micros }: Amounts, limits: ScopeLimits, nowMs: number): Readonly<Record<LimitName, number>> {
+  /**
+   * Milliseconds to wait, by limit: 0 when it allows the turn, `Infinity` when it never will. `isAdmitted`: messages and
+   * running turns do not matter.
+   */
+  waits(
+    { tokens, micros }: Amounts,
+    limits: ScopeLimits,
+    nowMs: number,
+    isAdmitted: boolean,
+  ): Readonly<Record<LimitName, number>> {
     const { runningTurns, heldMicros, dayMicros, monthMicros } = this.spending(nowMs)
     const moneyWait = (spent: number, limit: number, untilNextMs: number) => {
       if (limit === 0 || micros === 0 || spent + heldMicros + micros <= limit) return 0
@@ -23,16 +31,16 @@ export class MemoryBook {
       return spent + micros > limit ? untilNextMs : heldRetryMs
     }
     return {
-      messagesPerMinute: this.#messages.waitMs(1, limits.messagesPerMinute, nowMs),
-      tokensPerMinute: this.#tokens.waitMs(tokens, limits.tokensPerMinute, nowMs),
-      runningTurns: limits.runningTurns > 0 && runningTurns >= limits.runningTurns ? heldRetryMs : 0,
+      messagesPerMinute: isAdmitted ? 0 : this.#messages.waitMs(1, limits.messagesPerMinute, nowMs),
+      tokensPerMinute: tokens === 0 ? 0 : this.#tokens.waitMs(tokens, limits.tokensPerMinute, nowMs),
+      runningTurns: !isAdmitted && limits.runningTurns > 0 && runningTurns >= limits.runningTurns ? heldRetryMs : 0,
       microsPerDay: moneyWait(dayMicros, limits.microsPerDay, untilNextDayMs(nowMs)),
       microsPerMonth: moneyWait(monthMicros, limits.microsPerMonth, untilNextMonthMs(nowMs)),
     }
   }
 
-  count(tokens: number, limits: ScopeLimits, nowMs: number): void {
-    if (limits.messagesPerMinute > 0) this.#messages.add(1, nowMs)
+  count(messages: number, tokens: number, limits: ScopeLimits, nowMs: number): void {
+    if (limits.messagesPerMinute > 0) this.#messages.add(messages, nowMs)
     if (limits.tokensPerMinute > 0) this.#tokens.add(tokens, nowMs)
   }
 
@@ -48,28 +56,33 @@ export class MemoryBook {
     this.#nextLapseMs = Math.min(this.#nextLapseMs, untilMs)
   }
 
-  release(id: string): void {
+  /** False: it held nothing. */
+  release(id: string): boolean {
     this.#heldMicros -= this.#held.get(id)?.micros ?? 0
-    this.#held.delete(id)
+    return this.#held.delete(id)
   }
 
-  spend(micros: number, nowMs: number): void {
-    this.#day.add(micros, nowMs)
-    this.#month.add(micros, nowMs)
+  /** `atMs`: when it was spent; what was spent in an earlier day or month is not counted any more. */
+  spend(micros: number, nowMs: number, atMs = nowMs): void {
+    this.#day.add(micros, nowMs, atMs)
+    this.#month.add(micros, nowMs, atMs)
   }
 
   spending(nowMs: number): Spending {
-    if (nowMs >= this.#nextLapseMs) this.#dropLapsed(nowMs)
+    if (nowMs >= this.#nextLapseMs) this.#bookLapsed(nowMs)
     const dayMicros = this.#day.spent(nowMs)
     const monthMicros = this.#month.spent(nowMs)
     return { dayMicros, monthMicros, heldMicros: this.#heldMicros, runningTurns: this.#held.size }
   }
 
-  #dropLapsed(nowMs: number): void {
+  /** Nobody told what these turns used, so what they held is booked. */
+  #bookLapsed(nowMs: number): void {
     this.#nextLapseMs = Number.POSITIVE_INFINITY
-    for (const [id, { untilMs }] of this.#held) {
-      if (untilMs <= nowMs) this.release(id)
-      else this.#nextLapseMs = Math.min(this.#nextLapseMs, untilMs)
+    for (const [id, { micros, untilMs }] of this.#held) {
+      if (untilMs <= nowMs) {
+        this.release(id)
+        this.spend(micros, nowMs, untilMs)
+      } else this.#nextLapseMs = Math.min(this.#nextLapseMs, untilMs)
     }
   }
 }
@@ -89,8 +102,9 @@ class Period {
     return this.#period === period || this.#period === period + 1 ? this.#micros : 0
   }
 
-  add(micros: number, nowMs: number): void {
-    this.#micros = this.spent(nowMs) + micros
+  add(micros: number, nowMs: number, atMs: number): void {
+    const isCurrent = this.#periodOf(atMs) >= this.#periodOf(nowMs)
+    this.#micros = Math.max(0, this.spent(nowMs) + (isCurrent ? micros : 0))
     this.#period = this.#periodOf(nowMs)
   }
 }

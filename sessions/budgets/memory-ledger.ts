@@ -5,6 +5,7 @@ import {
   limitNames,
   type ReserveReply,
   type ReserveRequest,
+  type Scope,
   type SettleRequest,
   type SpentReply,
   type SpentRequest,
@@ -28,7 +29,15 @@ export interface MemoryLedgerOptions {
 
 /** What a turn reserved, until it is settled. */
 type Turn =
-  | { readonly kind: 'open'; readonly reserved: Amounts; readonly reservedMs: number; readonly forgottenMs: number }
+  | {
+      readonly kind: 'open'
+      readonly reserved: Amounts
+      readonly reservedMs: number
+      /** When it lapses, and in which scopes it then is booked. */
+      readonly untilMs: number
+      readonly scopes: readonly Scope[]
+      readonly forgottenMs: number
+    }
   | { readonly kind: 'settled'; readonly forgottenMs: number }
 
 /**
@@ -66,19 +75,15 @@ class MemoryLedger {
     if (limited.length === 0) return { kind: 'ok' }
     const turn = this.#turn(request)
     if (turn?.kind === 'settled') return { kind: 'ok' }
-    const refused = turn === undefined ? this.#refuse(request, limited) : undefined
-    if (refused !== undefined) return refused
-    const nowMs = this.#now()
-    const { tokens, micros, forMs, limits } = request
-    const { reserved, reservedMs } = turn ?? { reserved: { tokens, micros }, reservedMs: nowMs }
-    for (const named of limited) {
-      const book = this.#book(request, named)
-      if (turn === undefined) book.count(tokens, limits[named.scope], nowMs)
-      book.hold(request.id, reserved.micros, nowMs + forMs)
-    }
-    const forgottenMs = nowMs + forMs + rememberTurnMs
-    this.#turns.put(turnKey(request), { kind: 'open', reserved, reservedMs, forgottenMs })
-    return { kind: 'ok' }
+    const held = turn?.reserved ?? { tokens: 0, micros: 0 }
+    const more = { tokens: above(request.tokens, held.tokens), micros: above(request.micros, held.micros) }
+    const refused = this.#refuse(request, more, limited, turn !== undefined || request.isAdmitted === true)
+    if (refused !== undefined && turn === undefined) return refused
+    // What it has it keeps, whatever becomes of the rest.
+    const added = refused === undefined ? more : { tokens: 0, micros: 0 }
+    const reserved = { tokens: held.tokens + added.tokens, micros: held.micros + added.micros }
+    this.#hold(request, turn, reserved, added, limited)
+    return refused ?? { kind: 'ok' }
   }
 
   settle(request: SettleRequest): void {
@@ -88,13 +93,38 @@ class MemoryLedger {
     const nowMs = this.#now()
     for (const named of scopesOf(request)) {
       const book = this.#book(request, named)
-      book.release(id)
+      if (turn !== undefined) release(book, id, turn, named.scope, nowMs)
       book.spend(used?.micros ?? 0, nowMs)
       const { tokens } = turn?.reserved ?? { tokens: 0 }
       if (turn !== undefined) book.correct(turn.reservedMs, used === undefined ? -1 : 0, (used?.tokens ?? 0) - tokens)
     }
     if (used !== undefined && session !== undefined) this.#spend(sessionKey(tenant, session), used)
     this.#turns.put(turnKey(request), { kind: 'settled', forgottenMs: nowMs + rememberTurnMs })
+  }
+
+  #hold(
+    request: ReserveRequest,
+    turn: OpenTurn | undefined,
+    reserved: Amounts,
+    added: Amounts,
+    limited: readonly Named[],
+  ): void {
+    const { id, limits, forMs, isAdmitted = false } = request
+    const nowMs = this.#now()
+    const untilMs = nowMs + forMs
+    for (const named of limited) {
+      const book = this.#book(request, named)
+      if (turn === undefined) book.count(isAdmitted ? 0 : 1, added.tokens, limits[named.scope], nowMs)
+      else {
+        release(book, id, turn, named.scope, nowMs)
+        book.correct(turn.reservedMs, 0, added.tokens)
+      }
+      book.hold(id, reserved.micros, untilMs)
+    }
+    const scopes = [...new Set([...(turn?.scopes ?? []), ...limited.map(({ scope }) => scope)])]
+    const forgottenMs = untilMs + rememberTurnMs
+    const reservedMs = turn?.reservedMs ?? nowMs
+    this.#turns.put(turnKey(request), { kind: 'open', reserved, reservedMs, untilMs, scopes, forgottenMs })
   }
 
   forget({ tenant, session }: { readonly tenant: string; readonly session: string }): void {
@@ -113,11 +143,16 @@ class MemoryLedger {
   }
 
   /** The limit that asks to wait longest. */
-  #refuse(request: ReserveRequest, limited: readonly Named[]): ReserveReply | undefined {
+  #refuse(
+    request: ReserveRequest,
+    more: Amounts,
+    limited: readonly Named[],
+    isAdmitted: boolean,
+  ): ReserveReply | undefined {
     let longestMs = 0
     let refused: ReserveReply | undefined
     for (const named of limited) {
-      const waits = this.#book(request, named).waits(request, request.limits[named.scope], this.#now())
+      const waits = this.#book(request, named).waits(more, request.limits[named.scope], this.#now(), isAdmitted)
       for (const limit of limitNames) {
         if (waits[limit] <= longestMs) continue
         longestMs = waits[limit]
@@ -144,6 +179,17 @@ class MemoryLedger {
 }
 
 type Named = ReturnType<typeof scopesOf>[number]
+type OpenTurn = Extract<Turn, { kind: 'open' }>
+
+/** Takes away what a turn holds in a scope, or what was booked for it when that lapsed. */
+function release(book: MemoryBook, id: string, turn: OpenTurn, scope: Scope, nowMs: number): void {
+  if (book.release(id) || !turn.scopes.includes(scope)) return
+  book.spend(-turn.reserved.micros, nowMs, turn.untilMs)
+}
+
+function above(asked: number, held: number): number {
+  return Math.max(0, asked - held)
+}
 
 const nothing: Amounts = { tokens: 0, micros: 0 }
 

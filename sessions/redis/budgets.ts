@@ -56,10 +56,11 @@ export function createRedisLedger(options: RedisLedgerOptions): RedisLedger {
       const limited = scopesOf(request).filter(({ scope }) => hasLimits(request.limits[scope]))
       if (limited.length === 0) return { kind: 'ok' }
       const names = [turnKey(keys, request), ...limited.flatMap((scope) => scopeKeys(keys, request.tenant, scope))]
-      const { id, tokens, micros, forMs } = request
+      const { id, tokens, micros, forMs, isAdmitted = false } = request
       const limits = limited.flatMap(({ scope }) => limitNames.map((name) => request.limits[scope][name]))
       const times = [forMs, rememberTurnMs, keepScopeMs, heldRetryMs]
-      const reply = await run('budget-reserve', names, id, tokens, micros, ...times, ...limits)
+      const how = [isAdmitted ? 1 : 0, lettersOf(limited)]
+      const reply = await run('budget-reserve', names, id, tokens, micros, ...times, ...how, ...limits)
       return reserveReply(reply, limited)
     },
     async settle(request) {
@@ -67,9 +68,11 @@ export function createRedisLedger(options: RedisLedgerOptions): RedisLedger {
       // A script is told all its keys, also one that it has no use for.
       const names = [turnKey(keys, request), sessionKey(keys, tenant, session ?? '')]
       const sumTtlMs = session === undefined ? 0 : sessionTtlMs
-      const all = scopesOf(request).flatMap((scope) => scopeKeys(keys, tenant, scope))
+      const found = scopesOf(request)
+      const all = found.flatMap((scope) => scopeKeys(keys, tenant, scope))
       const amounts = [used === undefined ? 0 : 1, used?.tokens ?? 0, used?.micros ?? 0]
-      await run('budget-settle', [...names, ...all], id, ...amounts, rememberTurnMs, keepScopeMs, sumTtlMs)
+      const times = [rememberTurnMs, keepScopeMs, sumTtlMs]
+      await run('budget-settle', [...names, ...all], id, ...amounts, ...times, lettersOf(found))
     },
     async spent(of) {
       const found = scopesOf(of)
@@ -88,6 +91,11 @@ export function createRedisLedger(options: RedisLedgerOptions): RedisLedger {
 }
 
 type Named = ReturnType<typeof scopesOf>[number]
+
+/** By which a turn remembers the scopes that it holds something in. */
+function lettersOf(named: readonly Named[]): string {
+  return named.map(({ scope }) => scope.charAt(0)).join('')
+}
 
 /** A name may be anything, so keys have its hash. */
 function scopeKeys(keys: Keys, tenant: string, { scope, name }: Named): string[] {

@@ -67,7 +67,7 @@ const scopes: readonly Scope[] = ['subject', 'project', 'tenant']
 interface ModelTurn {
   readonly n: number
   readonly reservedMs?: number
-  readonly reserved: Amounts
+  reserved: Amounts
   readonly limits: ReserveRequest['limits']
   untilMs: number
   settledMs?: number
@@ -87,15 +87,22 @@ class Model {
     if (scopes.every((scope) => Object.values(this.#limits[scope]).every((one) => one === 0))) return { kind: 'ok' }
     const known = this.#known(n)
     if (known?.settledMs !== undefined) return { kind: 'ok' }
-    if (known !== undefined) {
-      known.untilMs = this.nowMs + forMs
-      return { kind: 'ok' }
-    }
-    const refused = this.#refuse(n, reserved)
+    if (known !== undefined) return this.#reserveMore(known, reserved)
+    const refused = this.#refuse(n, reserved, false)
     if (refused !== undefined) return refused
     const { nowMs } = this
     this.turns.push({ n, reservedMs: nowMs, reserved, limits: this.#limits, untilMs: nowMs + forMs })
     return { kind: 'ok' }
+  }
+
+  #reserveMore(known: ModelTurn, { tokens: asked, micros: cost }: Amounts): ReserveReply {
+    const { reserved } = known
+    const more = { tokens: Math.max(0, asked - reserved.tokens), micros: Math.max(0, cost - reserved.micros) }
+    const refused = this.#refuse(known.n, more, true)
+    if (refused === undefined)
+      known.reserved = { tokens: reserved.tokens + more.tokens, micros: reserved.micros + more.micros }
+    known.untilMs = this.nowMs + forMs
+    return refused ?? { kind: 'ok' }
   }
 
   settle(n: number, used: Amounts | undefined): void {
@@ -111,11 +118,11 @@ class Model {
   spending(scope: Scope, n: number): Spending {
     const now = new Date(this.nowMs).toISOString()
     const held = this.#of(scope, n).filter((one) => this.#holds(one, scope))
-    const booked = this.#of(scope, n).filter(({ settledMs }) => settledMs !== undefined)
+    const booked = this.#of(scope, n).flatMap((one) => this.#booked(one, scope))
     const sum = (chars: number) =>
       booked
-        .filter(({ settledMs = 0 }) => new Date(settledMs).toISOString().slice(0, chars) === now.slice(0, chars))
-        .reduce((total, { used }) => total + (used?.micros ?? 0), 0)
+        .filter(({ atMs }) => new Date(atMs).toISOString().slice(0, chars) === now.slice(0, chars))
+        .reduce((total, { micros: cost }) => total + cost, 0)
     const heldMicros = held.reduce((total, { reserved }) => total + reserved.micros, 0)
     return { dayMicros: sum(10), monthMicros: sum(7), heldMicros, runningTurns: held.length }
   }
@@ -135,17 +142,29 @@ class Model {
     return scope === 'subject' ? this.turns.filter((one) => subjectOf(one.n) === subjectOf(n)) : this.turns
   }
 
-  #holds({ reservedMs, untilMs, settledMs, limits: own }: ModelTurn, scope: Scope): boolean {
-    const isHeld = reservedMs !== undefined && untilMs > this.nowMs && settledMs === undefined
-    return isHeld && Object.values(own[scope]).some((one) => one > 0)
+  /** What it used and was settled with, or all that it held, when that lapsed. */
+  #booked(one: ModelTurn, scope: Scope): readonly { readonly atMs: number; readonly micros: number }[] {
+    if (one.settledMs !== undefined) return [{ atMs: one.settledMs, micros: one.used?.micros ?? 0 }]
+    if (one.reservedMs === undefined || one.untilMs > this.nowMs || !this.#isIn(one, scope)) return []
+    return [{ atMs: one.untilMs, micros: one.reserved.micros }]
   }
 
-  #refuse(n: number, asked: Amounts): ReserveReply | undefined {
+  #isIn({ limits: own }: ModelTurn, scope: Scope): boolean {
+    return Object.values(own[scope]).some((one) => one > 0)
+  }
+
+  #holds(one: ModelTurn, scope: Scope): boolean {
+    const isHeld = one.reservedMs !== undefined && one.untilMs > this.nowMs && one.settledMs === undefined
+    return isHeld && this.#isIn(one, scope)
+  }
+
+  #refuse(n: number, asked: Amounts, isAdmitted: boolean): ReserveReply | undefined {
     let longest = 0
     let refused: ReserveReply | undefined
     for (const scope of scopes)
       for (const [name, waitMs] of this.#waits(scope, n, asked)) {
-        if (waitMs <= longest) continue
+        const isJudged = !isAdmitted || (name !== 'messagesPerMinute' && name !== 'runningTurns')
+        if (waitMs <= longest || !isJudged) continue
         longest = waitMs
         const wait = waitMs === Number.POSITIVE_INFINITY ? {} : { retryAfterMs: waitMs }
         refused = { kind: 'refused', scope, limit: name, ...wait }
@@ -174,7 +193,7 @@ class Model {
 
   /** Tries every whole second from now on. */
   #minute(scope: Scope, n: number, amount: number, most: number, of: (turn: ModelTurn) => number): number {
-    if (most === 0) return 0
+    if (most === 0 || amount === 0) return 0
     if (amount > most) return Number.POSITIVE_INFINITY
     const sumAt = (atMs: number) =>
       this.#of(scope, n)

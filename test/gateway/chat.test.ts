@@ -86,7 +86,7 @@ describe.each(testedTransports)('chat over %s', (transport) => {
     await gateway.model.waitFor((request) => request.status === 'closed-by-client')
     const text = joined([delta, ...first.frames])
     expect(cancelled).toMatchObject({ finishReason: 'cancelled', bytes: Buffer.byteLength(text) })
-    expect(cancelled.usage.source).toBe('estimated')
+    expect(cancelled.usage.source).toBe('bound')
     const page = await second.ask({ type: 'history.get', session }, 'history.page')
     expect(page.records.at(-1)).toMatchObject({ type: 'turn.cancelled', text })
     first.close()

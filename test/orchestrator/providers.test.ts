@@ -9,7 +9,7 @@ import type { Refusal } from '../../protocol/error.ts'
 import { type Bench, shown, startBench } from './bench.ts'
 
 const middle = { type: 'turn.failed', finishReason: 'error', error: { kind: 'provider', retryable: true } }
-const usageEstimated = { usage: { source: 'estimated' } }
+const usageAtMost = { usage: { source: 'bound' } }
 const keyRefused = { ...middle, error: { kind: 'provider', retryable: false } }
 
 /** What each fault of the model server ends in, and how much of its answer stays. */
@@ -25,11 +25,11 @@ const ends: Record<Fault, { readonly terminal: object; readonly text: 'none' | '
   '503': { terminal: middle, text: 'none' },
   'stall-before': { terminal: middle, text: 'none' },
   'stall-headers': { terminal: middle, text: 'none' },
-  'stall-mid': { terminal: { ...middle, ...usageEstimated }, text: 'partial' },
+  'stall-mid': { terminal: { ...middle, ...usageAtMost }, text: 'partial' },
   'reset-before': { terminal: middle, text: 'none' },
-  'reset-mid': { terminal: { ...middle, ...usageEstimated }, text: 'partial' },
-  'no-marker': { terminal: { ...middle, ...usageEstimated }, text: 'partial' },
-  'no-usage': { terminal: { type: 'turn.completed', finishReason: 'stop', ...usageEstimated }, text: 'whole' },
+  'reset-mid': { terminal: { ...middle, ...usageAtMost }, text: 'partial' },
+  'no-marker': { terminal: { ...middle, ...usageAtMost }, text: 'partial' },
+  'no-usage': { terminal: { type: 'turn.completed', finishReason: 'stop', ...usageAtMost }, text: 'whole' },
   'error-in-200': { terminal: middle, text: 'partial' },
   html: { terminal: middle, text: 'none' },
   filtered: { terminal: { type: 'turn.completed', finishReason: 'content_filter' }, text: 'partial' },

@@ -107,7 +107,7 @@ describe('a turn', () => {
     expect(terminal).toMatchObject({
       type: 'turn.cancelled',
       finishReason: 'cancelled',
-      usage: { source: 'estimated' },
+      usage: { source: 'bound' },
     })
     const request = await bench.model.waitFor(({ status }) => status === 'closed-by-client')
     expect(await finalText(bench, session)).toBe(request.sentText)

@@ -17,7 +17,12 @@ export interface TestGateway extends AsyncDisposable {
   readonly httpUrl: string
   token(
     subject: string,
-    options?: { readonly tenant?: string; readonly scope?: string; readonly ttlSeconds?: number },
+    options?: {
+      readonly tenant?: string
+      readonly project?: string
+      readonly scope?: string
+      readonly ttlSeconds?: number
+    },
   ): Promise<string>
 }
 

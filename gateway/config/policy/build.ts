@@ -61,7 +61,7 @@ function aliasOf({ targets, offline }: NonNullable<PolicyFile['models']>[string]
 }
 
 function targetOf(name: string, target: NonNullable<PolicyFile['targets']>[string], parts: PolicyParts): TargetPolicy {
-  const { baseUrl, model, provider, limits, price } = target
+  const { baseUrl, model, provider, limits, price, reasoning } = target
   const keys = (target.keys ?? []).map((key) => parts.secretOf(key))
   return {
     name,
@@ -70,6 +70,7 @@ function targetOf(name: string, target: NonNullable<PolicyFile['targets']>[strin
     provider,
     keys: keys.length === 0 ? [noKey] : keys,
     limits,
+    reasoning,
     ...(price !== undefined && { price: priceOf(price, parts.file.limits.currency) }),
   }
 }
@@ -90,7 +91,8 @@ function answeringOfEnvironment({ file, config, bundledProviderUrl }: PolicyPart
   const baseUrl = isBundled ? bundledProviderUrl : endpoint.baseUrl
   if (baseUrl === undefined) throw new Error('unable to build the policy: no provider')
   const key = isBundled ? undefined : endpoint.apiKey
-  const target = { name, baseUrl, model, provider: 'openai', keys: [key ?? noKey], limits: unlimited }
+  const asked = { name, baseUrl, model, provider: 'openai', keys: [key ?? noKey], limits: unlimited }
+  const target: TargetPolicy = { ...asked, reasoning: isBundled ? 'none' : 'hidden' }
   return {
     defaultModel: model,
     models: new Map([[model, { targets: [{ target: name, tier: 1, weight: 1 }] }]]),

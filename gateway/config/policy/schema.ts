@@ -122,6 +122,12 @@ const target = z
       })
       .optional()
       .describe('In limits.currency, as text in quotes: it is read digit by digit.'),
+    reasoning: z
+      .enum(['hidden', 'visible', 'none'])
+      .default('hidden')
+      .describe(
+        'Whether the model thinks before it answers: unseen (hidden), sending it all (visible), or not at all (none). With hidden an answer that is cancelled before its provider said what it used is booked at limits.answerTokens, else at what came.',
+      ),
   })
   .describe('One model at one endpoint.')
 
@@ -182,7 +188,10 @@ const scope = (whose: string) =>
   z
     .strictObject({
       messagesPerMinute: count(1_000_000, 'Messages a minute.').optional(),
-      tokensPerMinute: count(10_000_000_000, 'Tokens a minute, prompts and answers.').optional(),
+      tokensPerMinute: count(
+        10_000_000_000,
+        'Tokens a minute, prompts and answers; at most while an answer runs, then as used.',
+      ).optional(),
       runningTurns: count(1_000_000, 'Answers at once.').optional(),
       perDay: amount('Budget of a UTC day, in limits.currency, in quotes. "0": no limit.').optional(),
       perMonth: amount('Budget of a calendar month (UTC), in limits.currency, in quotes. "0": no limit.').optional(),
@@ -205,7 +214,11 @@ const limits = z
       )
       .default('USD')
       .describe('ISO 4217 code of all prices and budgets.'),
-    inputTokens: whole(0, 10_000_000, 'Tokens of one message, estimated. 0: as much as the prompt takes.').default(0),
+    inputTokens: whole(
+      0,
+      10_000_000,
+      'Tokens of one message, at most: prose counts as about twice its tokens. 0: as much as the prompt takes.',
+    ).default(0),
     answerTokens: whole(
       1,
       1_000_000,

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- KEYS turn session (counters held minute)…       ARGV id isUsed tokens micros rememberMs keptMs sessionTtlMs
+-- KEYS turn session (counters held minute)…
+-- ARGV id isUsed tokens micros rememberMs keptMs sessionTtlMs letters
 local id, isUsed, tokens, micros, keptMs = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[6]
 local nowMs = now()
 local turn = readTurn(KEYS[1])
@@ -7,11 +8,10 @@ if turn and turn.isSettled then return { 'ok' } end
 local session = readSession(KEYS[2])
 local scopes = {}
 for i = 1, (#KEYS - 2) / 3 do scopes[i] = readScope(3 * i, nowMs, keptMs) end
-for _, scope in ipairs(scopes) do
-  local wasHeld = turn and redis.call('ZREM', scope.holding, id .. ' ' .. whole(turn.micros)) == 1
-  if wasHeld then scope.held = math.max(0, scope.held - turn.micros) end
-  scope.dayMicros, scope.monthMicros = scope.dayMicros + micros, scope.monthMicros + micros
-  if wasHeld or micros > 0 then writeCounters(scope, keptMs) end
+for i, scope in ipairs(scopes) do
+  local isReleased = turn and release(scope, string.sub(ARGV[8], i, i), id, turn)
+  spend(scope, micros, nowMs)
+  if isReleased or micros > 0 then writeCounters(scope, keptMs) end
   if turn then
     correct(scope.minute, 't', turn.second, tokens - turn.tokens)
     correct(scope.minute, 'm', turn.second, isUsed and 0 or -1)

@@ -75,16 +75,45 @@ local function correct(key, kind, second, by)
   writeWindow(window, field, whole(amount))
 end
 
--- Gives back what turns hold whose time is over: some at a time, the rest counts until the next look.
-local function dropLapsed(scope, nowMs, keptMs)
-  local lapsed = redis.call('ZRANGEBYSCORE', scope.holding, '-inf', whole(nowMs), 'LIMIT', 0, lapsedBatch)
-  if #lapsed > 0 then
-    redis.call('ZREM', scope.holding, unpack(lapsed))
-    for _, member in ipairs(lapsed) do scope.held = scope.held - tonumber(string.match(member, '%d+$')) end
+local function writeCounters(scope, keptMs)
+  put(scope.counters, keptMs, 'v', version, 'd', whole(scope.day), 'ds', whole(scope.dayMicros),
+    'm', whole(scope.month), 'ms', whole(scope.monthMicros), 'h', whole(scope.held))
+end
+
+-- Counts money in the day and the month of `atMs`, if they are the current ones. Less than nothing takes it away again.
+local function spend(scope, micros, atMs)
+  local day = math.floor(atMs / 86400000)
+  if day >= scope.day then scope.dayMicros = math.max(0, scope.dayMicros + micros) end
+  if monthOf(day) >= scope.month then scope.monthMicros = math.max(0, scope.monthMicros + micros) end
+end
+
+-- Nobody told what the turns used whose time is over, so what they held is booked: some at a time, the rest is held until
+-- the next look. Who settles one of them later corrects it.
+local function bookLapsed(scope, nowMs, keptMs)
+  local range = { scope.holding, '-inf', whole(nowMs), 'WITHSCORES', 'LIMIT', 0, lapsedBatch }
+  local lapsed = redis.call('ZRANGEBYSCORE', unpack(range))
+  local members = {}
+  for i = 1, #lapsed, 2 do
+    local micros = tonumber(string.match(lapsed[i], '%d+$'))
+    members[#members + 1] = lapsed[i]
+    scope.held = scope.held - micros
+    spend(scope, micros, tonumber(lapsed[i + 1]))
   end
+  if #members > 0 then redis.call('ZREM', scope.holding, unpack(members)) end
   scope.running = redis.call('ZCARD', scope.holding)
   if scope.running == 0 then scope.held = 0 end
-  if #lapsed > 0 then put(scope.counters, keptMs, 'v', version, 'h', whole(scope.held)) end
+  if #members > 0 then writeCounters(scope, keptMs) end
+end
+
+-- Takes away what a turn holds in a scope, or what was booked for it when that lapsed. `letter`: the scope's.
+local function release(scope, letter, id, turn)
+  if redis.call('ZREM', scope.holding, id .. ' ' .. whole(turn.micros)) == 1 then
+    scope.held = math.max(0, scope.held - turn.micros)
+    return true
+  end
+  if not string.find(turn.scopes, letter, 1, true) then return false end
+  spend(scope, -turn.micros, turn.untilMs)
+  return true
 end
 
 -- What a clock that stepped back over midnight left as tomorrow's is still today's.
@@ -108,21 +137,19 @@ local function readScope(first, nowMs, keptMs)
   scope.dayMicros = ofPeriod(v[2], scope.day, v[3])
   scope.monthMicros = ofPeriod(v[4], scope.month, v[5])
   scope.held = tonumber(v[6] or 0)
-  dropLapsed(scope, nowMs, keptMs)
+  bookLapsed(scope, nowMs, keptMs)
   return scope
 end
 
-local function writeCounters(scope, keptMs)
-  put(scope.counters, keptMs, 'v', version, 'd', whole(scope.day), 'ds', whole(scope.dayMicros),
-    'm', whole(scope.month), 'ms', whole(scope.monthMicros), 'h', whole(scope.held))
-end
-
--- A turn that is known here: settled, or with what it reserved.
+-- A turn that is known here: settled, or with what it reserved, until when and in which scopes.
 local function readTurn(key)
   local text = redis.call('GET', key)
   if not text then return nil end
   if text == version .. ' settled' then return { isSettled = true } end
-  local second, tokens, micros = string.match(text, '^' .. version .. ' open (%d+) (%d+) (%d+)$')
+  local pattern = '^' .. version .. ' open (%d+) (%d+) (%d+) (%d+) (%a*)$'
+  local second, tokens, micros, untilMs, scopes = string.match(text, pattern)
   if not second then error(redis.error_reply('VERSION of a reservation is not known here')) end
-  return { second = tonumber(second), tokens = tonumber(tokens), micros = tonumber(micros) }
+  local turn = { second = tonumber(second), tokens = tonumber(tokens), micros = tonumber(micros) }
+  turn.untilMs, turn.scopes = tonumber(untilMs), scopes
+  return turn
 end

@@ -1,7 +1,9 @@
 import { createServer, type Server } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { answerFor } from '../../../load/model-server/answer.ts'
+import { unreadTokens } from '../../../orchestrator/limits.ts'
 import type { AfterContent, Policy, TargetPolicy } from '../../../orchestrator/policy.ts'
+import { tokensOfWeight, tokenWeight } from '../../../orchestrator/token-bound.ts'
 import { targetAt } from '../../support/policy.ts'
 import { portOf } from '../../support/port-of.ts'
 import { type Bench, shown, startBench } from '../bench.ts'
@@ -56,7 +58,8 @@ function policyWith(fault: string, afterContent: AfterContent, elsewhere: string
   return (policy) => {
     const url = policy.targets.get('test')?.baseUrl ?? ''
     const tokens = '?tokens=20'
-    const ill: Partial<TargetPolicy> = { model: elsewhere === '' ? `m${tokens}&fault=${fault}` : 'm', price }
+    const model = elsewhere === '' ? `m${tokens}&fault=${fault}` : 'm'
+    const ill: Partial<TargetPolicy> = { model, price, reasoning: 'none' }
     const targets = [
       targetAt('ill', elsewhere === '' ? url : elsewhere, ill),
       targetAt('well', url, { model: `m${tokens}`, price }),
@@ -118,7 +121,7 @@ async function noneOpen(bench: Bench): Promise<void> {
     await bench.model.waitFor((request) => request.number === number && request.status !== 'streaming')
 }
 
-/** What the two calls cost: the healthy one is reported, the broken one estimated from what it brought. */
+/** What the two calls cost: the healthy one is reported, the broken one bounded from what it brought. */
 function microsOf(amount: string | undefined): number {
   return Math.round(Number(amount ?? 0) * 1e6)
 }
@@ -137,11 +140,13 @@ describe('a fault of the first target', () => {
       expect(events).toEqual(['turn.started', 'turn.completed'])
       expect(callsOf(bench)).toEqual(calls)
       const { prompt_tokens, completion_tokens } = whole.usage
-      expect(terminal.usage.outputTokens).toBe(completion_tokens)
       // A provider that began to stream, or that we did not wait for, has read the prompt; what that cost it does not say.
       const readers = fault.startsWith('stall') ? 1 : phase === 'before content' ? 2 : 0
-      expect(terminal.usage.source).toBe(readers === 0 ? 'exact' : 'estimated')
-      const inputs = microsOf(terminal.cost?.amount) - completion_tokens * 1_000_000
+      expect(terminal.usage.source).toBe(readers === 0 ? 'exact' : 'bound')
+      // Nor what it had made already that had not come.
+      const outputs = completion_tokens + readers * unreadTokens
+      expect(terminal.usage.outputTokens).toBe(outputs)
+      const inputs = microsOf(terminal.cost?.amount) - outputs * 1_000_000
       expect(inputs).toBe(terminal.usage.inputTokens)
       expect((inputs - prompt_tokens) % Math.max(1, readers)).toBe(0)
       expect(inputs - prompt_tokens > 0).toBe(readers > 0)
@@ -168,12 +173,12 @@ describe('a fault of the first target', () => {
       expect(restarted === undefined || 'keep' in restarted).toBe(policy !== 'restart')
       if (policy === 'continue')
         expect(restarted).toMatchObject({ keep: { attempt: 1, end: Buffer.byteLength(begun) } })
-      expect(terminal.usage.source).toBe('estimated')
+      expect(terminal.usage.source).toBe('bound')
       // Of the broken call what it brought is counted; of the other one what it reports.
       const outputs = Math.floor(microsOf(terminal.cost?.amount) / 1_000_000)
       const reported = policy === 'restart' ? 20 : policy === 'continue' ? 20 - sent : 0
-      const estimated = Math.ceil(Buffer.byteLength(begun) / 4 + (Buffer.byteLength(begun) - begun.length) / 8)
-      expect(outputs).toBe(reported + estimated)
+      const weight = whole.tokens.slice(0, sent).reduce((sum, token) => sum + tokenWeight(token), 0)
+      expect(outputs).toBe(reported + tokensOfWeight(weight) + unreadTokens)
       await noneOpen(bench)
     },
   )
