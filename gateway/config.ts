@@ -83,6 +83,7 @@ const readAuth = (settings: Settings): AuthConfig => {
     issuers: namesOrAny(settings.SLUICE_JWT_ISSUER),
     audiences: namesOrAny(settings.SLUICE_JWT_AUDIENCE),
     algorithms: settings.SLUICE_JWT_ALGORITHMS,
+    maxAgeMs: settings.SLUICE_JWT_MAX_AGE * 1000,
   }
 }
 

@@ -68,6 +68,8 @@ export type ConnectionEvent =
       readonly nowMs: number
     }
   | { readonly type: 'tick'; readonly nowMs: number }
+  /** The key that signed the socket's present token was removed. */
+  | { readonly type: 'key-removed' }
   | ({ readonly type: 'leaving' } & Leaving)
   | { readonly type: 'closed' }
 
@@ -114,6 +116,8 @@ export function stepConnection(state: ConnectionState, event: ConnectionEvent): 
       return event.purpose.kind === 'hello' ? onGreeted(state, event) : onRefreshed(state, event, event.purpose.ref)
     case 'tick':
       return onTick(state, event.nowMs)
+    case 'key-removed':
+      return onKeyRemoved(state)
     case 'leaving':
       return onLeaving(state, event)
     case 'closed':
@@ -300,6 +304,12 @@ function onTick(state: ConnectionState, nowMs: number): Step {
       ? { state, effects: [] }
       : { state: { ...state, pingedMs: nowMs }, effects: [{ type: 'ping' }] }
   return andThen(alive, (next) => (next.phase === 'ready' ? checkToken(next, nowMs) : { state: next, effects: [] }))
+}
+
+function onKeyRemoved(state: Open): Step {
+  if (state.phase !== 'ready') return { state, effects: [] }
+  const message = 'the key that signed this token was removed: connect with a new token'
+  return close(state, 'unauthenticated', message, closeCodes.tokenExpired)
 }
 
 function checkToken(state: Ready, nowMs: number): Step {

@@ -22,10 +22,14 @@ export class Connections {
     return this.#open.size
   }
 
-  /** Begins to tick: deadlines, heartbeats and expiries are seen by one timer for all sockets, at most this late. */
-  start(): void {
+  /**
+   * Begins to tick: deadlines, heartbeats, expiries and removed keys are seen by one timer for all sockets, at most this
+   * late. `checkKeys` is called with each tick while anybody is served under a token.
+   */
+  start(checkKeys: () => void): void {
     const tickMs = Math.max(10, Math.min(1_000, this.#limits.helloDeadlineMs / 5, this.#limits.heartbeatMs / 5))
     this.#timer = every(() => {
+      if (this.#named.size > 0) checkKeys()
       for (const connection of this.#open.keys()) connection.tick()
     }, tickMs)
     this.#timer.unref()

@@ -36,6 +36,8 @@ export interface GatewayParts {
   readonly policy: PolicySource
   /** Default: the memory store that the configuration describes. */
   readonly log?: SessionLog
+  /** What the ages of keys for tokens are counted by. Default: the process's monotonic clock. */
+  readonly monotonicMs?: () => number
 }
 
 export interface Gateway {
@@ -76,7 +78,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const developmentSecret = config.auth.mode === 'development' ? await store.developmentSecret() : undefined
   const authenticator = createAuthenticator(config.auth, {
     nowMs: Date.now,
-    reportKeyTrouble: (problem) => telemetry.log.warn({ problem }, 'unable to fetch keys for tokens'),
+    reportKeyTrouble: (problem) => telemetry.log.warn({ problem }, 'unable to use keys for tokens'),
+    ...(parts.monotonicMs && { monotonicMs: parts.monotonicMs }),
     ...(developmentSecret && { developmentSecret }),
   })
   const answering = await openAnswering(parts, store, feeds)
@@ -146,7 +149,7 @@ class Node {
   async start(transport: Transport): Promise<Gateway> {
     const { config, connections, authenticator } = this.#parts
     const { host, port } = await transport.listen()
-    connections.start()
+    connections.start(() => authenticator.checkKeys())
     this.#parts.turns.seek()
     return {
       host,
@@ -177,6 +180,7 @@ class Node {
       usage: createUsage(store.ledger, policy),
       logger: telemetry.log,
       telemetry: telemetry.http,
+      nowMs: Date.now,
     })
   }
 

@@ -79,7 +79,10 @@ export class ServedConnection implements SocketHandlers, BugListener {
   }
 
   tick(): void {
-    this.#guard(() => this.#step({ type: 'tick', nowMs: this.#deps.nowMs() }))
+    this.#guard(() => {
+      if (this.#isKeyRemoved()) this.#step({ type: 'key-removed' })
+      this.#step({ type: 'tick', nowMs: this.#deps.nowMs() })
+    })
   }
 
   leave(reconnectAfterMs: number, deadlineMs: number): void {
@@ -99,6 +102,11 @@ export class ServedConnection implements SocketHandlers, BugListener {
     const { connection } = this
     this.#deps.telemetry.closed(connection, code, this.#deps.nowMs() - this.#state.openedMs)
     this.#deps.closed(this)
+  }
+
+  /** Of the token that counts now: a refresh may have brought one of another key. */
+  #isKeyRemoved(): boolean {
+    return this.#state.phase === 'ready' && this.#state.identity.signedBy?.isRemoved === true
   }
 
   #step(event: ConnectionEvent): void {

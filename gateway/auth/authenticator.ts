@@ -17,30 +17,32 @@ import {
 } from './development.ts'
 import { type Identity, readIdentity } from './identity.ts'
 import { defaultJwksTimes, type JwksTimes, jwksSource, type ReportKeyTrouble } from './jwks.ts'
-import {
-  hmacSource,
-  type KeySource,
-  publicKeySource,
-  secretSource,
-  type TokenHeader,
-  type VerificationKey,
-} from './key-source.ts'
-import { CLOCK_TOLERANCE_SECONDS, TOKEN_MAX_BYTES } from './limits.ts'
-import { loadPublicKeys } from './public-keys.ts'
-import { type Refusal, reasonOf, refuse } from './refusal.ts'
+import { KeyFiles } from './key-files.ts'
+import { hmacSource, type KeySource, publicKeySource, secretSource, type TokenHeader } from './key-source.ts'
+import { CLOCK_TOLERANCE_SECONDS, DEVELOPMENT_TOKEN_MAX_SECONDS, TOKEN_MAX_BYTES } from './limits.ts'
+import { parsePublicKey } from './public-keys.ts'
+import { type Refusal, type RefusalReason, reasonOf, refuse } from './refusal.ts'
+import type { FoundKey } from './token-key.ts'
 import { digestOf, VerifiedTokens } from './verified-tokens.ts'
 
 export type Verification = { readonly kind: 'ok'; readonly identity: Identity } | Refusal
 
-export type JwtAuthenticator = {
-  readonly mode: 'jwt'
+interface TokenVerifier {
   /** Whose token this is. Any string may be given. Rejects for a bug alone; every fault of a token is a value. */
   verify(token: string): Promise<Verification>
+  /**
+   * Begins to read the keys again where that is due. Call it every `TOKEN_LOOK_MS` or so while anybody is served under a
+   * token: a key that was removed then shows in `Identity.signedBy`. Costs a comparison when nothing is due.
+   */
+  checkKeys(): void
 }
 
-export type DevelopmentAuthenticator = {
+export interface JwtAuthenticator extends TokenVerifier {
+  readonly mode: 'jwt'
+}
+
+export interface DevelopmentAuthenticator extends TokenVerifier {
   readonly mode: 'development'
-  verify(token: string): Promise<Verification>
   /** A token that this authenticator, or one with the same secret, accepts. */
   issueDevelopmentToken(subject: string, options?: DevelopmentTokenOptions): Promise<DevelopmentToken>
 }
@@ -48,9 +50,11 @@ export type DevelopmentAuthenticator = {
 export type Authenticator = JwtAuthenticator | DevelopmentAuthenticator
 
 export type AuthenticatorDependencies = {
-  /** Milliseconds since 1970; what `exp` and `nbf` are compared with. */
+  /** Milliseconds since 1970; what `exp`, `nbf` and `iat` are compared with. */
   readonly nowMs: () => number
-  /** Called when a key set cannot be fetched or used, once for each failed fetch; for the operator's log. */
+  /** What the ages of keys are counted by. Default: the process's monotonic clock. */
+  readonly monotonicMs?: () => number
+  /** Called when keys cannot be fetched, read or used, once for each time; for the operator's log. */
   readonly reportKeyTrouble: ReportKeyTrouble
   readonly jwksTimes?: Partial<JwksTimes>
   /** The secret of development mode, at least 32 bytes. Default: a random one for this run. */
@@ -70,7 +74,10 @@ export class AuthenticatorSetupError extends Error {
 
 type ClaimRules = Pick<JWTVerifyOptions, 'issuer' | 'audience'>
 
-/** Base64 decoders pass over white space, so without this one token would have many spellings. */
+/**
+ * Base64 decoders pass over white space, so without this one token would have any number of spellings. The last character
+ * of a signature may still differ in bits that no byte takes (four spellings for HS256), which is harmless.
+ */
 const compactForm = /^[\w-]+\.[\w-]+\.[\w-]*$/
 
 const readHeader = (token: string): { readonly alg?: string; readonly kid?: unknown } | undefined => {
@@ -82,16 +89,20 @@ const readHeader = (token: string): { readonly alg?: string; readonly kid?: unkn
   }
 }
 
+interface VerifierOptions {
+  readonly sources: readonly KeySource[]
+  readonly claimRules: ClaimRules
+  /** The longest that one verification counts, in milliseconds. */
+  readonly maxAgeMs: number
+  readonly nowMs: () => number
+}
+
 class Verifier {
-  readonly #sources: readonly KeySource[]
-  readonly #claimRules: ClaimRules
-  readonly #nowMs: () => number
+  readonly #options: VerifierOptions
   readonly #verified = new VerifiedTokens()
 
-  constructor(sources: readonly KeySource[], claimRules: ClaimRules, nowMs: () => number) {
-    this.#sources = sources
-    this.#claimRules = claimRules
-    this.#nowMs = nowMs
+  constructor(options: VerifierOptions) {
+    this.#options = options
   }
 
   async verify(token: string): Promise<Verification> {
@@ -99,61 +110,96 @@ class Verifier {
     if (typeof header?.alg !== 'string') return refuse('malformed')
     // A boundary: the sources' sets decide whether this text is one of our algorithms.
     const tokenHeader = header as TokenHeader
-    const sources = this.#sources.filter(({ algorithms }) => algorithms.has(tokenHeader.alg))
-    return sources.length === 0 ? refuse('algorithm') : this.#trySources(token, tokenHeader, sources)
+    const sources = this.#options.sources.filter(({ algorithms }) => algorithms.has(tokenHeader.alg))
+    const verification = await this.#trySources(token, tokenHeader, sources)
+    return verification.kind === 'ok' ? { kind: 'ok', identity: this.#granted(verification.identity) } : verification
+  }
+
+  checkKeys(): void {
+    for (const source of this.#options.sources) source.refresh()
   }
 
   async #trySources(token: string, header: TokenHeader, sources: readonly KeySource[]): Promise<Verification> {
-    let verdict = refuse('signature')
+    let verdict: RefusalReason = 'algorithm'
     const digest = digestOf(token)
     for (const source of sources) {
       const found = await source.find(header)
+      if (found.kind === 'other-algorithm') continue
       if (found.kind === 'unavailable') {
-        verdict = refuse('unavailable')
+        verdict = 'unavailable'
         continue
       }
-      const known = this.#verified.find(found.keys, digest, this.#nowMs())
+      if (verdict === 'algorithm') verdict = 'signature'
+      const known = this.#verified.find(found.keys, digest, this.#options.nowMs())
       if (known !== undefined) return { kind: 'ok', identity: known }
       for (const key of found.keys) {
         const verification = await this.#tryKey(token, key, header.alg)
-        if (verification.kind === 'ok') this.#verified.keep(key, digest, verification.identity)
+        if (verification.kind === 'ok') this.#verified.keep(key.key, digest, verification.identity)
         if (verification.kind === 'ok' || verification.reason !== 'signature') return verification
       }
     }
-    return verdict
+    return refuse(verdict)
   }
 
-  async #tryKey(token: string, key: VerificationKey, algorithm: JwtAlgorithm): Promise<Verification> {
+  async #tryKey(token: string, { key, material }: FoundKey, algorithm: JwtAlgorithm): Promise<Verification> {
+    const nowMs = this.#options.nowMs()
     try {
-      const { payload } = await jwtVerify(token, key, {
-        ...this.#claimRules,
+      const { payload } = await jwtVerify(token, material, {
+        ...this.#options.claimRules,
         algorithms: [algorithm],
         requiredClaims: ['exp', 'sub'],
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
-        currentDate: new Date(this.#nowMs()),
+        currentDate: new Date(nowMs),
       })
+      // jose compares `nbf` but not `iat`.
+      if (payload.iat !== undefined && payload.iat > nowMs / 1000 + CLOCK_TOLERANCE_SECONDS) return refuse('not-yet')
       const identity = readIdentity(payload)
-      return identity === undefined ? refuse('claims') : { kind: 'ok', identity }
+      return identity === undefined ? refuse('claims') : { kind: 'ok', identity: { ...identity, signedBy: key } }
     } catch (error) {
       const reason = reasonOf(error)
       if (reason === undefined) throw error
       return refuse(reason)
     }
   }
+
+  /** Cut when it is given out, not when it is remembered: the same token counts anew each time that it is shown. */
+  #granted(identity: Identity): Identity {
+    const endMs = this.#options.nowMs() + this.#options.maxAgeMs
+    return identity.expiresAtMs <= endMs ? identity : { ...identity, expiresAtMs: endMs }
+  }
+}
+
+const publicKeyFiles = ({ publicKeyFiles: files, algorithms }: JwtConfig, sources: SourceOptions) =>
+  loaded(
+    new KeyFiles({
+      variable: 'SLUICE_JWT_PUBLIC_KEY_FILE',
+      files,
+      parse: (text) => parsePublicKey(text, algorithms),
+      ...sources,
+    }),
+  )
+
+/** Throws for what is wrong at the start; later a file that turns bad is only reported. */
+const loaded = <T>(files: KeyFiles<T>): KeyFiles<T> => {
+  if (files.problems.length > 0) throw new AuthenticatorSetupError(files.problems)
+  return files
+}
+
+interface SourceOptions {
+  readonly monotonicMs: () => number
+  readonly report: ReportKeyTrouble
 }
 
 const sourcesOf = (config: JwtConfig, dependencies: AuthenticatorDependencies): readonly KeySource[] => {
-  const { secrets, publicKeyFiles, jwksUrl, algorithms } = config
+  const { secrets, publicKeyFiles: files, jwksUrl, algorithms } = config
+  const { monotonicMs = () => performance.now(), reportKeyTrouble: report } = dependencies
+  const options = { monotonicMs, report }
   const sources: KeySource[] = []
   if (secrets.length > 0) sources.push(secretSource(secrets, algorithms))
-  if (publicKeyFiles.length > 0) {
-    const loaded = loadPublicKeys(publicKeyFiles, algorithms)
-    if (loaded.kind === 'invalid') throw new AuthenticatorSetupError(loaded.problems)
-    sources.push(publicKeySource(loaded.keys, algorithms))
-  }
+  if (files.length > 0) sources.push(publicKeySource(publicKeyFiles(config, options), algorithms))
   if (jwksUrl !== undefined) {
     const times = { ...defaultJwksTimes, ...dependencies.jwksTimes }
-    sources.push(jwksSource(jwksUrl, algorithms, times, dependencies.reportKeyTrouble))
+    sources.push(jwksSource(jwksUrl, algorithms, { times, ...options }))
   }
   return sources
 }
@@ -167,26 +213,33 @@ const claimRulesOf = ({ issuers, audiences }: JwtConfig): ClaimRules => {
 }
 
 const createJwtAuthenticator = (config: JwtConfig, dependencies: AuthenticatorDependencies): JwtAuthenticator => {
-  const verifier = new Verifier(sourcesOf(config, dependencies), claimRulesOf(config), dependencies.nowMs)
-  return { mode: 'jwt', verify: (token) => verifier.verify(token) }
+  const verifier = new Verifier({
+    sources: sourcesOf(config, dependencies),
+    claimRules: claimRulesOf(config),
+    maxAgeMs: config.maxAgeMs,
+    nowMs: dependencies.nowMs,
+  })
+  return { mode: 'jwt', verify: (token) => verifier.verify(token), checkKeys: () => verifier.checkKeys() }
 }
 
 const createDevelopmentAuthenticator = (dependencies: AuthenticatorDependencies): DevelopmentAuthenticator => {
   const { nowMs, developmentSecret = makeDevelopmentSecret() } = dependencies
-  const verifier = new Verifier(
-    [hmacSource([developmentSecret], ['HS256'])],
-    { issuer: DEVELOPMENT_ISSUER, audience: DEVELOPMENT_ISSUER },
+  const verifier = new Verifier({
+    sources: [hmacSource([developmentSecret], ['HS256'])],
+    claimRules: { issuer: DEVELOPMENT_ISSUER, audience: DEVELOPMENT_ISSUER },
+    maxAgeMs: DEVELOPMENT_TOKEN_MAX_SECONDS * 1000,
     nowMs,
-  )
+  })
   return {
     mode: 'development',
     verify: (token) => verifier.verify(token),
+    checkKeys: () => undefined,
     issueDevelopmentToken: (subject, options = {}) =>
       signDevelopmentToken(developmentSecret, nowMs(), subject, options),
   }
 }
 
-/** Throws `AuthenticatorSetupError` when a key file cannot be used. Reads key files once; fetches nothing yet. */
+/** Throws `AuthenticatorSetupError` when a key file cannot be used. Reads key files; fetches nothing yet. */
 export const createAuthenticator = (config: AuthConfig, dependencies: AuthenticatorDependencies): Authenticator =>
   config.mode === 'development'
     ? createDevelopmentAuthenticator(dependencies)

@@ -4,6 +4,7 @@
  */
 import type { JWTPayload } from 'jose'
 import { NAME_MAX_LENGTH } from './limits.ts'
+import type { TokenKey } from './token-key.ts'
 
 export const scopes = ['chat', 'history', 'admin'] as const
 export type Scope = (typeof scopes)[number]
@@ -14,8 +15,13 @@ export type Identity = {
   readonly tenant: string
   readonly project?: string
   readonly scopes: ReadonlySet<Scope>
-  /** When the token's own `exp` is reached, in milliseconds since 1970, without the clock tolerance. */
+  /**
+   * When it ends, in milliseconds since 1970, without the clock tolerance: the token's `exp`, or the longest that one
+   * verification counts (`SLUICE_JWT_MAX_AGE`), whichever comes first.
+   */
   readonly expiresAtMs: number
+  /** Once this key is removed from its source, the identity ends too. Absent: a key that stays while the process runs. */
+  readonly signedBy?: TokenKey
 }
 
 const DEFAULT_TENANT = 'default'

@@ -1,49 +1,53 @@
 /**
- * Keys from a JWKS endpoint, which may be slow, down or under somebody's load.
+ * Keys from a JWKS endpoint, which may be slow, down or under attack.
  *
- * Who connects is not known before the key is, so a stranger decides how often keys are looked for. Hence: one fetch at
- * a time; an unknown `kid` fetches again only after a cooldown; after a failed fetch none is tried for a while (jose's
- * own cooldown counts from successes alone); every fetch has a deadline and a bound on what it reads.
+ * Who connects is not known before the key is, so a stranger decides how often keys are looked for. Hence: one fetch at a
+ * time; an unknown `kid` fetches again only after a cooldown; after a failed fetch none is tried for a while; every fetch
+ * has a deadline and a bound on what it reads.
  *
- * Keys in use are refreshed in the background while the old ones serve, so that neither a slow endpoint nor one that is
- * down for less than `maxAgeMs` is felt by tokens with known keys. Older keys are not believed: a key that its owner
- * withdrew would otherwise live as long as the endpoint is kept away from us.
+ * A key that its owner withdrew must not count for long. So keys older than `refreshAfterMs` are fetched again before they
+ * are used, and while sockets are open also without any token. An endpoint that does not answer must not end all
+ * conversations. So after `refreshWaitMs` the known keys count, up to an age of `maxAgeMs`.
  */
-import {
-  type CryptoKey,
-  createRemoteJWKSet,
-  customFetch,
-  errors,
-  type FetchImplementation,
-  type RemoteJWKSet,
-} from 'jose'
+import { type CryptoKey, createLocalJWKSet, type JWK } from 'jose'
 import { type JwtAlgorithm, jwtAlgorithms } from '../config/variables.ts'
+import { Freshness, type FreshnessTimes } from './freshness.ts'
 import type { FoundKeys, KeySource, TokenHeader } from './key-source.ts'
-import { JWKS_MAX_BYTES, KEYS_TRIED_MAX_COUNT, RSA_MIN_BITS } from './limits.ts'
+import { JWKS_KEYS_MAX_COUNT, JWKS_MAX_BYTES, KEYS_TRIED_MAX_COUNT, RSA_MIN_BITS } from './limits.ts'
+import { type FoundKey, type TokenKey, TokenKeys } from './token-key.ts'
 
-export type JwksTimes = {
+export interface JwksTimes extends FreshnessTimes {
   /** Deadline of one fetch. Default 5,000. */
   readonly timeoutMs: number
   /** Least time from a successful fetch to one for an unknown `kid`. Default 30,000. */
   readonly cooldownMs: number
-  /** Least time from a failed fetch to the next. Default 2,000. */
-  readonly failureCooldownMs: number
-  /** Age at which keys are fetched anew in the background. Default 600,000. */
-  readonly refreshAfterMs: number
   /** Age above which keys are not believed any more. Default 3,600,000. */
   readonly maxAgeMs: number
 }
 
+/**
+ * `refreshAfterMs` leaves room for a fetch that fails at its deadline, the cooldown, a second fetch and the looks of the
+ * sockets, within `KEY_REMOVAL_MAX_MS`.
+ */
 export const defaultJwksTimes: JwksTimes = {
   timeoutMs: 5_000,
   cooldownMs: 30_000,
   failureCooldownMs: 2_000,
-  refreshAfterMs: 600_000,
+  refreshAfterMs: 45_000,
+  refreshWaitMs: 1_000,
   maxAgeMs: 3_600_000,
 }
 
 /** What the operator should know; never shown to clients. */
 export type ReportKeyTrouble = (problem: string) => void
+
+export interface JwksOptions {
+  readonly times: JwksTimes
+  readonly monotonicMs: () => number
+  readonly report: ReportKeyTrouble
+}
+
+const VARIABLE = 'SLUICE_JWT_JWKS_URL'
 
 /** `fetch` puts what happened (ECONNREFUSED, a certificate's fault) into the cause. */
 const describe = (error: unknown): string => {
@@ -62,25 +66,62 @@ const readBounded = async (response: Response): Promise<Uint8Array> => {
   return Buffer.concat(chunks)
 }
 
-/** A key set that is not one has to be seen here, where a failed fetch is noted, and not only by jose afterwards. */
-const isKeySet = (text: string): boolean => {
+const entriesIn = (text: string): readonly unknown[] => {
+  let document: unknown
   try {
-    const document: unknown = JSON.parse(text)
-    return typeof document === 'object' && document !== null && 'keys' in document && Array.isArray(document.keys)
+    document = JSON.parse(text)
   } catch {
-    return false
+    document = undefined
   }
+  if (typeof document === 'object' && document !== null && 'keys' in document && Array.isArray(document.keys)) {
+    return document.keys
+  }
+  throw new Error('the endpoint answered something that is not a key set')
 }
 
-const boundedFetch: FetchImplementation = async (url, options) => {
-  const response = await fetch(url, options)
+const fetchEntries = async (url: string, timeoutMs: number): Promise<readonly unknown[]> => {
+  const response = await fetch(url, {
+    // A cache on the way would keep a withdrawn key for longer.
+    headers: { accept: 'application/jwk-set+json, application/json', 'cache-control': 'no-cache' },
+    redirect: 'manual',
+    signal: AbortSignal.timeout(timeoutMs),
+  })
   if (response.status !== 200) {
     await response.body?.cancel()
     throw new Error(`the endpoint answered ${response.status}`)
   }
-  const text = new TextDecoder().decode(await readBounded(response))
-  if (!isKeySet(text)) throw new Error('the endpoint answered something that is not a key set')
-  return new Response(text, { status: 200 })
+  return entriesIn(new TextDecoder().decode(await readBounded(response)))
+}
+
+/** One usable entry of the set. */
+interface SetKey {
+  readonly kid: unknown
+  readonly key: TokenKey
+  /** Rejects when the entry is not for this algorithm, or cannot be imported. */
+  readonly material: (header: TokenHeader) => Promise<CryptoKey>
+}
+
+const isObject = (entry: unknown): entry is Readonly<Record<string, unknown>> =>
+  typeof entry === 'object' && entry !== null && !Array.isArray(entry)
+
+/** `d` is the private member of RSA, EC and OKP keys. */
+const isPublic = (entry: unknown): entry is Readonly<Record<string, unknown>> => isObject(entry) && !('d' in entry)
+
+/** What makes two entries the same key for the same use; certificates and remarks beside it do not. */
+const idOf = ({ kid, alg, use, key_ops, ext, kty, crv, n, e, x, y }: Readonly<Record<string, unknown>>): string =>
+  JSON.stringify([kid, alg, use, key_ops, ext, kty, crv, n, e, x, y])
+
+/** Undefined: nothing to say. Contains nothing of the set. */
+const troubleIn = (entries: readonly unknown[]): string | undefined => {
+  const privateCount = entries.filter((entry) => isObject(entry) && 'd' in entry).length
+  if (privateCount > 0) {
+    return `${VARIABLE}: the key set publishes ${privateCount} private key(s), which are left out; publish public keys alone, and replace these`
+  }
+  const otherCount = entries.filter((entry) => !isObject(entry)).length
+  if (otherCount > 0) return `${VARIABLE}: the key set has ${otherCount} entries that are no keys, which are left out`
+  return entries.length > JWKS_KEYS_MAX_COUNT
+    ? `${VARIABLE}: the key set has more than ${JWKS_KEYS_MAX_COUNT} entries; those after them are left out`
+    : undefined
 }
 
 const isStrongEnough = (key: CryptoKey): boolean => {
@@ -90,85 +131,79 @@ const isStrongEnough = (key: CryptoKey): boolean => {
 
 class JwksSource implements KeySource {
   readonly algorithms: ReadonlySet<JwtAlgorithm>
-  readonly #times: JwksTimes
-  readonly #report: ReportKeyTrouble
-  readonly #keys: RemoteJWKSet
-  /** jose reads the machine's clock for its own ages, so these two are of that clock too. */
-  #fetchedAtMs = 0
-  #blockedUntilMs = 0
-  #reported: unknown
+  readonly #url: string
+  readonly #options: JwksOptions
+  readonly #freshness: Freshness
+  readonly #known = new TokenKeys()
+  #keys: readonly SetKey[] = []
+  #trouble: string | undefined
 
-  constructor(url: string, algorithms: ReadonlySet<JwtAlgorithm>, times: JwksTimes, report: ReportKeyTrouble) {
+  constructor(url: string, algorithms: ReadonlySet<JwtAlgorithm>, options: JwksOptions) {
     this.algorithms = algorithms
-    this.#times = times
-    this.#report = report
-    this.#keys = createRemoteJWKSet(new URL(url), {
-      timeoutDuration: times.timeoutMs,
-      cooldownDuration: times.cooldownMs,
-      cacheMaxAge: times.maxAgeMs,
-      [customFetch]: (href, options) => this.#fetch(href, options),
-    })
+    this.#url = url
+    this.#options = options
+    this.#freshness = new Freshness(() => this.#read(), options.times, options.monotonicMs)
   }
 
   async find(header: TokenHeader): Promise<FoundKeys> {
-    this.#refreshInBackground()
+    const { cooldownMs, maxAgeMs } = this.#options.times
+    await this.#freshness.settle()
+    if (this.#freshness.ageMs >= maxAgeMs && !(await this.#freshness.reload())) return { kind: 'unavailable' }
+    const keys = await this.#matching(header)
+    if (keys.length > 0 || this.#freshness.ageMs < cooldownMs) return { kind: 'keys', keys }
+    if (!(await this.#freshness.reload())) return { kind: 'unavailable' }
+    return { kind: 'keys', keys: await this.#matching(header) }
+  }
+
+  refresh(): void {
+    this.#freshness.begin()
+  }
+
+  async #matching(header: TokenHeader): Promise<readonly FoundKey[]> {
+    const found: FoundKey[] = []
+    for (const { kid, key, material } of this.#keys) {
+      if (header.kid !== undefined && header.kid !== kid) continue
+      const imported = await material(header).catch(() => undefined)
+      if (imported === undefined || !isStrongEnough(imported)) continue
+      if (found.push({ key, material: imported }) === KEYS_TRIED_MAX_COUNT) break
+    }
+    return found
+  }
+
+  async #read(): Promise<boolean> {
     try {
-      return { kind: 'keys', keys: (await this.#candidates(header)).filter(isStrongEnough) }
+      this.#take(await fetchEntries(this.#url, this.#options.times.timeoutMs))
+      return true
     } catch (error) {
-      this.#noteFailure(error)
-      return { kind: 'unavailable' }
+      this.#options.report(`unable to use the keys of ${VARIABLE}: ${describe(error)}`)
+      return false
     }
   }
 
-  async #candidates(header: TokenHeader): Promise<readonly CryptoKey[]> {
-    try {
-      return [await this.#keys(header)]
-    } catch (error) {
-      if (error instanceof errors.JWKSNoMatchingKey) return []
-      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
-      const keys: CryptoKey[] = []
-      for await (const key of error) {
-        if (keys.push(key) === KEYS_TRIED_MAX_COUNT) break
-      }
-      return keys
-    }
+  #take(entries: readonly unknown[]): void {
+    const usable = entries.slice(0, JWKS_KEYS_MAX_COUNT).filter(isPublic)
+    this.#known.keepOnly(usable.map(idOf))
+    this.#keys = usable.flatMap((entry) => this.#setKey(entry) ?? [])
+    const trouble = troubleIn(entries)
+    if (trouble !== undefined && trouble !== this.#trouble) this.#options.report(trouble)
+    this.#trouble = trouble
   }
 
-  #refreshInBackground(): void {
-    const isDue = this.#keys.fresh && Date.now() >= this.#fetchedAtMs + this.#times.refreshAfterMs
-    if (!isDue || this.#keys.reloading || Date.now() < this.#blockedUntilMs) return
-    void this.#keys.reload().catch((error) => this.#noteFailure(error))
-  }
-
-  async #fetch(...[url, options]: Parameters<FetchImplementation>): Promise<Response> {
-    if (Date.now() < this.#blockedUntilMs) throw new CooldownError('waiting after a failed fetch')
-    try {
-      const response = await boundedFetch(url, options)
-      this.#fetchedAtMs = Date.now()
-      return response
-    } catch (error) {
-      this.#blockedUntilMs = Date.now() + this.#times.failureCooldownMs
-      throw error
-    }
-  }
-
-  /** Once for all that waited for one fetch: each of them comes here with the same error. */
-  #noteFailure(error: unknown): void {
-    if (error instanceof CooldownError || error === this.#reported) return
-    this.#reported = error
-    this.#report(`unable to use the keys of SLUICE_JWT_JWKS_URL: ${describe(error)}`)
+  #setKey(entry: Readonly<Record<string, unknown>>): SetKey | undefined {
+    const key = this.#known.of(idOf(entry))
+    if (key === undefined) return undefined
+    // jose looks at what is in the entry itself. A set of one each, so that a bad entry costs no other.
+    const material = createLocalJWKSet({ keys: [entry as JWK] })
+    return { kid: entry.kid, key, material }
   }
 }
-
-class CooldownError extends Error {}
 
 /** A source of the keys at `url`; fetches nothing before the first token. */
 export const jwksSource = (
   url: string,
   algorithms: readonly JwtAlgorithm[] | undefined,
-  times: JwksTimes,
-  report: ReportKeyTrouble,
+  options: JwksOptions,
 ): KeySource => {
   const usable = (algorithms ?? jwtAlgorithms).filter((algorithm) => !algorithm.startsWith('HS'))
-  return new JwksSource(url, new Set(usable), times, report)
+  return new JwksSource(url, new Set(usable), options)
 }

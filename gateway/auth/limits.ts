@@ -20,6 +20,25 @@ export const KEY_FILE_MAX_BYTES = 64 * 1024
 /** A key set's document above this is not read to its end, and counts as a failed fetch. */
 export const JWKS_MAX_BYTES = 512 * 1024
 
+/** Entries of a key set; those after them are left out, and the operator is told. */
+export const JWKS_KEYS_MAX_COUNT = 256
+
+/**
+ * The longest that a key counts after its source ceased to name it, in milliseconds: then its tokens are refused, and its
+ * sockets and streams are closed. Longer only while a key set's endpoint does not answer. The times of the sources and
+ * `TOKEN_LOOK_MS` are chosen to keep it.
+ */
+export const KEY_REMOVAL_MAX_MS = 60_000
+
+/** How often key files are read again while tokens come or sockets are open, in milliseconds. */
+export const KEY_FILE_LOOK_MS = 5_000
+
+/** Looks at which a key file has to be missing before its key counts as removed: files may be replaced in two steps. */
+export const KEY_FILE_GONE_LOOKS = 2
+
+/** How often open streams look whether their token has ended, in milliseconds; sockets look at least as often. */
+export const TOKEN_LOOK_MS = 1_000
+
 /** RSA keys below this are not used (RFC 7518, section 3.3). */
 export const RSA_MIN_BITS = 2048
 

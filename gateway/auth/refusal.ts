@@ -10,7 +10,7 @@ const messages = {
   algorithm: 'the token is signed with an algorithm that is not accepted here',
   signature: "the token's signature fits none of the keys; get a new token",
   expired: 'the token has expired; get a new one',
-  'not-yet': 'the token is not valid yet (nbf); check the clocks',
+  'not-yet': 'the token is not valid yet (nbf, iat); check the clocks',
   audience: 'the token is for another audience (aud); get one made for this service',
   issuer: 'the token is from an issuer (iss) that is not accepted here',
   claims: "the token's claims are not complete: sub and exp are required, names have 1 to 256 characters",

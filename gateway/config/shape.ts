@@ -59,6 +59,8 @@ export type JwtConfig = {
   readonly audiences: readonly string[] | 'any'
   /** undefined: every algorithm that is usual for the configured keys. */
   readonly algorithms: readonly JwtAlgorithm[] | undefined
+  /** The longest that one verification of a token counts, whatever its `exp` says. */
+  readonly maxAgeMs: number
 }
 
 /** `development`: no key is configured, the listener is on loopback, and the gateway signs its own tokens. */

@@ -260,6 +260,12 @@ const auth = {
     maxCount: jwtAlgorithms.length,
     readEntry: (entry) => jwtAlgorithms.find((algorithm) => algorithm === entry),
   }),
+  SLUICE_JWT_MAX_AGE: wholeNumber(24 * 3_600, {
+    meaning: 'longest that a token counts before it has to be shown again; an `exp` further away is cut to it',
+    unit: 'seconds',
+    min: 120,
+    max: 10 * 365 * 24 * 3_600,
+  }),
 }
 
 const web = {

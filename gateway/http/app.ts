@@ -14,6 +14,7 @@ import { invalid, refuse } from './refusals.ts'
 import type { Call, HttpDeps, HttpEnv, Route, RouteParts } from './route.ts'
 import { allRoutes } from './routes.ts'
 import { StreamPlaces } from './stream-places.ts'
+import { StreamTokens } from './stream-tokens.ts'
 
 /**
  * Everything that is answered by HTTP, the same on every transport. In this order: the request gets its name and its
@@ -32,7 +33,11 @@ export function createHttpApp(deps: HttpDeps): HttpHandler {
 export function createHono(deps: HttpDeps): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const page = servePage(deps.pageDir, deps.web.tokenUrl)
-  const parts: RouteParts = { ...deps, places: new StreamPlaces(deps.streamsPerSubject) }
+  const parts: RouteParts = {
+    ...deps,
+    places: new StreamPlaces(deps.streamsPerSubject),
+    tokens: new StreamTokens(() => deps.authenticator.checkKeys(), deps.nowMs),
+  }
   app.use(observe(deps))
   app.use('/v1/*', guardOrigin(deps))
   app.use('/dev/*', guardOrigin(deps))

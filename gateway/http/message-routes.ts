@@ -64,7 +64,7 @@ async function send(call: Call, identity: Identity): Promise<Response> {
   if (giveBack === undefined) return refuse(tooManyStreams)
   try {
     const sent = await parts.chat.send(identity, { ...rest, session, messageId })
-    if (sent.kind === 'ok') return await answerTurn(call, { session, messageId, mode, sent, giveBack })
+    if (sent.kind === 'ok') return await answerTurn(call, { identity, session, messageId, mode, sent, giveBack })
     giveBack()
     return refuse(sent.refusal)
   } catch (error) {
@@ -74,6 +74,7 @@ async function send(call: Call, identity: Identity): Promise<Response> {
 }
 
 interface Sent {
+  readonly identity: Identity
   readonly session: string
   readonly messageId: string
   readonly mode: 'stream' | 'whole'
@@ -81,7 +82,7 @@ interface Sent {
   readonly giveBack: () => void
 }
 
-async function answerTurn(call: Call, { session, messageId, mode, sent, giveBack }: Sent): Promise<Response> {
+async function answerTurn(call: Call, { identity, session, messageId, mode, sent, giveBack }: Sent): Promise<Response> {
   const { parts } = call
   const { turn, seq, info } = sent
   const position = await placeBefore(parts.log, session, seq).catch(() => undefined)
@@ -92,7 +93,7 @@ async function answerTurn(call: Call, { session, messageId, mode, sent, giveBack
     )
   }
   const place = { ...position, turn, attempt: undefined, isEnded: false }
-  const asked = { session, turn, info, place, giveBack }
+  const asked = { identity, session, turn, info, place, giveBack }
   if (mode === 'whole') return answerTurnEnd(parts, call.request, asked)
   const data = Buffer.from(JSON.stringify(accepted(call, session, messageId, sent)))
   const first = { type: 'message.accepted', data, id: encodeEventId(place), isLast: false }

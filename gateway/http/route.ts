@@ -11,6 +11,7 @@ import type { HttpTelemetry, Log } from '../telemetry/ports.ts'
 import type { Peer } from '../transport/transport.ts'
 import type { ReadUsage } from '../usage.ts'
 import type { StreamPlaces } from './stream-places.ts'
+import type { StreamTokens } from './stream-tokens.ts'
 import type { StreamParts } from './turn-events.ts'
 
 /** A route: what it answers and what the OpenAPI document says of it, side by side, so that the two cannot drift. Routes are
@@ -88,9 +89,12 @@ export interface HttpDeps extends StreamParts {
   readonly usage: ReadUsage
   readonly logger: Log
   readonly telemetry: HttpTelemetry
+  /** Milliseconds since 1970; what the end of a stream's token is compared with. */
+  readonly nowMs: () => number
 }
 
 /** What the routes share beside what they are given. */
 export interface RouteParts extends HttpDeps {
   readonly places: StreamPlaces
+  readonly tokens: StreamTokens
 }

@@ -2,6 +2,7 @@ import { refusal } from '../../protocol/error.ts'
 import { tapeBytes } from '../../protocol/limits.ts'
 import { isTerminal, type TerminalRecord } from '../../protocol/record.ts'
 import type { SessionInfo } from '../../sessions/session-log.ts'
+import type { Identity } from '../auth/identity.ts'
 import type { StreamPlace } from './event-id.ts'
 import { refusalHeaders, refuse, statusOfKind } from './refusals.ts'
 import type { RouteParts } from './route.ts'
@@ -10,6 +11,8 @@ import { type TurnEvent, TurnEvents } from './turn-events.ts'
 
 /** A turn as an answer: its events as they come, or its end with the whole text. */
 export interface AnsweredTurn {
+  /** Who asked; the answer ends when this does. */
+  readonly identity: Identity
   readonly session: string
   readonly turn: string
   readonly info: SessionInfo
@@ -20,20 +23,25 @@ export interface AnsweredTurn {
 
 export async function answerTurnEvents(
   parts: RouteParts,
-  { session, turn, info, place, giveBack }: AnsweredTurn,
+  { identity, session, turn, info, place, giveBack }: AnsweredTurn,
   first?: TurnEvent,
 ): Promise<Response> {
   const events = new TurnEvents(parts, { session, turn, text: 'deltas' })
+  const release = parts.tokens.hold(identity, (reason) => events.tokenEnded(reason))
+  const end = () => {
+    release()
+    giveBack()
+  }
   let isStreaming = false
   try {
     const started = await events.start(place, info)
     if (started.kind === 'refused') return refuse(started.refusal)
     isStreaming = true
-    return eventStream(events, first, giveBack)
+    return eventStream(events, first, end)
   } finally {
     if (!isStreaming) {
       events.close()
-      giveBack()
+      end()
     }
   }
 }
@@ -42,9 +50,10 @@ export async function answerTurnEvents(
 export async function answerTurnEnd(
   parts: RouteParts,
   request: Request,
-  { session, turn, info, place, giveBack }: AnsweredTurn,
+  { identity, session, turn, info, place, giveBack }: AnsweredTurn,
 ): Promise<Response> {
   const events = new TurnEvents(parts, { session, turn, text: 'none' })
+  const release = parts.tokens.hold(identity, (reason) => events.tokenEnded(reason))
   const stop = () => events.close()
   request.signal.addEventListener('abort', stop, { once: true })
   try {
@@ -55,6 +64,7 @@ export async function answerTurnEnd(
     return await wholeAnswer(parts, session, last.record)
   } finally {
     request.signal.removeEventListener('abort', stop)
+    release()
     events.close()
     giveBack()
   }

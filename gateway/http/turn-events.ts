@@ -28,6 +28,8 @@ export class TurnEvents implements ReaderOwner {
   #state: 'open' | 'ended' | 'closed' = 'open'
   /** Made outside of the order of the log; at most one. */
   #ahead: TurnEvent | undefined
+  /** Goes before everything else. */
+  #tokenEnd: TurnEvent | undefined
   /** The terminal record that was read from the store, while its text is being sent. */
   #ending: TerminalRecord | undefined
   #wake: (() => void) | undefined
@@ -71,6 +73,13 @@ export class TurnEvents implements ReaderOwner {
     this.#wakeUp()
   }
 
+  /** The token that asked for the turn has ended, which is the next event and the last. The turn goes on. */
+  tokenEnded(reason: Refusal): void {
+    const data = Buffer.from(JSON.stringify({ type: 'error', session: this.#asked.session, ...reason }))
+    this.#tokenEnd = { type: 'error', data, isLast: true, refusal: reason }
+    this.#wakeUp()
+  }
+
   /** Where the stream is: what an event made now names as its id. */
   placeId(isEnded = false): string {
     const { seq, mark, attempt } = this.#reader
@@ -94,6 +103,7 @@ export class TurnEvents implements ReaderOwner {
   }
 
   #takeAhead(): TurnEvent | undefined {
+    if (this.#tokenEnd !== undefined) return this.#tokenEnd
     const ahead = this.#ahead
     this.#ahead = undefined
     return ahead

@@ -56,7 +56,7 @@ async function stream(call: Call, identity: Identity): Promise<Response> {
   if (place === undefined) return refuse(refusal('not-found', 'the session has no such turn'))
   const giveBack = parts.places.take(identity)
   if (giveBack === undefined) return refuse(tooManyStreams)
-  return answerTurnEvents(parts, { session, turn, info: owned.info, place, giveBack })
+  return answerTurnEvents(parts, { identity, session, turn, info: owned.info, place, giveBack })
 }
 
 async function beginning(

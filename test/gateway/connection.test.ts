@@ -238,6 +238,7 @@ test('[CONN-24] whatever comes in whatever order: one close at most, nothing aft
     ),
     fc.constant((nowMs: number): ConnectionEvent => ({ type: 'tick', nowMs })),
     fc.constant((nowMs: number): ConnectionEvent => ({ type: 'heard', nowMs })),
+    fc.constant((): ConnectionEvent => ({ type: 'key-removed' })),
     who.map(
       (identity) =>
         (nowMs: number): ConnectionEvent => ({

@@ -31,13 +31,9 @@ interface Device {
   readonly troubles: string[]
 }
 
-function deviceAt({ url }: BehindNginx, subject = 'ada'): Device {
+function deviceAt({ url, token }: BehindNginx, subject = 'ada'): Device {
   const drops = dropping()
-  const getToken = async () => {
-    const answer = await fetch(`${url}/dev/token?subject=${subject}`)
-    const { token } = (await answer.json()) as { token: string }
-    return token
-  }
+  const getToken = () => token(subject)
   const client = createClient({ url, getToken, WebSocket: drops.WebSocket })
   const troubles: string[] = []
   client.subscribe((state) => {

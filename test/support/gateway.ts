@@ -33,15 +33,23 @@ export interface TestGatewayOptions {
   readonly model?: ModelServerOptions
   readonly log?: SessionLog
   readonly policy?: (policy: Policy) => Policy
+  /** What the ages of keys are counted by. */
+  readonly monotonicMs?: () => number
 }
 
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const model = await startModelServer({ ttftMs: 5, tokensPerSecond: 0, ...options.model })
   const telemetry = quietTelemetry()
-  const { transport = 'ws', env = {}, log } = options
+  const { transport = 'ws', env = {}, log, monotonicMs } = options
   const config = testConfig({ SLUICE_TRANSPORT: transport, ...env })
   const policy = options.policy?.(policyOfEnvironment(config, model.url)) ?? policyOfEnvironment(config, model.url)
-  const gateway = await startGateway({ config, telemetry, policy: fixedPolicy(policy), ...(log && { log }) })
+  const gateway = await startGateway({
+    config,
+    telemetry,
+    policy: fixedPolicy(policy),
+    ...(log && { log }),
+    ...(monotonicMs && { monotonicMs }),
+  })
   return {
     gateway,
     model,

@@ -47,6 +47,7 @@ describe('identity', () => {
       project: 'web',
       scopes: new Set(['chat', 'admin']),
       expiresAtMs: (NOW + 600) * 1000,
+      signedBy: { isRemoved: false },
     })
   })
 
@@ -56,6 +57,7 @@ describe('identity', () => {
       tenant: 'default',
       scopes: new Set(['chat', 'history']),
       expiresAtMs: (NOW + 600) * 1000,
+      signedBy: { isRemoved: false },
     })
   })
 
@@ -147,6 +149,9 @@ describe('claims', () => {
     ['nbf', 6, 'not-yet'],
     ['nbf', 600, 'not-yet'],
     ['nbf', -600, 'ok'],
+    ['iat', 5, 'ok'],
+    ['iat', 6, 'not-yet'],
+    ['iat', -600, 'ok'],
   ])('[AUTH-6] %s at now %i s: %s (5 s of tolerance)', async (claim, seconds, expected) => {
     expect(await outcomeOf(await signed({ ...goodClaims, [claim]: NOW + seconds }))).toBe(expected)
   })
@@ -156,6 +161,36 @@ describe('claims', () => {
     expect((await identityOf(token)).expiresAtMs).toBe(NOW * 1000 + 600_500)
     expect(await outcomeOf(token, authenticator(secretConfig(), (NOW + 604) * 1000))).toBe('ok')
     expect(await outcomeOf(token, authenticator(secretConfig(), (NOW + 606) * 1000))).toBe('expired')
+  })
+})
+
+describe('the longest life of a token', () => {
+  const hour = 3600
+  const year2100 = 4_102_444_800
+  const day = 24 * hour
+
+  it.each([
+    ['an exp in the year 2100', { exp: year2100 }, day],
+    ['an iat long ago', { exp: year2100, iat: NOW - 400 * day }, day],
+    ['a life of exactly the longest', { exp: NOW + day }, day],
+    ['a life of a second more', { exp: NOW + day + 1 }, day],
+    ['a shorter life', { exp: NOW + hour, iat: NOW - 30 * day }, hour],
+  ])('[AUTH-186] %s is accepted, and counts for no longer than SLUICE_JWT_MAX_AGE', async (_what, claims, seconds) => {
+    const { expiresAtMs } = await identityOf(await signed({ ...goodClaims, ...claims }))
+    expect(expiresAtMs).toBe((NOW + seconds) * 1000)
+  })
+
+  it('[AUTH-186] a token that is shown again counts anew, also when it is remembered, until its own exp', async () => {
+    let nowMs = NOW * 1000
+    const by = createAuthenticator(secretConfig({ maxAgeMs: hour * 1000 }), { ...silent, nowMs: () => nowMs })
+    const token = await signed({ ...goodClaims, exp: NOW + 2 * hour })
+    expect((await identityOf(token, by)).expiresAtMs).toBe((NOW + hour) * 1000)
+    nowMs += 1_800_000
+    expect((await identityOf(token, by)).expiresAtMs).toBe((NOW + 1.5 * hour) * 1000)
+    nowMs += 3_600_000
+    expect((await identityOf(token, by)).expiresAtMs).toBe((NOW + 2 * hour) * 1000)
+    nowMs += 3_600_000
+    expect(await outcomeOf(token, by)).toBe('expired')
   })
 })
 
@@ -334,6 +369,7 @@ describe('development mode', () => {
       project: 'p',
       scopes: new Set(['admin']),
       expiresAtMs: (NOW + 60) * 1000,
+      signedBy: { isRemoved: false },
     })
   })
 
@@ -397,13 +433,15 @@ describe('a token that was verified before', () => {
     const others = authenticator(secretConfig({ secrets: [new Secret('another-secret-of-at-least-32-bytes')] }))
     expect(await outcomeOf(token, others)).toBe('signature')
     const known = new VerifiedTokens()
-    const key = new Uint8Array(32)
+    const key = { isRemoved: false }
+    const found = { key }
+    const other = { key: { isRemoved: false } }
     const identity = await identityOf(token, by)
     for (let n = 0; n <= VERIFIED_TOKENS_MAX_COUNT; n++) known.keep(key, `digest-${n}`, identity)
-    expect(known.find([key], 'digest-0', 0)).toBeUndefined()
-    expect(known.find([key], 'digest-1', 0)).toBe(identity)
-    expect(known.find([key], `digest-${VERIFIED_TOKENS_MAX_COUNT}`, 0)).toBe(identity)
-    expect(known.find([new Uint8Array(32)], 'digest-1', 0)).toBeUndefined()
-    expect(known.find([new Uint8Array(32), key], 'digest-1', 0)).toBe(identity)
+    expect(known.find([found], 'digest-0', 0)).toBeUndefined()
+    expect(known.find([found], 'digest-1', 0)).toBe(identity)
+    expect(known.find([found], `digest-${VERIFIED_TOKENS_MAX_COUNT}`, 0)).toBe(identity)
+    expect(known.find([other], 'digest-1', 0)).toBeUndefined()
+    expect(known.find([other, found], 'digest-1', 0)).toBe(identity)
   })
 })

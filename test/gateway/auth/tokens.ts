@@ -41,6 +41,7 @@ export const jwtConfig = (overrides: Partial<JwtConfig> = {}): JwtConfig => ({
   issuers: [ISSUER],
   audiences: [AUDIENCE],
   algorithms: undefined,
+  maxAgeMs: 24 * 3_600_000,
   ...overrides,
 })
 

@@ -131,3 +131,18 @@ describe('JWT keys', () => {
     expect(read(long)).toMatchObject({ algorithms: ['HS256', 'HS512'] })
   })
 })
+
+describe('the longest life of a token', () => {
+  const maxAgeMs = (environment: Environment) => {
+    const { auth } = configOf({ ...jwt, ...environment })
+    return auth.mode === 'jwt' ? auth.maxAgeMs : undefined
+  }
+
+  it('[CONF-180] SLUICE_JWT_MAX_AGE is in seconds, 24 hours unless it is set', () => {
+    expect(maxAgeMs({})).toBe(24 * 3_600_000)
+    expect(maxAgeMs({ SLUICE_JWT_MAX_AGE: '900' })).toBe(900_000)
+    for (const wrong of ['0', '119', '1h', '24.5']) {
+      expect(problemsOf({ ...jwt, SLUICE_JWT_MAX_AGE: wrong })[0]).toMatch(/^SLUICE_JWT_MAX_AGE /)
+    }
+  })
+})

@@ -83,6 +83,38 @@ describe.each(testedTransports)('pages of other origins on %s', (transport) => {
     expect((await fetch(`${station.url}/dev/token`)).status).toBe(400)
   })
 
+  test.each([
+    ['Forwarded', 'for=203.0.113.9'],
+    ['X-Forwarded-For', '203.0.113.9'],
+    ['X-Forwarded-For', '127.0.0.1'],
+    ['X-Forwarded-Host', 'chat.example'],
+    ['X-Forwarded-Proto', 'https'],
+    ['X-Forwarded-Port', '443'],
+    ['X-Forwarded-Anything-New', ''],
+    ['X-Original-Host', 'chat.example'],
+    ['X-Real-IP', '203.0.113.9'],
+    ['X-Client-IP', '203.0.113.9'],
+    ['X-Envoy-External-Address', '203.0.113.9'],
+    ['Via', '1.1 proxy'],
+    ['CF-Connecting-IP', '203.0.113.9'],
+    ['True-Client-IP', '203.0.113.9'],
+    ['Fastly-Client-IP', '203.0.113.9'],
+    ['CDN-Loop', 'cloudflare'],
+  ])('[HTTP-182] what came through a proxy (%s: %s) gets no development token', async (name, value) => {
+    await using station = await startStation({ transport })
+    const own = `127.0.0.1:${station.port}`
+    expect(await statusOf(station, '/dev/token?subject=ann', { host: own, [name]: value })).toBe(403)
+    expect(await statusOf(station, '/dev/token?subject=ann', { host: own })).toBe(200)
+  })
+
+  test('[HTTP-182] a request line that names another host gets no development token', async () => {
+    await using station = await startStation({ transport })
+    const headers = { host: `127.0.0.1:${station.port}` }
+    const foreign = await statusOf(station, 'http://evil.example/dev/token?subject=ann', headers)
+    // ws reads such a line, uWebSockets.js does not.
+    expect([403, 505]).toContain(foreign)
+  })
+
   test('[HTTP-42] SLUICE_ALLOWED_ORIGINS lets a named page have one', async () => {
     const origin = 'http://localhost:5173'
     await using named = await startStation({ transport, env: { SLUICE_ALLOWED_ORIGINS: origin } })

@@ -106,6 +106,7 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     usage: createUsage(answering.ledger, fixedPolicy(answering.policy())),
     nodeState: () => ({ sockets: 0, runningTurns: turns.running(), isDraining: false }),
     logger: { debug: keep, info: keep, warn: keep, error: keep },
+    nowMs: options.auth?.nowMs ?? Date.now,
     telemetry: { answered: (route, method, status) => void answered.push({ route, method, status }) },
     ...options.deps,
   }
