@@ -71,3 +71,24 @@ export const storeLookMs = 1_000
 /** Records read at once, and how often, for the prompt that a rated answer came from; an older answer's rating goes without. */
 export const ratedPageRecords = 50
 export const ratedPages = 4
+
+/**
+ * Clients without a good token that a node keeps connected at once, of all addresses: new connections above it are closed at
+ * once. On `ws` one that does nothing costs about 24 KiB, so this is about 200 MiB.
+ */
+export const strangersMax = 8_192
+
+/** What an address without a good token may ask for at once, in seconds of its rate; more is refused with 429. */
+export const strangerWorkSeconds = 10
+
+/** A socket that ends without `welcome` counts as so many requests: so much more does it cost. */
+export const strangerSocketCost = 5
+
+/** Addresses, and subjects, whose rate is remembered; above, the one that was heard of longest ago begins anew. */
+export const strangerNamesMax = 50_000
+
+/** The log is told of refused addresses at most once in this time, in milliseconds. */
+export const strangerReportMs = 10_000
+
+/** Requests of a subject that are answered at once, beside its streams and waiting answers; more are refused as rate-limited. */
+export const subjectRequestsAtOnce = 64

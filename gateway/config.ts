@@ -62,6 +62,8 @@ const readLimits = (settings: Settings): LimitsConfig => ({
   watchedSessionsPerSocket: settings.SLUICE_WATCHED_SESSIONS,
   messagesPerMinute: settings.SLUICE_MESSAGES_PER_MINUTE,
   socketsPerAddress: settings.SLUICE_SOCKETS_PER_ADDRESS,
+  strangerConnectionsPerAddress: settings.SLUICE_STRANGER_CONNECTIONS_PER_ADDRESS,
+  strangerRequestsPerAddress: settings.SLUICE_STRANGER_REQUESTS_PER_ADDRESS,
   helloDeadlineMs: settings.SLUICE_HELLO_DEADLINE_MS,
   heartbeatMs: settings.SLUICE_HEARTBEAT_MS,
   drainDeadlineMs: settings.SLUICE_DRAIN_MS,

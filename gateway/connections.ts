@@ -1,21 +1,27 @@
 import { setInterval as every } from 'node:timers'
 import { closeCodes } from '../protocol/close-code.ts'
 import type { Identity } from './auth/identity.ts'
-import { drainGraceMs, drainSpreadMs } from './bounds.ts'
+import { drainGraceMs, drainSpreadMs, strangerSocketCost } from './bounds.ts'
+import { isCountedAddress, networkOf } from './client-address.ts'
+import { Counts } from './counts.ts'
 import type { ServedConnection } from './serve-connection.ts'
+import type { Strangers } from './strangers.ts'
+import type { Guest } from './transport/transport.ts'
 
 /** A node's sockets: how many each subject and address has, their common clock, and the way they leave. */
 export class Connections {
   readonly #limits: ConnectionLimits
-  readonly #open = new Map<ServedConnection, string>()
+  readonly #strangers: Strangers
+  readonly #open = new Map<ServedConnection, Client>()
   readonly #bySubject = new Counts()
   readonly #byAddress = new Counts()
   readonly #named = new Map<ServedConnection, string>()
   #timer: NodeJS.Timeout | undefined
   #whenEmpty: () => void = () => undefined
 
-  constructor(limits: ConnectionLimits) {
+  constructor(limits: ConnectionLimits, strangers: Strangers) {
     this.#limits = limits
+    this.#strangers = strangers
   }
 
   get size(): number {
@@ -40,12 +46,12 @@ export class Connections {
   }
 
   hasPlaceFor(address: string): boolean {
-    return this.#byAddress.of(address) < this.#limits.socketsPerAddress
+    return !isCountedAddress(address) || this.#byAddress.of(networkOf(address)) < this.#limits.socketsPerAddress
   }
 
-  opened(connection: ServedConnection, address: string): void {
-    this.#open.set(connection, address)
-    this.#byAddress.add(address)
+  opened(connection: ServedConnection, client: Client): void {
+    this.#open.set(connection, client)
+    this.#byAddress.add(networkOf(client.address))
   }
 
   hasPlace(identity: Identity): boolean {
@@ -56,16 +62,18 @@ export class Connections {
     const name = nameOf(identity)
     this.#named.set(connection, name)
     this.#bySubject.add(name)
+    this.#open.get(connection)?.guest?.earned()
   }
 
   closed(connection: ServedConnection): void {
-    const address = this.#open.get(connection)
-    if (address === undefined) return
+    const client = this.#open.get(connection)
+    if (client === undefined) return
     this.#open.delete(connection)
     if (this.#open.size === 0) this.#whenEmpty()
-    this.#byAddress.remove(address)
+    this.#byAddress.remove(networkOf(client.address))
+    client.guest?.closed()
     const name = this.#named.get(connection)
-    if (name === undefined) return
+    if (name === undefined) return this.#strangers.worked(client.address, strangerSocketCost)
     this.#named.delete(connection)
     this.#bySubject.remove(name)
   }
@@ -97,31 +105,19 @@ export class Connections {
   }
 }
 
+/** Who is at the other end of a socket. */
+export interface Client {
+  readonly address: string
+  /** Its place until its `welcome`; absent when none was left, and the socket is about to be closed. */
+  readonly guest: Guest | undefined
+}
+
 export interface ConnectionLimits {
   readonly socketsPerSubject: number
   /** Infinity: unlimited. */
   readonly socketsPerAddress: number
   readonly helloDeadlineMs: number
   readonly heartbeatMs: number
-}
-
-/** Counts by name; a name whose count is 0 is not kept. */
-class Counts {
-  readonly #counts = new Map<string, number>()
-
-  of(name: string): number {
-    return this.#counts.get(name) ?? 0
-  }
-
-  add(name: string): void {
-    this.#counts.set(name, this.of(name) + 1)
-  }
-
-  remove(name: string): void {
-    const left = this.of(name) - 1
-    if (left > 0) this.#counts.set(name, left)
-    else this.#counts.delete(name)
-  }
 }
 
 function nameOf({ tenant, subject }: Identity): string {

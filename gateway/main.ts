@@ -11,20 +11,20 @@ import { readUpgradeToken } from './auth/token-source.ts'
 import { lastFramesMs } from './bounds.ts'
 import { Chat, randomId } from './chat.ts'
 import { TrustedProxies } from './client-address.ts'
-import { isLoopbackHost } from './config/network.ts'
 import type { PolicySource } from './config/policy/live-policy.ts'
 import type { Config } from './config.ts'
 import type { ConnectionSettings } from './connection.ts'
 import { Connections } from './connections.ts'
-import { createHttpApp } from './http/app.ts'
+import { createHttpApp, type HttpApp } from './http/app.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { recordedLog, recordedSender, recordedSockets } from './recording/recorded.ts'
 import { openRecording, type Recording } from './recording/recording.ts'
 import { type ConnectionDeps, ServedConnection } from './serve-connection.ts'
 import { givenStore, openStore, type Store } from './store.ts'
+import { type StrangerLimits, Strangers } from './strangers.ts'
 import type { Telemetry } from './telemetry/ports.ts'
 import { chooseTransport } from './transport/choose-transport.ts'
-import type { HttpHandler, Socket, SocketHandlers, Transport, Upgrade } from './transport/transport.ts'
+import type { Admission, Socket, SocketHandlers, Transport, Upgrade } from './transport/transport.ts'
 import { createUsage } from './usage.ts'
 
 /** The composition root: the one place that knows every concrete part, and joins them. */
@@ -87,7 +87,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const failed = (error: unknown) => telemetry.log.error({ err: error }, 'the store failed')
   const sender = recording === undefined ? turns : recordedSender(turns, recording)
   const chat = new Chat(log, sender, Date.now, failed, (of) => store.ledger.forget(of))
-  const connections = new Connections(connectionLimits(config))
+  const strangers = new Strangers(strangerLimits(config, telemetry))
+  const connections = new Connections(connectionLimits(config), strangers)
   const node = new Node({
     config,
     policy: parts.policy,
@@ -100,6 +101,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     turns,
     chat,
     connections,
+    strangers,
     recording,
   })
   const createTransport = await chooseTransport(config.listen.transport, config.listen.uwsPath, telemetry.log)
@@ -110,8 +112,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     maxFrameBytes: config.limits.maxFrameBytes,
     socketPath,
     subprotocol: protocolVersion,
-    fetch: node.http,
+    ...node.http,
     accept: (upgrade, socket) => node.accept(upgrade, socket),
+    admit: (address) => node.admit(address),
     log: telemetry.log,
   })
   return node.start(transport)
@@ -129,13 +132,14 @@ interface NodeParts {
   readonly turns: Turns
   readonly chat: Chat
   readonly connections: Connections
+  readonly strangers: Strangers
   readonly recording: Recording | undefined
 }
 
 class Node {
   readonly #parts: NodeParts
   readonly #deps: ConnectionDeps
-  readonly http: HttpHandler
+  readonly http: HttpApp
   readonly #proxies: TrustedProxies
   #isDraining = false
 
@@ -161,7 +165,8 @@ class Node {
     }
   }
 
-  #httpApp({ config, policy, telemetry, store, log, feeds, authenticator, chat }: NodeParts): HttpHandler {
+  #httpApp(parts: NodeParts): HttpApp {
+    const { config, policy, telemetry, store, log, feeds, authenticator, chat, strangers } = parts
     return createHttpApp({
       chat,
       feeds,
@@ -170,6 +175,9 @@ class Node {
       web: config.web,
       trustedProxies: config.listen.trustedProxies,
       streamsPerSubject: config.limits.socketsPerSubject,
+      requestsPerSecond: config.limits.framesPerSecond,
+      strangers,
+      isTls: config.tls.kind === 'on',
       pageDir: resolve(import.meta.dirname, '..', 'web', 'dist'),
       readiness: () => {
         const reasons = this.#isDraining ? ['this node is leaving'] : store.troubles()
@@ -194,14 +202,22 @@ class Node {
     }
   }
 
+  /** A trusted proxy's connections are its clients': their requests and sockets are counted, each by its own address. */
+  admit(address: string): Admission | undefined {
+    if (this.#proxies.trusts(address)) return {}
+    const guest = this.#parts.strangers.take(address)
+    return guest && { guest }
+  }
+
   accept(upgrade: Upgrade, socket: Socket): SocketHandlers {
-    const { config, connections } = this.#parts
+    const { config, connections, strangers } = this.#parts
     const token = readUpgradeToken(upgrade.url, upgrade.authorization)
     const headerToken = token.kind === 'token' ? token.token : undefined
     const connection = new ServedConnection(socket, this.#deps, settingsOf(config), headerToken, upgrade.traceparent)
     const address = this.#proxies.clientAddress(upgrade.address, upgrade.forwardedFor)
-    const hasPlace = isLoopbackHost(address) || connections.hasPlaceFor(address)
-    connections.opened(connection, address)
+    const guest = upgrade.guest ?? strangers.take(address)
+    const hasPlace = guest !== undefined && connections.hasPlaceFor(address)
+    connections.opened(connection, { address, guest })
     this.#parts.telemetry.sockets.opened(connection.connection)
     if (token.kind === 'refused') connection.end(closeCodes.tokenInUrl, token.message)
     else if (!isAllowedOrigin(config.web.allowedOrigins, upgrade.origin, upgrade.host)) {
@@ -245,6 +261,20 @@ function connectionLimits({ limits }: Config) {
     socketsPerAddress: limits.socketsPerAddress === 'unlimited' ? Number.POSITIVE_INFINITY : limits.socketsPerAddress,
     helloDeadlineMs: limits.helloDeadlineMs,
     heartbeatMs: limits.heartbeatMs,
+  }
+}
+
+function strangerLimits({ limits }: Config, { log }: Telemetry): StrangerLimits {
+  const orUnlimited = (value: number | 'unlimited') => (value === 'unlimited' ? Number.POSITIVE_INFINITY : value)
+  return {
+    placesPerAddress: orUnlimited(limits.strangerConnectionsPerAddress),
+    workPerSecond: orUnlimited(limits.strangerRequestsPerAddress),
+    nowMs: () => performance.now(),
+    report: (refused) =>
+      log.warn(
+        { ...refused },
+        'an address without good tokens was refused; if it is a proxy, name it in SLUICE_TRUSTED_PROXIES',
+      ),
   }
 }
 

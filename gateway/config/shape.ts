@@ -24,8 +24,12 @@ export type LimitsConfig = {
   readonly socketsPerSubject: number
   readonly watchedSessionsPerSocket: number
   readonly messagesPerMinute: number | 'unlimited'
-  /** Never counted on loopback. */
+  /** Never counted on 127.0.0.1 and ::1. */
   readonly socketsPerAddress: number | 'unlimited'
+  /** Of clients without a good token; never counted on 127.0.0.1 and ::1, as the next one. */
+  readonly strangerConnectionsPerAddress: number | 'unlimited'
+  /** A second. */
+  readonly strangerRequestsPerAddress: number | 'unlimited'
   readonly helloDeadlineMs: number
   readonly heartbeatMs: number
   readonly drainDeadlineMs: number

@@ -100,7 +100,7 @@ const limits = {
     max: encodedContentBytes - 2,
   }),
   SLUICE_FRAMES_PER_SECOND: wholeNumber(100, {
-    meaning: 'frames a socket may send',
+    meaning: 'frames a socket may send, and HTTP requests a subject may make on this node',
     unit: 'frames a second',
     min: 1,
     max: COUNT_MAX,
@@ -124,8 +124,20 @@ const limits = {
     max: COUNT_MAX,
   }),
   SLUICE_SOCKETS_PER_ADDRESS: wholeNumberOr('unlimited', 'unlimited', {
-    meaning: 'sockets one client address may hold on this node; loopback is never counted',
+    meaning: 'sockets one client address (IPv6: its /64) may hold on this node; 127.0.0.1 and ::1 are never counted',
     unit: 'sockets',
+    min: 1,
+    max: COUNT_MAX,
+  }),
+  SLUICE_STRANGER_CONNECTIONS_PER_ADDRESS: wholeNumberOr('unlimited', 1_000, {
+    meaning: 'connections without a good token that one client address may hold on this node, counted in the same way',
+    unit: 'connections',
+    min: 1,
+    max: COUNT_MAX,
+  }),
+  SLUICE_STRANGER_REQUESTS_PER_ADDRESS: wholeNumberOr('unlimited', 50, {
+    meaning: 'requests without a good token that one client address may make; ten seconds of it at once',
+    unit: 'requests a second',
     min: 1,
     max: COUNT_MAX,
   }),

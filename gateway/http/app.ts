@@ -5,81 +5,111 @@ import { idPattern } from '../../protocol/limits.ts'
 import type { Identity } from '../auth/identity.ts'
 import { permit } from '../auth/permissions.ts'
 import { readUpgradeToken } from '../auth/token-source.ts'
-import { randomId } from '../chat.ts'
 import { TrustedProxies } from '../client-address.ts'
-import type { HttpHandler } from '../transport/transport.ts'
+import type { HttpHandler, WholeHandler } from '../transport/transport.ts'
+import { responseOf } from './kept-answer.ts'
 import { judgeOrigin } from './origin-guard.ts'
-import { type Page, servePage } from './page.ts'
+import { PageFiles, pageNotBuilt } from './page.ts'
 import { invalid, refuse } from './refusals.ts'
-import type { Call, HttpDeps, HttpEnv, Route, RouteParts } from './route.ts'
+import { RequestLog, requestIdOf } from './request-log.ts'
+import { BrokenBody } from './request-parts.ts'
+import type { Call, GuardedRoute, HttpDeps, HttpEnv, Route, RouteParts } from './route.ts'
 import { allRoutes } from './routes.ts'
 import { StreamPlaces } from './stream-places.ts'
 import { StreamTokens } from './stream-tokens.ts'
+import { SubjectRequests } from './subject-requests.ts'
+import { WholeAnswers } from './whole-answers.ts'
+
+export interface HttpApp {
+  /** Asked first; both, on every transport. */
+  readonly answerWhole: WholeHandler
+  readonly fetch: HttpHandler
+}
 
 /**
- * Everything that is answered by HTTP, the same on every transport. In this order: the request gets its name and its
- * line in the log; the origin is judged; the route is found; its token is verified and its permission asked for; only
- * then is a body read.
+ * Everything that is answered by HTTP, the same on every transport. What can be answered from a request's head is
+ * (whole-answers.ts). The rest in this order: the request gets its name and its line in the log; the origin is judged; the
+ * route is found; its token is verified and its permission asked for; only then is a body read.
  */
-export function createHttpApp(deps: HttpDeps): HttpHandler {
-  const app = createHono(deps)
-  return (request, peer) =>
-    traceContext.with(propagation.extract(ROOT_CONTEXT, request.headers, headerGetter), () =>
-      app.fetch(request, { peer }),
-    )
+export function createHttpApp(deps: HttpDeps): HttpApp {
+  const page = new PageFiles(deps.pageDir, deps.web.tokenUrl)
+  const log = new RequestLog(deps)
+  const proxies = new TrustedProxies(deps.trustedProxies)
+  const app = createHono(deps, page, log)
+  const fetch: HttpHandler = async (request, peer) => {
+    const address = proxies.clientAddress(peer.address, request.headers.get('x-forwarded-for') ?? undefined)
+    const guest = peer.guest ?? deps.strangers.take(address)
+    const answer = () => app.fetch(request, { peer, guest, address })
+    try {
+      return await traceContext.with(propagation.extract(ROOT_CONTEXT, request.headers, headerGetter), answer)
+    } finally {
+      if (peer.guest === undefined) guest?.closed()
+    }
+  }
+  return { answerWhole: new WholeAnswers(deps, page, log).answer, fetch }
 }
 
 /** For the test that compares the routes with their document. */
-export function createHono(deps: HttpDeps): Hono<HttpEnv> {
+export function createHono(
+  deps: HttpDeps,
+  page = new PageFiles(deps.pageDir, deps.web.tokenUrl),
+  log = new RequestLog(deps),
+): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
-  const page = servePage(deps.pageDir, deps.web.tokenUrl)
+  const { streamsPerSubject, requestsPerSecond } = deps
   const parts: RouteParts = {
     ...deps,
-    places: new StreamPlaces(deps.streamsPerSubject),
+    places: new StreamPlaces(streamsPerSubject),
+    requests: new SubjectRequests(requestsPerSecond, streamsPerSubject),
     tokens: new StreamTokens(() => deps.authenticator.checkKeys(), deps.nowMs),
   }
-  app.use(observe(deps))
+  app.use(observe(deps, log))
   app.use('/v1/*', guardOrigin(deps))
   app.use('/dev/*', guardOrigin(deps))
   for (const route of allRoutes) app.on(route.method, route.path, (context) => answer(parts, route, context))
   for (const path of new Set(allRoutes.map((route) => route.path))) app.all(path, () => otherMethod(path))
   app.notFound((context) => answerPage(page, context))
-  app.onError((error, context) => {
-    const { requestId, route } = context.var
-    deps.logger.error({ err: error, requestId, route }, 'unable to answer a request: a bug')
-    return refuse(refusal('internal', `something went wrong; the operator finds it under ${requestId}`))
-  })
+  app.onError((error, context) => failed(deps, error, context))
   return app
 }
 
 type HttpContext = Context<HttpEnv>
 
-/** The request's id, its line in the log, its figures. Nothing of its query, its body or its token. */
-function observe({ logger, telemetry, trustedProxies }: HttpDeps) {
-  const proxies = new TrustedProxies(trustedProxies)
+function failed({ logger }: HttpDeps, error: unknown, context: HttpContext): Response {
+  const { requestId, route } = context.var
+  // Nobody reads the answer. What a request throws once its client is gone is not looked into.
+  if (error instanceof BrokenBody || context.req.raw.signal.aborted) {
+    logger.info({ requestId, route }, 'the client went away before its answer')
+    return refuse(refusal('invalid', 'the request ended before its body did'))
+  }
+  logger.error({ err: error, requestId, route }, 'unable to answer a request: a bug')
+  return refuse(refusal('internal', `something went wrong; the operator finds it under ${requestId}`))
+}
+
+/** The request's id, its line in the log, its figures; and what it is charged, when it showed no good token. */
+function observe({ strangers }: HttpDeps, log: RequestLog) {
   return async (context: HttpContext, next: Next) => {
     const startedMs = performance.now()
-    const given = context.req.header('x-request-id')
-    const requestId = given !== undefined && idPattern.test(given) ? given : randomId()
+    const requestId = requestIdOf(context.req.header('x-request-id'))
     context.set('requestId', requestId)
     await next()
     context.header('x-request-id', requestId)
     if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store')
-    context.header('x-content-type-options', 'nosniff')
+    for (const [name, value] of Object.entries(log.headers)) context.header(name, value)
     const { route = 'none', subject } = context.var
-    const { method } = context.req
-    const { status } = context.res
-    const durationMs = performance.now() - startedMs
-    telemetry.answered(route, method, status, durationMs)
-    const address = proxies.clientAddress(context.env.peer.address, context.req.header('x-forwarded-for'))
-    const line = { requestId, method, route, status, durationMs: Math.round(durationMs * 10) / 10, address, subject }
-    if (probes.has(route)) logger.debug(line, 'answered')
-    else logger.info(line, 'answered')
+    const { address } = context.env
+    if (subject === undefined) strangers.worked(address)
+    log.answered({
+      requestId,
+      method: context.req.method,
+      route,
+      status: context.res.status,
+      startedMs,
+      address,
+      subject,
+    })
   }
 }
-
-/** Asked for every few seconds, by machines. */
-const probes: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
 
 function guardOrigin({ web }: HttpDeps) {
   return async (context: HttpContext, next: Next) => {
@@ -106,9 +136,20 @@ async function serve(parts: RouteParts, route: Route, context: HttpContext): Pro
   const caller = await identify(parts, context)
   if (caller instanceof Response) return caller
   context.set('subject', caller.subject)
+  context.env.guest?.earned()
+  const begun = parts.requests.begin(caller, parts.nowMs())
+  if (typeof begun !== 'function') return refuse(begun)
+  try {
+    return await serveCaller(route, caller, call, faulty?.[0])
+  } finally {
+    begun()
+  }
+}
+
+async function serveCaller(route: GuardedRoute, caller: Identity, call: Call, faulty?: string): Promise<Response> {
   const permitted = permit(caller, route.access)
   if (permitted.kind === 'forbidden') return refuse(refusal('forbidden', permitted.message))
-  if (faulty !== undefined) return invalid(`${faulty[0]}: must match [A-Za-z0-9_-]{1,64}`)
+  if (faulty !== undefined) return invalid(`${faulty}: must match [A-Za-z0-9_-]{1,64}`)
   return route.handle(call, caller)
 }
 
@@ -141,14 +182,16 @@ function otherMethod(path: string): Response {
 }
 
 /** A file of the page, or nothing. */
-async function answerPage(page: Page, context: HttpContext): Promise<Response> {
+async function answerPage(page: PageFiles, context: HttpContext): Promise<Response> {
   const { method, path } = context.req
-  const isPage = (method === 'GET' || method === 'HEAD') && !path.startsWith('/v1/')
-  const file = isPage ? await page.answer(path, context.req.header('if-none-match') ?? null) : undefined
-  if (file === undefined) return refuse(refusal('not-found', 'there is no such route'))
+  if ((method !== 'GET' && method !== 'HEAD') || path.startsWith('/v1/')) return refuse(noSuchRoute)
+  const file = await page.read(path)
+  if (file === undefined && path !== '/') return refuse(noSuchRoute)
   context.set('route', 'page')
-  return file
+  return file === undefined ? pageNotBuilt() : responseOf(file.answer(context.req.header('if-none-match')))
 }
+
+const noSuchRoute = refusal('not-found', 'there is no such route')
 
 const headerGetter = {
   get: (headers: Headers, name: string) => headers.get(name) ?? undefined,

@@ -1,6 +1,7 @@
 import { wireJsonSchema } from '../../protocol/json-schema.ts'
+import { KeptAnswer, responseOf } from './kept-answer.ts'
 import { openApiDocument } from './openapi.ts'
-import type { Route } from './route.ts'
+import type { OpenRoute, Route } from './route.ts'
 import { jsonDocument } from './schemas.ts'
 
 /** What the gateway says of itself to programs: this API, and the wire of the socket. Made when first asked for. */
@@ -12,8 +13,13 @@ export function documentRoutes(others: readonly Route[]): readonly Route[] {
   return routes
 }
 
-function documentRoute(path: string, id: string, summary: string, make: () => object): Route {
-  let body: string | undefined
+function documentRoute(path: string, id: string, summary: string, make: () => object): OpenRoute {
+  let kept: KeptAnswer | undefined
+  const document = () => {
+    const headers = { 'cache-control': 'no-cache', vary: 'Origin' }
+    kept ??= new KeptAnswer(Buffer.from(encodeDocument(make())), 'application/json', headers)
+    return kept
+  }
   return {
     method: 'GET',
     path,
@@ -23,10 +29,8 @@ function documentRoute(path: string, id: string, summary: string, make: () => ob
       summary,
       answers: [{ status: 200, description: 'the document', content: { 'application/json': jsonDocument } }],
     },
-    handle: () => {
-      body ??= encodeDocument(make())
-      return new Response(body, { headers: { 'content-type': 'application/json' } })
-    },
+    kept: document,
+    handle: ({ request }) => responseOf(document().answer(request.headers.get('if-none-match') ?? undefined)),
   }
 }
 

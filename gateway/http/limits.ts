@@ -23,3 +23,9 @@ export const pageFileBytes = 16 * 1024 * 1024
 
 /** The longest `Last-Event-ID`, in characters. */
 export const eventIdLength = 2_048
+
+/** Files of the page that are kept in memory, in bytes of them all; above, all are read again. */
+export const pageKeptBytes = 32 * 1024 * 1024
+
+/** A client that asked for more than it may gets its 429 after this, in milliseconds: until then its connection can ask for nothing else. */
+export const refusedAfterMs = 1_000

@@ -1,4 +1,6 @@
-import type { Route } from './route.ts'
+import type { WholeAnswer } from '../transport/transport.ts'
+import { responseOf } from './kept-answer.ts'
+import type { HttpDeps, Route } from './route.ts'
 import { json } from './session-routes.ts'
 
 /** What is asked of the node itself: by whoever runs it, and by the page before it has a token. */
@@ -12,7 +14,7 @@ const alive: Route = {
     summary: 'Whether the process answers.',
     answers: [{ status: 200, description: 'it does', content: json('Liveness') }],
   },
-  handle: () => Response.json({ alive: true }),
+  handle: () => responseOf(livenessOf()),
 }
 
 const ready: Route = {
@@ -27,12 +29,22 @@ const ready: Route = {
       { status: 503, description: 'no, and why', content: json('Readiness') },
     ],
   },
-  handle: ({ parts: { readiness, isDraining } }) => {
-    const state = readiness()
-    const isReady = state.ready && !isDraining()
-    const reasons = state.ready && !isReady ? ['this node is leaving'] : state.reasons
-    return Response.json({ ready: isReady, reasons }, { status: isReady ? 200 : 503 })
-  },
+  handle: ({ parts }) => responseOf(readinessOf(parts)),
+}
+
+const jsonHeaders = { 'content-type': 'application/json', 'cache-control': 'no-store' }
+const liveness: WholeAnswer = { status: 200, headers: jsonHeaders, body: Buffer.from('{"alive":true}') }
+
+export function livenessOf(): WholeAnswer {
+  return liveness
+}
+
+export function readinessOf({ readiness, isDraining }: Pick<HttpDeps, 'readiness' | 'isDraining'>): WholeAnswer {
+  const state = readiness()
+  const isReady = state.ready && !isDraining()
+  const reasons = state.ready && !isReady ? ['this node is leaving'] : state.reasons
+  const body = Buffer.from(JSON.stringify({ ready: isReady, reasons }))
+  return { status: isReady ? 200 : 503, headers: jsonHeaders, body }
 }
 
 const admin: Route = {

@@ -1,59 +1,99 @@
-import { createHash } from 'node:crypto'
+import { statSync } from 'node:fs'
 import { readFile, realpath, stat } from 'node:fs/promises'
 import { extname, join, sep } from 'node:path'
-import { pageFileBytes } from './limits.ts'
+import { KeptAnswer } from './kept-answer.ts'
+import { pageFileBytes, pageKeptBytes } from './limits.ts'
 
 /**
  * The chat page's files. A path is made of plain names only, and what it leads to must really lie in the folder, so no
  * request reads anything else. Names under `assets/` carry a hash of their content and never change; everything else is
- * asked for again each time, by its ETag.
+ * asked for again each time, by its ETag. Files are read once and kept in memory, until they change.
  */
-export interface Page {
-  /** `undefined`: there is no such file. */
-  answer(path: string, ifNoneMatch: string | null): Promise<Response | undefined>
+export class PageFiles {
+  readonly #dir: string
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #kept = new Map<string, KeptFile>()
+  #keptBytes = 0
+
+  constructor(dir: string, tokenUrl: string | undefined) {
+    this.#dir = dir
+    this.#headers = { ...pageHeaders, 'content-security-policy': contentSecurityPolicy(tokenUrl) }
+  }
+
+  /** The file at this path, if it is in memory and still as it was read. */
+  kept(path: string): KeptAnswer | undefined {
+    const name = fileName(path)
+    const file = name === undefined ? undefined : this.#kept.get(name)
+    if (name === undefined || file === undefined) return undefined
+    return isHashed(name) || this.#isUnchanged(name, file) ? file.answer : undefined
+  }
+
+  /** The same, read where it is not. `undefined`: there is no such file. */
+  async read(path: string): Promise<KeptAnswer | undefined> {
+    const name = fileName(path)
+    const file = name === undefined ? undefined : await readInside(this.#dir, name)
+    if (name === undefined || file === undefined) return undefined
+    const type = mediaTypes.get(extname(name)) ?? 'application/octet-stream'
+    const caching = isHashed(name) ? 'public, max-age=31536000, immutable' : 'no-cache'
+    const answer = new KeptAnswer(file.body, type, { ...this.#headers, 'cache-control': caching })
+    this.#keep(name, { version: file.version, answer })
+    return answer
+  }
+
+  #keep(name: string, file: KeptFile): void {
+    this.#keptBytes += file.answer.bytes - (this.#kept.get(name)?.answer.bytes ?? 0)
+    this.#kept.set(name, file)
+    if (this.#keptBytes <= pageKeptBytes) return
+    this.#kept.clear()
+    this.#keptBytes = 0
+  }
+
+  /** Some microseconds; hashed files are not asked about. */
+  #isUnchanged(name: string, file: KeptFile): boolean {
+    try {
+      return versionOf(statSync(join(this.#dir, name))) === file.version
+    } catch {
+      return false // it is gone, or cannot be looked at
+    }
+  }
 }
 
-export function servePage(dir: string, tokenUrl: string | undefined): Page {
-  const headers = { ...pageHeaders, 'content-security-policy': contentSecurityPolicy(tokenUrl) }
-  return {
-    answer: async (path, ifNoneMatch) => {
-      const name = path === '/' ? 'index.html' : fileName(path)
-      const bytes = name === undefined ? undefined : await readInside(dir, name)
-      if (name === undefined || bytes === undefined) return path === '/' ? notBuilt() : undefined
-      const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`
-      const isHashed = name.startsWith('assets/')
-      const caching = { etag, 'cache-control': isHashed ? 'public, max-age=31536000, immutable' : 'no-cache' }
-      if (isKnown(ifNoneMatch, etag)) return new Response(null, { status: 304, headers: { ...headers, ...caching } })
-      const type = mediaTypes.get(extname(name)) ?? 'application/octet-stream'
-      return new Response(new Uint8Array(bytes), { headers: { ...headers, ...caching, 'content-type': type } })
-    },
-  }
+interface KeptFile {
+  readonly version: string
+  readonly answer: KeptAnswer
+}
+
+function versionOf({ ino, size, mtimeMs }: { ino: number; size: number; mtimeMs: number }): string {
+  return `${ino} ${size} ${mtimeMs}`
+}
+
+function isHashed(name: string): boolean {
+  return name.startsWith('assets/')
 }
 
 const plainPath = /^(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$/
 
 function fileName(path: string): string | undefined {
+  if (path === '/') return 'index.html'
   return path.length <= 256 && plainPath.test(path) ? path.slice(1) : undefined
 }
 
-async function readInside(dir: string, name: string): Promise<Buffer | undefined> {
+async function readInside(dir: string, name: string): Promise<{ body: Buffer; version: string } | undefined> {
   try {
     const root = await realpath(dir)
     const file = await realpath(join(root, name))
     if (!file.startsWith(root + sep)) return undefined
+    // Before it is read: a change in between is seen with the next request.
     const about = await stat(file)
-    return about.isFile() && about.size <= pageFileBytes ? await readFile(file) : undefined
+    if (!about.isFile() || about.size > pageFileBytes) return undefined
+    return { body: await readFile(file), version: versionOf(about) }
   } catch {
     // Not there, or not readable: for who asks it is the same.
     return undefined
   }
 }
 
-function isKnown(ifNoneMatch: string | null, etag: string): boolean {
-  return (ifNoneMatch ?? '').split(',').some((known) => known.trim().replace(/^W\//, '') === etag)
-}
-
-function notBuilt(): Response {
+export function pageNotBuilt(): Response {
   const text = [
     'Sluice is running. Its chat page is not built yet.',
     '',
@@ -87,6 +127,9 @@ const pageHeaders = {
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
   'x-frame-options': 'DENY',
+  // What the page never uses. Copying to the clipboard is not here.
+  'permissions-policy':
+    'camera=(), display-capture=(), geolocation=(), microphone=(), midi=(), payment=(), serial=(), usb=()',
 }
 
 const mediaTypes: ReadonlyMap<string, string> = new Map([

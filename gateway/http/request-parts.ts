@@ -47,12 +47,23 @@ async function readBytes(request: Request): Promise<Buffer | undefined> {
   if (request.body === null) return Buffer.alloc(0)
   const chunks: Uint8Array[] = []
   let length = 0
-  for await (const chunk of request.body) {
-    length += chunk.length
-    if (length > requestBodyBytes) return undefined
-    chunks.push(chunk)
+  try {
+    for await (const chunk of request.body) {
+      length += chunk.length
+      if (length > requestBodyBytes) return undefined
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    throw new BrokenBody(error)
   }
   return Buffer.concat(chunks)
+}
+
+/** The client ended its upload in the middle, or framed it as HTTP forbids. It gets no answer, and it is no fault of ours. */
+export class BrokenBody extends Error {
+  constructor(cause: unknown) {
+    super('the request ended before its body did', { cause })
+  }
 }
 
 function isJson(contentType: string | null): boolean {

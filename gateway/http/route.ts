@@ -7,11 +7,14 @@ import type { Operation } from '../auth/permissions.ts'
 import type { Chat } from '../chat.ts'
 import type { AddressRange } from '../config/network.ts'
 import type { WebConfig } from '../config/shape.ts'
+import type { Strangers } from '../strangers.ts'
 import type { HttpTelemetry, Log } from '../telemetry/ports.ts'
-import type { Peer } from '../transport/transport.ts'
+import type { Guest, Peer } from '../transport/transport.ts'
 import type { ReadUsage } from '../usage.ts'
+import type { KeptAnswer } from './kept-answer.ts'
 import type { StreamPlaces } from './stream-places.ts'
 import type { StreamTokens } from './stream-tokens.ts'
+import type { SubjectRequests } from './subject-requests.ts'
 import type { StreamParts } from './turn-events.ts'
 
 /** A route: what it answers and what the OpenAPI document says of it, side by side, so that the two cannot drift. Routes are
@@ -28,6 +31,8 @@ interface Described {
 /** For everybody. */
 export interface OpenRoute extends Described {
   readonly access: 'open'
+  /** What the route answers to everybody alike: given without its `handle` where no origin has to be judged. */
+  readonly kept?: () => KeptAnswer
   handle(call: Call): Promise<Response> | Response
 }
 
@@ -59,7 +64,7 @@ export interface RouteAnswer {
 }
 
 export interface HttpEnv {
-  Bindings: { peer: Peer }
+  Bindings: { peer: Peer; guest: Guest | undefined; address: string }
   Variables: { requestId: string; route: string; subject: string }
 }
 
@@ -80,6 +85,11 @@ export interface HttpDeps extends StreamParts {
   readonly trustedProxies: readonly AddressRange[]
   /** Streams and waiting answers of one subject on this node; more are refused as rate-limited. */
   readonly streamsPerSubject: number
+  /** Requests a second of one subject on this node; more are refused as rate-limited. */
+  readonly requestsPerSecond: number
+  readonly strangers: Strangers
+  /** Whether clients reach this listener over TLS of its own. */
+  readonly isTls: boolean
   /** Where the built page is: `index.html` and `assets/`. It need not exist. */
   readonly pageDir: string
   readonly readiness: () => { readonly ready: boolean; readonly reasons: readonly string[] }
@@ -97,4 +107,5 @@ export interface HttpDeps extends StreamParts {
 export interface RouteParts extends HttpDeps {
   readonly places: StreamPlaces
   readonly tokens: StreamTokens
+  readonly requests: SubjectRequests
 }

@@ -27,3 +27,9 @@ export function upgradeRequiredResponse(): Response {
   const headers = { 'content-type': 'text/plain', upgrade: 'websocket', connection: 'upgrade' }
   return new Response('this path speaks WebSocket\n', { status: 426, headers })
 }
+
+/** Acts at once without a delay. */
+export function after(delayMs: number | undefined, act: () => void): void {
+  if (delayMs === undefined) act()
+  else setTimeout(act, delayMs).unref()
+}

@@ -1,5 +1,7 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { untakenAnswerMs } from './http-limits.ts'
 import type { ResponseSink } from './http-response.ts'
+import type { WholeAnswer } from './transport.ts'
 
 /** Node's side of one HTTP answer. */
 export class NodeResponse implements ResponseSink {
@@ -33,6 +35,7 @@ export class NodeResponse implements ResponseSink {
     if (!this.#outgoing.headersSent) this.#outgoing.setHeader('content-length', last.length)
     this.#writeHead(response)
     this.#outgoing.end(last)
+    endWhenUntaken(this.#outgoing)
   }
 
   endWithoutBody(response: Response): void {
@@ -55,4 +58,24 @@ export class NodeResponse implements ResponseSink {
     if (this.#isLast()) this.#outgoing.setHeader('connection', 'close')
     this.#outgoing.writeHead(response.status)
   }
+}
+
+/** An answer that is whole already, without a web Response. */
+export function sendWhole(
+  { status, headers, body, isLast = false }: WholeAnswer,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  isStopping: boolean,
+): void {
+  // A 304 has the length of what it does not send, or none (RFC 9110, 15.4.5).
+  const length = status === 304 ? undefined : { 'content-length': body.length }
+  outgoing.writeHead(status, { ...headers, ...length, ...((isLast || isStopping) && { connection: 'close' }) })
+  if (incoming.method === 'HEAD' || body.length === 0) outgoing.end()
+  else outgoing.end(body)
+  endWhenUntaken(outgoing)
+}
+
+/** Node destroys a socket whose timeout ends, begins it anew whenever the kernel took something, and sets another one after the answer. */
+function endWhenUntaken(outgoing: ServerResponse): void {
+  if (!outgoing.writableFinished) outgoing.socket?.setTimeout(untakenAnswerMs)
 }

@@ -21,6 +21,19 @@ export interface TlsPair {
   readonly key: string
 }
 
+/** In OpenSSL's names: forward secrecy and authenticated encryption alone (RFC 9325, 4.2). TLS 1.3 has nothing else. */
+export const tls12Ciphers = [
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':')
+
+/** Node takes a list that names no suite of TLS 1.3 as a wish to have no TLS 1.3. */
+export const tlsCiphers = `TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:${tls12Ciphers}`
+
 /** Certificate and key are written one after the other: read when nothing changed for this long. */
 const SETTLE_MS = 100
 /** Some file systems tell of no change: the files are read anew this often, whatever was told. */

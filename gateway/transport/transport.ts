@@ -25,7 +25,11 @@ export interface TransportOptions {
   readonly socketPath: string
   readonly subprotocol: string
   readonly fetch: HttpHandler
+  /** Asked before `fetch`, and for an upgrade at `socketPath` before it is accepted. Absent: `fetch` answers everything. */
+  readonly answerWhole?: WholeHandler
   readonly accept: SocketAcceptor
+  /** Called for each TCP connection, before TLS and HTTP. `undefined` closes it at once. Absent: every connection may stay. */
+  readonly admit?: (address: string) => Admission | undefined
   readonly log: TransportLog
 }
 
@@ -41,9 +45,54 @@ export interface TransportLog {
  */
 export type HttpHandler = (request: Request, peer: Peer) => Response | Promise<Response>
 
+/**
+ * Answers a request from its head alone, without web objects; `undefined` leaves it to `fetch`, or accepts the upgrade.
+ * Must not throw.
+ */
+export type WholeHandler = (head: RequestHead, peer: Peer) => WholeAnswer | undefined
+
+export interface RequestHead {
+  readonly method: string
+  /** The path with its query. */
+  readonly url: string
+  /** Whether this is an upgrade at the socket's path. */
+  readonly isUpgrade: boolean
+  /** By its name in lower case; `undefined` when it was not sent. */
+  header(name: string): string | undefined
+}
+
+/** The transport adds `Content-Length`, and leaves the body of an answer to HEAD out. */
+export interface WholeAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** Shared between answers: nobody changes it. */
+  readonly body: Uint8Array
+  /** The connection is closed with this answer. */
+  readonly isLast?: boolean
+  /** It is sent after this, in milliseconds. Until then the connection can ask for nothing else. */
+  readonly delayMs?: number
+}
+
 export interface Peer {
   /** The TCP peer's address, as text: 127.0.0.1, ::1. */
   readonly address: string
+  /** The connection's place, where `admit` gave one. */
+  readonly guest?: Guest
+}
+
+export interface Admission {
+  /** Absent: the connection is not counted. */
+  readonly guest?: Guest
+}
+
+/** The place of a connection among those that have shown no good token. Every method may be called at any time, repeatedly. */
+export interface Guest {
+  /** A good token was shown: the connection does not count until `idle`. */
+  earned(): void
+  /** The request was answered: the connection counts again. */
+  idle(): void
+  /** The connection is gone: it never counts again. */
+  closed(): void
 }
 
 /** The upgrade request, as far as anybody asks. Header values as sent; absent when not sent. */

@@ -1,6 +1,6 @@
-import type { Upgrade } from './transport.ts'
+import type { Peer, Upgrade } from './transport.ts'
 
-type HeaderField = Exclude<keyof Upgrade, 'address' | 'url'>
+type HeaderField = Exclude<keyof Upgrade, keyof Peer | 'url'>
 
 const HEADERS: readonly (readonly [HeaderField, string])[] = [
   ['host', 'host'],
@@ -14,7 +14,7 @@ const HEADERS: readonly (readonly [HeaderField, string])[] = [
 
 /** What the gateway asks of an upgrade request. An empty header counts as one that was not sent. */
 export function describeUpgrade(
-  address: string,
+  peer: Peer,
   url: string,
   header: (name: string) => string | string[] | undefined,
 ): Upgrade {
@@ -23,5 +23,5 @@ export function describeUpgrade(
     const value = header(name)?.toString()
     if (value) headers[field] = value
   }
-  return { address, url, ...headers }
+  return { ...peer, url, ...headers }
 }

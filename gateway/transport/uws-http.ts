@@ -7,6 +7,8 @@
  */
 import { STATUS_CODES } from 'node:http'
 import type { ResponseSink } from './http-response.ts'
+import type { WholeAnswer } from './transport.ts'
+import type { UwsConnection, UwsConnections } from './uws-connections.ts'
 import { UwsRequestBody } from './uws-request-body.ts'
 import type { UwsRequestHead } from './uws-request-head.ts'
 import type { UwsResponse } from './uws-types.ts'
@@ -22,16 +24,17 @@ export class UwsExchange implements ResponseSink {
   readonly #abort = new AbortController()
   #res: UwsResponse | undefined
   #body: UwsRequestBody | undefined
-  readonly #isLast: () => boolean
+  readonly #place: ExchangePlace
   #wake: (() => void) | undefined
   #isHeadSent = false
+  /** A whole answer's body, while the client takes it. */
+  #whole: Uint8Array | undefined
 
-  /** `isLast` says at the answer's end whether the connection is closed with it. */
-  constructor(res: UwsResponse, isLast: () => boolean) {
+  constructor(res: UwsResponse, place: ExchangePlace) {
     this.#res = res
-    this.#isLast = isLast
+    this.#place = place
     res.onAborted(() => this.#aborted())
-    res.onWritable(() => this.#onWritable())
+    res.onWritable((offset) => this.#onWritable(offset))
   }
 
   /** Call it before the library's handler returns: later the body would be lost. */
@@ -55,7 +58,8 @@ export class UwsExchange implements ResponseSink {
   }
 
   end(response: Response, last: Uint8Array): void {
-    this.#finish(response, (res) => res.end(last, this.#isLast()))
+    if (this.#isHeadSent) this.#finish(response, (res) => res.end(last, this.#isLast()))
+    else this.#endWhole((res) => this.#writeHead(res, response), last)
   }
 
   endWithoutBody(response: Response, isHead: boolean): void {
@@ -64,6 +68,21 @@ export class UwsExchange implements ResponseSink {
       if (isHead && length !== null) res.endWithoutBody(Number(length), this.#isLast())
       else if (isHead || response.status === 204 || response.status === 304) endBare(res, this.#isLast())
       else res.end(NOTHING, this.#isLast())
+    })
+  }
+
+  /** An answer that is whole already, without a web Response. */
+  sendWhole({ status, headers, body, isLast = false }: WholeAnswer, isHead: boolean): void {
+    if (isLast) this.#place.connection.isLast = true
+    const writeHead = (res: UwsResponse) => {
+      res.writeStatus(statusLine(status))
+      for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value)
+    }
+    if (!isHead && status !== 304) return this.#endWhole(writeHead, body)
+    this.#close((res) => {
+      writeHead(res)
+      if (status === 304) endBare(res, this.#isLast())
+      else res.endWithoutBody(body.length, this.#isLast())
     })
   }
 
@@ -93,25 +112,80 @@ export class UwsExchange implements ResponseSink {
     })
   }
 
-  #onWritable(): boolean {
+  #onWritable(offset: number): boolean {
+    if (this.#whole !== undefined) return this.#sendRest(offset)
     // The library writes what it holds when this returns; more is asked for after that.
     setImmediate(() => this.#wakeUp())
     return true
   }
 
   #finish(response: Response, end: (res: UwsResponse) => void): void {
-    this.#body?.discard()
-    const res = this.#take()
-    res?.cork(() => {
+    this.#close((res) => {
       this.#writeHead(res, response)
       end(res)
     })
   }
 
+  #close(end: (res: UwsResponse) => void): void {
+    this.#body?.discard()
+    const res = this.#take()
+    if (res === undefined) return
+    const { connections, connection } = this.#place
+    connections.answer(connection, () => {
+      res.cork(() => end(res))
+      return true
+    })
+  }
+
+  /**
+   * The library holds none of the body: what the kernel does not take is asked for again. Until all is taken the request is
+   * under way, so that a connection which sends the next one is closed.
+   */
+  #endWhole(writeHead: (res: UwsResponse) => void, body: Uint8Array): void {
+    // Only an answer that is ended so is closed by the library once it is taken; it would hold a large one.
+    if (this.#isLast() && body.length <= WRITE_BYTES) {
+      return this.#close((res) => {
+        writeHead(res)
+        res.end(body, true)
+      })
+    }
+    this.#body?.discard()
+    this.#whole = body
+    this.#sendRest(0, (res) => {
+      writeHead(res)
+      if (this.#isLast()) res.writeHeader('connection', 'close')
+    })
+  }
+
+  /** Answers whether the kernel took all of it. */
+  #sendRest(offset: number, before: (res: UwsResponse) => void = () => undefined): boolean {
+    const res = this.#res
+    const body = this.#whole
+    if (res === undefined || body === undefined) return true
+    const { connections, connection } = this.#place
+    const isDone = connections.answer(connection, () => {
+      let isDone = false
+      res.cork(() => {
+        before(res)
+        isDone = res.tryEnd(body.subarray(offset), body.length)[1]
+      })
+      return isDone
+    })
+    if (!isDone) return false
+    this.#take()
+    this.#whole = undefined
+    if (this.#isLast()) connections.close(connection)
+    return true
+  }
+
+  #isLast(): boolean {
+    return this.#place.connection.isLast || this.#place.isStopping()
+  }
+
   #writeHead(res: UwsResponse, response: Response): void {
     if (this.#isHeadSent) return
     this.#isHeadSent = true
-    res.writeStatus(`${response.status} ${STATUS_CODES[response.status] ?? 'Unknown'}`)
+    res.writeStatus(statusLine(response.status))
     for (const [name, value] of response.headers) {
       if (!WRITTEN_BY_LIBRARY.has(name)) res.writeHeader(name, headerValue(value))
     }
@@ -120,9 +194,12 @@ export class UwsExchange implements ResponseSink {
   #aborted(): void {
     const error = new Error('the client went away')
     this.#res = undefined
-    this.#body?.fail(error)
+    this.#whole = undefined
+    // The signal first: who reads the body finds the reason there.
     this.#abort.abort(error)
+    this.#body?.fail(error)
     this.#wakeUp()
+    this.#place.connections.closed(this.#place.connection)
   }
 
   #take(): UwsResponse | undefined {
@@ -135,6 +212,18 @@ export class UwsExchange implements ResponseSink {
     this.#wake?.()
     this.#wake = undefined
   }
+}
+
+/** Where an exchange takes place. */
+export interface ExchangePlace {
+  readonly connections: UwsConnections
+  readonly connection: UwsConnection
+  /** Whether every answer is now the last one of its connection. */
+  isStopping(): boolean
+}
+
+function statusLine(status: number): string {
+  return `${status} ${STATUS_CODES[status] ?? 'Unknown'}`
 }
 
 const WRITTEN_BY_LIBRARY: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding'])

@@ -1,3 +1,4 @@
+import { isFramingUnsafe } from './http-framing.ts'
 import type { UwsRequest } from './uws-types.ts'
 
 export interface UwsRequestHead {
@@ -21,7 +22,7 @@ export function readRequestHead(req: UwsRequest, scheme: 'http' | 'https'): UwsR
   if (!METHOD.test(method) || FORBIDDEN_METHODS.has(method)) return undefined
   // A host with a slash, or a path with a backslash, would move the path: a proxy before us saw another one.
   if (!HOST.test(host) || !path.startsWith('/') || path.includes('\\')) return undefined
-  if (!/^\d*$/.test(req.getHeader('content-length'))) return undefined
+  if (hasUnsafeFraming(req, false)) return undefined
   const url = URL.parse(`${scheme}://${host}${path}${query ? `?${query}` : ''}`)
   const headers = readHeaders(req)
   return url && headers ? { method, url: url.href, headers } : undefined
@@ -37,4 +38,15 @@ function readHeaders(req: UwsRequest): Headers | undefined {
   } catch {
     return undefined // a name or a value that HTTP forbids
   }
+}
+
+/** The library takes the first of two lengths, an empty one, and any coding that looks like `chunked`. */
+export function hasUnsafeFraming(req: UwsRequest, isUpgrade: boolean): boolean {
+  const lengths: string[] = []
+  const codings: string[] = []
+  req.forEach((name, value) => {
+    if (name === 'content-length') lengths.push(value)
+    else if (name === 'transfer-encoding') codings.push(value)
+  })
+  return isFramingUnsafe(lengths, codings, isUpgrade)
 }

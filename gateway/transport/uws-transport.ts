@@ -1,29 +1,42 @@
 /**
  * The transport on uWebSockets.js: a tenth of the memory and less CPU than `ws`, for operators who install it.
  *
- * Four things that it does not do by itself:
+ * Five things that it does not do by itself:
  * - It says of a failed listen only that it failed, and its listeners share their port (SO_REUSEPORT), so that a second
  *   gateway on one port would quietly get half of the connections. So the port is tried with Node's own server first.
  * - A certificate cannot be changed. A second app with the new one listens on the same port before the first one's
  *   listener is closed; the first one's sockets live on in it. A retired app costs some kilobytes for each change.
  * - Its listeners let 512 connections wait to be accepted, and of clients that all dial at once the others try again
  *   after one and three seconds. So there are several listeners on the port, among which the kernel deals connections out.
+ * - It does not say which connection was closed: uws-connections.ts finds out.
  * - It drops frames over `maxBackpressure`. It says so, and such a socket is ended (guarded-socket.ts).
  *
  * And two that it does otherwise, which nothing here changes: it ends an HTTP answer whose client takes nothing for
  * about 10 s, and it closes a connection that sends its next request before the last one's answer.
+ *
+ * Its parser hides how the chunks of a body were framed, and takes what RFC 9112 forbids (a bare LF). So nothing that comes
+ * after a chunked body is ever a request: the connection is closed with the answer.
  */
 import { createServer } from 'node:net'
 import { MAX_UNSENT_BYTES } from './guarded-socket.ts'
-import { answerRequest, upgradeRequiredResponse } from './http-answer.ts'
+import { after, answerRequest, upgradeRequiredResponse } from './http-answer.ts'
 import { sendResponse } from './http-response.ts'
 import { listenError } from './listen-error.ts'
-import { normalizePeerAddress } from './peer-address.ts'
-import { readTlsPair, type TlsPair, TlsWatch } from './tls-files.ts'
-import type { CreateTransport, Transport, TransportOptions, Upgrade } from './transport.ts'
+import { readTlsPair, type TlsPair, TlsWatch, tls12Ciphers } from './tls-files.ts'
+import type {
+  CreateTransport,
+  Guest,
+  Peer,
+  RequestHead,
+  Transport,
+  TransportOptions,
+  Upgrade,
+  WholeAnswer,
+} from './transport.ts'
 import { describeUpgrade } from './upgrade-request.ts'
+import { type UwsConnection, UwsConnections } from './uws-connections.ts'
 import { UwsExchange } from './uws-http.ts'
-import { readRequestHead } from './uws-request-head.ts'
+import { hasUnsafeFraming, readRequestHead } from './uws-request-head.ts'
 import { UwsSocket } from './uws-socket.ts'
 import type { Uws, UwsApp, UwsBehavior, UwsListenSocket, UwsRequest, UwsResponse, UwsWebSocket } from './uws-types.ts'
 
@@ -38,6 +51,7 @@ class UwsTransport implements Transport {
   readonly #uws: Uws
   readonly #options: TransportOptions
   readonly #apps: UwsApp[] = []
+  readonly #connections: UwsConnections
   #listenSockets: readonly UwsListenSocket[] = []
   #tlsWatch: TlsWatch | undefined
   #isStopping = false
@@ -45,6 +59,7 @@ class UwsTransport implements Transport {
   constructor(uws: Uws, options: TransportOptions) {
     this.#uws = uws
     this.#options = options
+    this.#connections = new UwsConnections(options.admit)
   }
 
   async listen(): Promise<{ host: string; port: number }> {
@@ -87,6 +102,7 @@ class UwsTransport implements Transport {
   #createApp(pair: TlsPair | undefined): UwsApp {
     const { tls, socketPath } = this.#options
     const app = tls && pair ? this.#createTlsApp(tls, pair) : this.#uws.App()
+    app.filter((res, change) => this.#connections.changed(res, change))
     return app.ws(socketPath, this.#behavior()).any('/*', (res, req) => this.#answer(res, req, tls ? 'https' : 'http'))
   }
 
@@ -95,6 +111,7 @@ class UwsTransport implements Transport {
     const app = this.#uws.SSLApp({
       key_file_name: files.keyFile,
       cert_file_name: files.certFile,
+      ssl_ciphers: tls12Ciphers,
       ssl_prefer_low_memory_usage: true,
     })
     const now = readTlsPair(files)
@@ -130,7 +147,11 @@ class UwsTransport implements Transport {
       },
       ping: (webSocket) => placeOf(webSocket).socket.guarded.alive(),
       pong: (webSocket, payload) => placeOf(webSocket).socket.guarded.pong(textOf(payload)),
-      close: (webSocket, code, reason) => placeOf(webSocket).socket.closed(code, textOf(reason)),
+      close: (webSocket, code, reason) => {
+        const { socket, guest } = placeOf(webSocket)
+        guest?.closed()
+        socket.closed(code, textOf(reason))
+      },
     }
   }
 
@@ -139,41 +160,62 @@ class UwsTransport implements Transport {
       res.close()
       return
     }
-    const version = req.getHeader('sec-websocket-version')
-    if (version !== '13') {
-      res.writeStatus('400 Bad Request').writeHeader('sec-websocket-version', '13').end(undefined, true)
-      return
+    const connection = this.#connections.of(res)
+    if (connection === undefined) return void res.close()
+    const refused = this.#refusedUpgrade(req, connection)
+    if (refused !== undefined) {
+      const exchange = this.#exchange(res, connection)
+      return after(refused.delayMs, () => exchange.sendWhole({ ...refused, isLast: true }, false))
     }
     const offered = req.getHeader('sec-websocket-protocol').split(/\s*,\s*/)
     const protocol = offered.includes(this.#options.subprotocol) ? this.#options.subprotocol : ''
-    const query = req.getQuery()
-    const url = query ? `${req.getUrl()}?${query}` : req.getUrl()
-    const upgrade = describeUpgrade(peerAddress(res), url, (name) => req.getHeader(name))
-    const place: Place = { socket: new UwsSocket(this.#options.log), upgrade }
+    const { guest } = connection
+    const upgrade = describeUpgrade(peerOf(connection), urlOf(req), (name) => req.getHeader(name))
+    const place: Place = { socket: new UwsSocket(this.#options.log), upgrade, guest }
+    this.#connections.upgraded(connection)
     res.upgrade(place, req.getHeader('sec-websocket-key'), protocol, '', context)
   }
 
-  #answer(res: UwsResponse, req: UwsRequest, scheme: 'http' | 'https'): void {
-    // An idle connection's next request after the listener was closed: `ws` has closed such connections already.
-    if (this.#isStopping) {
-      res.close()
-      return
+  #refusedUpgrade(req: UwsRequest, connection: UwsConnection): WholeAnswer | undefined {
+    if (req.getHeader('sec-websocket-version') !== '13') {
+      return { status: 400, headers: { 'sec-websocket-version': '13' }, body: NOTHING }
     }
+    if (hasUnsafeFraming(req, true)) return badRequest
+    return this.#options.answerWhole?.(wholeHead(req, true), peerOf(connection))
+  }
+
+  #answer(res: UwsResponse, req: UwsRequest, scheme: 'http' | 'https'): void {
+    const connection = this.#connections.of(res)
+    // An idle connection's next request after the listener was closed: `ws` has closed such connections already.
+    if (connection === undefined || connection.isLast || this.#isStopping) return void res.close()
+    const exchange = this.#exchange(res, connection)
     const isSocketPath = req.getUrl() === this.#options.socketPath
-    if (!isSocketPath && req.getHeader('upgrade').toLowerCase() === 'websocket') return refuse(res, '404 Not Found')
+    if (!isSocketPath && isWebSocket(req)) return exchange.sendWhole(notFound, false)
     const head = readRequestHead(req, scheme)
-    if (head === undefined) return refuse(res, '400 Bad Request')
-    const exchange = new UwsExchange(res, () => this.#isStopping)
+    if (head === undefined) return exchange.sendWhole(badRequest, false)
+    if (head.headers.has('transfer-encoding')) connection.isLast = true
+    const isHead = head.method === 'HEAD'
+    const peer = peerOf(connection)
+    const whole = this.#options.answerWhole?.(wholeHead(req, false), peer)
+    // Not before the library has seen what else was sent: it closes a connection whose next request comes before the answer.
+    if (whole !== undefined) {
+      return after(whole.delayMs, () => void setImmediate(() => exchange.sendWhole(whole, isHead)))
+    }
     const { fetch, log } = this.#options
     const request = exchange.request(head, res)
-    const peer = { address: peerAddress(res) }
     const response = isSocketPath ? upgradeRequiredResponse() : answerRequest(fetch, request, peer, log)
-    void this.#finish(exchange, response, head.method === 'HEAD')
+    void this.#finish(exchange, response, isHead)
+  }
+
+  #exchange(res: UwsResponse, connection: UwsConnection): UwsExchange {
+    return new UwsExchange(res, { connections: this.#connections, connection, isStopping: () => this.#isStopping })
   }
 
   async #finish(exchange: UwsExchange, response: Response | Promise<Response>, isHead: boolean): Promise<void> {
     try {
-      await sendResponse(await response, isHead, exchange)
+      const made = await response
+      await new Promise((resolve) => setImmediate(resolve)) // as above
+      await sendResponse(made, isHead, exchange)
     } catch (error) {
       this.#options.log.error({ err: error }, 'the HTTP response failed')
     }
@@ -183,19 +225,39 @@ class UwsTransport implements Transport {
 /** What an upgrade leaves for the socket: the library copies it onto its own object. */
 interface Place {
   readonly socket: UwsSocket
+  readonly guest: Guest | undefined
   upgrade: Upgrade | undefined
 }
 
-function refuse(res: UwsResponse, status: string): void {
-  res.writeStatus(status).end(undefined, true)
+const NOTHING = new Uint8Array(0)
+const badRequest: WholeAnswer = { status: 400, headers: {}, body: NOTHING, isLast: true }
+const notFound: WholeAnswer = { ...badRequest, status: 404 }
+
+function isWebSocket(req: UwsRequest): boolean {
+  return req.getHeader('upgrade').toLowerCase() === 'websocket'
+}
+
+/** Good until the library's handler returns. */
+function wholeHead(req: UwsRequest, isUpgrade: boolean): RequestHead {
+  return {
+    method: req.getCaseSensitiveMethod(),
+    url: urlOf(req),
+    isUpgrade,
+    header: (name) => req.getHeader(name) || undefined,
+  }
+}
+
+function urlOf(req: UwsRequest): string {
+  const query = req.getQuery()
+  return query ? `${req.getUrl()}?${query}` : req.getUrl()
+}
+
+function peerOf({ address, guest }: UwsConnection): Peer {
+  return { address, ...(guest && { guest }) }
 }
 
 function placeOf(webSocket: UwsWebSocket): Place {
   return webSocket.getUserData() as Place // boundary: it is what #upgrade gave to the library
-}
-
-function peerAddress(res: UwsResponse): string {
-  return normalizePeerAddress(textOf(res.getRemoteAddressAsText()))
 }
 
 function textOf(bytes: ArrayBuffer): string {

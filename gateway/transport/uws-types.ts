@@ -13,6 +13,7 @@ export interface Uws {
 interface UwsTlsOptions {
   readonly key_file_name: string
   readonly cert_file_name: string
+  readonly ssl_ciphers: string
   readonly ssl_prefer_low_memory_usage: boolean
 }
 
@@ -22,6 +23,8 @@ export type UwsListenSocket = object
 export interface UwsApp {
   ws(pattern: string, behavior: UwsBehavior): UwsApp
   any(pattern: string, handler: (res: UwsResponse, req: UwsRequest) => void): UwsApp
+  /** `change` is 1 for a TCP connection that came, -1 for one that went, which `res` does not identify. */
+  filter(each: (res: UwsResponse, change: number) => void): UwsApp
   listen(host: string, port: number, listening: (listenSocket: UwsListenSocket | false) => void): UwsApp
   close(): UwsApp
 }
@@ -71,6 +74,8 @@ export interface UwsResponse {
   /** False when the client does not take more; the chunk is kept in any case. */
   write(chunk: Uint8Array): boolean
   end(body?: Uint8Array, closeConnection?: boolean): UwsResponse
+  /** Writes with a Content-Length as much as the kernel takes. Answers whether that was everything it was given, and all of the body. */
+  tryEnd(body: Uint8Array, totalBytes: number): [boolean, boolean]
   endWithoutBody(reportedContentLength?: number, closeConnection?: boolean): UwsResponse
   close(): UwsResponse
   pause(): void
@@ -79,6 +84,7 @@ export interface UwsResponse {
   onAborted(handler: () => void): UwsResponse
   onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): UwsResponse
   getRemoteAddressAsText(): ArrayBuffer
+  getRemotePort(): number
   cork(write: () => void): UwsResponse
   upgrade(userData: object, key: string, protocol: string, extensions: string, context: object): void
 }

@@ -8,6 +8,7 @@ import {
   type IncomingMessage,
   type ServerOptions,
   type ServerResponse,
+  STATUS_CODES,
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -15,21 +16,22 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { WebSocketServer } from 'ws'
-import { answerRequest, MAX_HEADER_BYTES, upgradeRequiredResponse } from './http-answer.ts'
+import { after, answerRequest, MAX_HEADER_BYTES, upgradeRequiredResponse } from './http-answer.ts'
+import { isFramingUnsafe } from './http-framing.ts'
+import { keepAliveMs } from './http-limits.ts'
 import { sendResponse } from './http-response.ts'
 import { listenError } from './listen-error.ts'
-import { NodeResponse } from './node-response.ts'
+import { NodeResponse, sendWhole } from './node-response.ts'
 import { normalizePeerAddress } from './peer-address.ts'
-import { readTlsPair, TlsWatch } from './tls-files.ts'
-import type { CreateTransport, Peer, Transport, TransportOptions } from './transport.ts'
+import { readTlsPair, type TlsPair, TlsWatch, tlsCiphers } from './tls-files.ts'
+import type { CreateTransport, Peer, RequestHead, Transport, TransportOptions, WholeAnswer } from './transport.ts'
 import { describeUpgrade } from './upgrade-request.ts'
+import { WsHttpConnections } from './ws-http-connections.ts'
 import { GatewayWebSocket, serveWebSocket } from './ws-socket.ts'
 
 /** A request's head, and all of it, must come within these; else Node answers 408 and closes. */
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 60_000
-/** An idle connection is closed after this. Above the 60 s after which common load balancers give up an idle connection: else they send into a closed one. */
-const KEEP_ALIVE_TIMEOUT_MS = 75_000
 /** A handshake that takes longer is given up. */
 const TLS_HANDSHAKE_TIMEOUT_MS = 10_000
 /** How often Node looks for requests that are late. */
@@ -49,12 +51,14 @@ class WsTransport implements Transport {
   readonly #server: HttpServer | TlsServer
   readonly #webSockets: ReturnType<typeof createWebSocketServer>
   readonly #open = new Set<GatewayWebSocket>()
+  readonly #connections: WsHttpConnections
   #tlsWatch: TlsWatch | undefined
   #isStopping = false
 
   constructor(options: TransportOptions) {
     this.#options = options
     this.#server = options.tls ? createTlsServer(TLS_OPTIONS) : createServer(HTTP_OPTIONS)
+    this.#connections = new WsHttpConnections(this.#server, options.admit)
     this.#webSockets = createWebSocketServer(options)
     this.#serveHttp()
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
@@ -88,6 +92,7 @@ class WsTransport implements Transport {
 
   async close(): Promise<void> {
     this.stopListening()
+    this.#connections.stop()
     const closed = [...this.#open].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
     for (const socket of this.#open) socket.terminate()
     this.#server.closeAllConnections()
@@ -99,8 +104,9 @@ class WsTransport implements Transport {
     const server = this.#server
     if (tls === undefined || !('setSecureContext' in server)) return
     const pair = readTlsPair(tls)
-    server.setSecureContext(pair)
-    this.#tlsWatch = new TlsWatch(tls, pair, (next) => server.setSecureContext(next), log)
+    const use = (next: TlsPair) => server.setSecureContext({ ...next, ciphers: tlsCiphers })
+    use(pair)
+    this.#tlsWatch = new TlsWatch(tls, pair, use, log)
   }
 
   #serveHttp(): void {
@@ -127,42 +133,56 @@ class WsTransport implements Transport {
     this.#server.on('request', (incoming, outgoing) => {
       // An answer that had begun before the stop did not say that it is the last.
       outgoing.once('close', () => this.#isStopping && this.#server.closeIdleConnections())
-      void listener(incoming, outgoing)
+      if (!this.#connections.begin(incoming.socket, outgoing)) return
+      if (hasUnsafeFraming(incoming, false)) return sendWhole(badRequest, incoming, outgoing, true)
+      const whole = this.#options.answerWhole?.(headOf(incoming, false), this.#peerOf(incoming))
+      if (whole) after(whole.delayMs, () => sendWhole(whole, incoming, outgoing, this.#isStopping))
+      else void listener(incoming, outgoing)
     })
   }
 
   #answer(request: Request, incoming: IncomingMessage): Response | Promise<Response> {
     const { socketPath, fetch, log } = this.#options
     if (pathOf(incoming) === socketPath) return upgradeRequiredResponse()
-    return answerRequest(fetch, request, peerOf(incoming), log)
+    return answerRequest(fetch, request, this.#peerOf(incoming), log)
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (pathOf(request) !== this.#options.socketPath) return refuseUpgrade(socket)
+    const peer = this.#peerOf(request)
+    if (!this.#connections.beginUpgrade(socket)) return
+    if (pathOf(request) !== this.#options.socketPath) return refuseUpgrade(socket, notFound)
+    if (hasUnsafeFraming(request, true)) return refuseUpgrade(socket, badRequest)
+    const refused = this.#options.answerWhole?.(headOf(request, true), peer)
+    if (refused) return after(refused.delayMs, () => refuseUpgrade(socket, refused))
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       webSocket.register(this.#open)
       serveWebSocket(
         webSocket,
         socket,
-        describeUpgrade(peerOf(request).address, request.url ?? '/', (name) => request.headers[name]),
+        describeUpgrade(peer, request.url ?? '/', (name) => request.headers[name]),
         this.#options.accept,
         this.#options.log,
       )
     })
+  }
+
+  #peerOf(request: IncomingMessage): Peer {
+    const guest = this.#connections.guestOf(request.socket)
+    return { address: normalizePeerAddress(request.socket.remoteAddress ?? ''), ...(guest && { guest }) }
   }
 }
 
 const HTTP_OPTIONS: ServerOptions = {
   headersTimeout: HEADERS_TIMEOUT_MS,
   requestTimeout: REQUEST_TIMEOUT_MS,
-  keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  keepAliveTimeout: keepAliveMs,
   connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
   maxHeaderSize: MAX_HEADER_BYTES,
   // Some HTTP clients offer h2c with every request; RFC 9110 lets a server ignore that.
   shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
 }
 
-const TLS_OPTIONS = { ...HTTP_OPTIONS, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS }
+const TLS_OPTIONS = { ...HTTP_OPTIONS, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS, ciphers: tlsCiphers }
 
 function createWebSocketServer(options: TransportOptions) {
   const settings = {
@@ -180,14 +200,27 @@ function createWebSocketServer(options: TransportOptions) {
   return new WebSocketServer(settings)
 }
 
-function refuseUpgrade(socket: Duplex): void {
+const badRequest: WholeAnswer = { status: 400, headers: {}, body: new Uint8Array(0), isLast: true }
+const notFound: WholeAnswer = { ...badRequest, status: 404 }
+
+/** What came behind the request is dropped with the connection. */
+function refuseUpgrade(socket: Duplex, { status, headers, body }: WholeAnswer): void {
   socket.on('error', () => socket.destroy())
   socket.once('finish', () => socket.destroy()) // a client may keep its half open for ever
-  socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+  const fields = { ...headers, connection: 'close', 'content-length': body.length }
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`)
+  socket.end(body)
 }
 
-function peerOf(request: IncomingMessage): Peer {
-  return { address: normalizePeerAddress(request.socket.remoteAddress ?? '') }
+function hasUnsafeFraming({ headers, headersDistinct }: IncomingMessage, isUpgrade: boolean): boolean {
+  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return false
+  const { 'content-length': lengths = [], 'transfer-encoding': codings = [] } = headersDistinct
+  return isFramingUnsafe(lengths, codings, isUpgrade)
+}
+
+function headOf({ method = 'GET', url = '/', headers }: IncomingMessage, isUpgrade: boolean): RequestHead {
+  return { method, url, isUpgrade, header: (name) => headers[name]?.toString() }
 }
 
 function pathOf(request: IncomingMessage): string {

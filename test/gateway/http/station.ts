@@ -7,6 +7,7 @@ import { Chat, randomId } from '../../../gateway/chat.ts'
 import { readConfig } from '../../../gateway/config.ts'
 import { createHono, createHttpApp } from '../../../gateway/http/app.ts'
 import type { HttpDeps } from '../../../gateway/http/route.ts'
+import { Strangers } from '../../../gateway/strangers.ts'
 import { chooseTransport } from '../../../gateway/transport/choose-transport.ts'
 import { createUsage } from '../../../gateway/usage.ts'
 import { type ModelServer, startModelServer } from '../../../load/model-server/server.ts'
@@ -100,6 +101,14 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     web: config.web,
     trustedProxies: config.listen.trustedProxies,
     streamsPerSubject: 50,
+    requestsPerSecond: 100,
+    strangers: new Strangers({
+      placesPerAddress: 100,
+      workPerSecond: 50,
+      nowMs: () => performance.now(),
+      report: (refused) => void lines.push({ ...refused, message: 'refused' }),
+    }),
+    isTls: false,
     pageDir,
     readiness: () => ({ ready: true, reasons: [] }),
     isDraining: () => false,
@@ -117,7 +126,7 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     maxFrameBytes: 1024 * 1024,
     socketPath: '/v1/socket',
     subprotocol: 'sluice.v1',
-    fetch: createHttpApp(deps),
+    ...createHttpApp(deps),
     accept: (_upgrade, socket) => {
       socket.terminate()
       return { text: nothing, binary: nothing, pong: nothing, alive: nothing, closed: nothing }

@@ -1,0 +1,120 @@
+/**
+ * The TCP connections of the `ws` transport while they speak HTTP.
+ *
+ * Node itself reads all requests that a client has sent, calls the handler for each, and holds every answer until the ones
+ * before it are taken; so some kilobytes of requests hold some hundred megabytes of answers. Here a connection has one
+ * request at a time: it is destroyed when it sends the next one before its answer was taken, which is what uWebSockets.js
+ * does. And where Node counts any byte as a sign of life, an idle connection is closed here after a fixed time.
+ */
+import type { Server as HttpServer, ServerResponse } from 'node:http'
+import type { Server as TlsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { keepAliveMs } from './http-limits.ts'
+import { normalizePeerAddress } from './peer-address.ts'
+import type { Guest, TransportOptions } from './transport.ts'
+
+interface HttpConnection {
+  readonly guest: Guest | undefined
+  isBusy: boolean
+  idleSinceMs: number
+}
+
+/** How often idle connections are looked for, in milliseconds. */
+const LOOK_INTERVAL_MS = 5_000
+
+export class WsHttpConnections {
+  readonly #idleMs: number
+  readonly #admit: TransportOptions['admit']
+  readonly #open = new Map<Duplex, HttpConnection>()
+  /** The places of TLS connections until their handshake is done: Node tells of another socket then. */
+  readonly #handshakes = new Map<string, Guest>()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(server: HttpServer | TlsServer, admit: TransportOptions['admit'], idleMs = keepAliveMs) {
+    this.#admit = admit
+    this.#idleMs = idleMs
+    const isTls = 'setSecureContext' in server
+    // In place of Node's listener, which would make a parser, or begin a handshake, before it is known that the connection may stay.
+    const [serve] = server.listeners('connection')
+    server.removeAllListeners('connection')
+    server.on('connection', (socket: Socket) => {
+      if (!this.#take(socket, isTls)) socket.destroy()
+      else serve?.call(server, socket)
+    })
+    if (isTls) server.prependListener('secureConnection', (socket: Socket) => this.#secured(socket))
+    this.#timer = setInterval(() => this.#closeIdle(), Math.min(LOOK_INTERVAL_MS, idleMs)).unref()
+  }
+
+  guestOf(socket: Duplex): Guest | undefined {
+    return this.#open.get(socket)?.guest
+  }
+
+  /** Whether the connection is free for this request. False: it had one already, and was destroyed. */
+  begin(socket: Socket, outgoing: ServerResponse): boolean {
+    const connection = this.#open.get(socket)
+    if (connection === undefined || connection.isBusy) {
+      socket.destroy()
+      return false
+    }
+    connection.isBusy = true
+    outgoing.once('close', () => {
+      connection.isBusy = false
+      connection.idleSinceMs = performance.now()
+      connection.guest?.idle()
+    })
+    return true
+  }
+
+  /** The same for an upgrade, after which the connection speaks no HTTP any more. */
+  beginUpgrade(socket: Duplex): boolean {
+    const connection = this.#open.get(socket)
+    if (connection === undefined || connection.isBusy) {
+      socket.destroy()
+      return false
+    }
+    this.#open.delete(socket)
+    return true
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  #take(socket: Socket, isTls: boolean): boolean {
+    const key = keyOf(socket)
+    if (key === undefined) return false // it has gone already
+    const admitted = this.#admit === undefined ? {} : this.#admit(normalizePeerAddress(socket.remoteAddress ?? ''))
+    if (admitted === undefined) return false
+    const { guest } = admitted
+    if (!isTls) this.#opened(socket, guest)
+    else if (guest !== undefined) this.#handshakes.set(key, guest)
+    socket.once('close', () => {
+      guest?.closed()
+      if (isTls) this.#handshakes.delete(key)
+    })
+    return true
+  }
+
+  #secured(socket: Socket): void {
+    const key = keyOf(socket) ?? ''
+    this.#opened(socket, this.#handshakes.get(key))
+    this.#handshakes.delete(key)
+  }
+
+  #opened(socket: Socket, guest: Guest | undefined): void {
+    this.#open.set(socket, { guest, isBusy: false, idleSinceMs: performance.now() })
+    socket.once('close', () => this.#open.delete(socket))
+  }
+
+  #closeIdle(): void {
+    const before = performance.now() - this.#idleMs
+    for (const [socket, { isBusy, idleSinceMs }] of this.#open) {
+      if (!isBusy && idleSinceMs < before) socket.destroy()
+    }
+  }
+}
+
+function keyOf({ remoteAddress, remotePort }: Socket): string | undefined {
+  return remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort}`
+}
