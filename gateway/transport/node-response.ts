@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { untakenAnswerMs } from './http-limits.ts'
 import type { ResponseSink } from './http-response.ts'
 import type { WholeAnswer } from './transport.ts'
 
@@ -8,10 +7,13 @@ export class NodeResponse implements ResponseSink {
   readonly #outgoing: ServerResponse
   readonly #isLast: () => boolean
 
+  readonly #untakenMs: number
+
   /** `isLast` says at the head whether the connection is closed with this answer. */
-  constructor(outgoing: ServerResponse, isLast: () => boolean) {
+  constructor(outgoing: ServerResponse, isLast: () => boolean, untakenMs: number) {
     this.#outgoing = outgoing
     this.#isLast = isLast
+    this.#untakenMs = untakenMs
   }
 
   flushHead(response: Response): void {
@@ -35,7 +37,7 @@ export class NodeResponse implements ResponseSink {
     if (!this.#outgoing.headersSent) this.#outgoing.setHeader('content-length', last.length)
     this.#writeHead(response)
     this.#outgoing.end(last)
-    endWhenUntaken(this.#outgoing)
+    endWhenUntaken(this.#outgoing, this.#untakenMs)
   }
 
   endWithoutBody(response: Response): void {
@@ -72,10 +74,12 @@ export function sendWhole(
   outgoing.writeHead(status, { ...headers, ...length, ...((isLast || isStopping) && { connection: 'close' }) })
   if (incoming.method === 'HEAD' || body.length === 0) outgoing.end()
   else outgoing.end(body)
-  endWhenUntaken(outgoing)
 }
 
-/** Node destroys a socket whose timeout ends, begins it anew whenever the kernel took something, and sets another one after the answer. */
-function endWhenUntaken(outgoing: ServerResponse): void {
-  if (!outgoing.writableFinished) outgoing.socket?.setTimeout(untakenAnswerMs)
+/**
+ * Ends the connection when the kernel takes nothing of an ended answer for so long. Node destroys a socket whose timeout
+ * ends, begins it anew whenever the kernel took something, and sets its own one for idle connections after the answer.
+ */
+export function endWhenUntaken(outgoing: ServerResponse, untakenMs: number): void {
+  if (!outgoing.writableFinished) outgoing.socket?.setTimeout(untakenMs)
 }

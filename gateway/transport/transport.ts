@@ -30,6 +30,8 @@ export interface TransportOptions {
   readonly accept: SocketAcceptor
   /** Called for each TCP connection, before TLS and HTTP. `undefined` closes it at once. Absent: every connection may stay. */
   readonly admit?: (address: string) => Admission | undefined
+  /** Instead of `keepAliveMs` and `untakenAnswerMs`, where the library has none of its own. */
+  readonly timeouts?: { readonly keepAliveMs: number; readonly untakenAnswerMs: number }
   readonly log: TransportLog
 }
 

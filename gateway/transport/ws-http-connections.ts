@@ -17,6 +17,8 @@ import type { Guest, TransportOptions } from './transport.ts'
 interface HttpConnection {
   readonly guest: Guest | undefined
   isBusy: boolean
+  /** Nothing that comes after this request is served. */
+  isLast: boolean
   idleSinceMs: number
 }
 
@@ -52,33 +54,40 @@ export class WsHttpConnections {
 
   /** Whether the connection is free for this request. False: it had one already, and was destroyed. */
   begin(socket: Socket, outgoing: ServerResponse): boolean {
-    const connection = this.#open.get(socket)
-    if (connection === undefined || connection.isBusy) {
-      socket.destroy()
-      return false
-    }
+    const connection = this.#free(socket)
+    if (connection === undefined) return false
     connection.isBusy = true
     outgoing.once('close', () => {
-      connection.isBusy = false
-      connection.idleSinceMs = performance.now()
       connection.guest?.idle()
+      connection.idleSinceMs = performance.now()
+      // An answer may be over while Node is still reading what was sent with its request.
+      setImmediate(() => {
+        connection.isBusy = false
+      })
     })
     return true
   }
 
+  /** Nothing that comes after this connection's request is served. */
+  endAfterAnswer(socket: Duplex): void {
+    const connection = this.#open.get(socket)
+    if (connection !== undefined) connection.isLast = true
+  }
+
   /** The same for an upgrade, after which the connection speaks no HTTP any more. */
   beginUpgrade(socket: Duplex): boolean {
-    const connection = this.#open.get(socket)
-    if (connection === undefined || connection.isBusy) {
-      socket.destroy()
-      return false
-    }
-    this.#open.delete(socket)
-    return true
+    return this.#free(socket) !== undefined && this.#open.delete(socket)
   }
 
   stop(): void {
     clearInterval(this.#timer)
+  }
+
+  #free(socket: Duplex): HttpConnection | undefined {
+    const connection = this.#open.get(socket)
+    if (connection !== undefined && !connection.isBusy && !connection.isLast) return connection
+    socket.destroy()
+    return undefined
   }
 
   #take(socket: Socket, isTls: boolean): boolean {
@@ -103,7 +112,7 @@ export class WsHttpConnections {
   }
 
   #opened(socket: Socket, guest: Guest | undefined): void {
-    this.#open.set(socket, { guest, isBusy: false, idleSinceMs: performance.now() })
+    this.#open.set(socket, { guest, isBusy: false, isLast: false, idleSinceMs: performance.now() })
     socket.once('close', () => this.#open.delete(socket))
   }
 

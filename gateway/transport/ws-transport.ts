@@ -18,10 +18,10 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { WebSocketServer } from 'ws'
 import { after, answerRequest, MAX_HEADER_BYTES, upgradeRequiredResponse } from './http-answer.ts'
 import { isFramingUnsafe } from './http-framing.ts'
-import { keepAliveMs } from './http-limits.ts'
+import { keepAliveMs, untakenAnswerMs } from './http-limits.ts'
 import { sendResponse } from './http-response.ts'
 import { listenError } from './listen-error.ts'
-import { NodeResponse, sendWhole } from './node-response.ts'
+import { endWhenUntaken, NodeResponse, sendWhole } from './node-response.ts'
 import { normalizePeerAddress } from './peer-address.ts'
 import { readTlsPair, type TlsPair, TlsWatch, tlsCiphers } from './tls-files.ts'
 import type { CreateTransport, Peer, RequestHead, Transport, TransportOptions, WholeAnswer } from './transport.ts'
@@ -52,13 +52,15 @@ class WsTransport implements Transport {
   readonly #webSockets: ReturnType<typeof createWebSocketServer>
   readonly #open = new Set<GatewayWebSocket>()
   readonly #connections: WsHttpConnections
+  readonly #untakenMs: number
   #tlsWatch: TlsWatch | undefined
   #isStopping = false
 
   constructor(options: TransportOptions) {
     this.#options = options
     this.#server = options.tls ? createTlsServer(TLS_OPTIONS) : createServer(HTTP_OPTIONS)
-    this.#connections = new WsHttpConnections(this.#server, options.admit)
+    this.#untakenMs = options.timeouts?.untakenAnswerMs ?? untakenAnswerMs
+    this.#connections = new WsHttpConnections(this.#server, options.admit, options.timeouts?.keepAliveMs)
     this.#webSockets = createWebSocketServer(options)
     this.#serveHttp()
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
@@ -116,7 +118,7 @@ class WsTransport implements Transport {
         // Boundary: the adapter's types allow HTTP/2, which this server does not speak.
         const incoming = env.incoming as IncomingMessage
         const response = await this.#answer(request, incoming)
-        const sink = new NodeResponse(env.outgoing as ServerResponse, () => this.#isStopping)
+        const sink = new NodeResponse(env.outgoing as ServerResponse, () => this.#isStopping, this.#untakenMs)
         // Ours rather than the adapter's writer, which prints a failed body's message, and sends it to the client.
         await sendResponse(response, incoming.method === 'HEAD', sink)
         return RESPONSE_ALREADY_SENT
@@ -134,9 +136,16 @@ class WsTransport implements Transport {
       // An answer that had begun before the stop did not say that it is the last.
       outgoing.once('close', () => this.#isStopping && this.#server.closeIdleConnections())
       if (!this.#connections.begin(incoming.socket, outgoing)) return
-      if (hasUnsafeFraming(incoming, false)) return sendWhole(badRequest, incoming, outgoing, true)
+      const send = (whole: WholeAnswer) => {
+        sendWhole(whole, incoming, outgoing, this.#isStopping)
+        endWhenUntaken(outgoing, this.#untakenMs)
+      }
+      if (!hasOneHost(incoming) || hasUnsafeFraming(incoming, false)) {
+        this.#connections.endAfterAnswer(incoming.socket)
+        return send(badRequest)
+      }
       const whole = this.#options.answerWhole?.(headOf(incoming, false), this.#peerOf(incoming))
-      if (whole) after(whole.delayMs, () => sendWhole(whole, incoming, outgoing, this.#isStopping))
+      if (whole) after(whole.delayMs, () => send(whole))
       else void listener(incoming, outgoing)
     })
   }
@@ -151,7 +160,7 @@ class WsTransport implements Transport {
     const peer = this.#peerOf(request)
     if (!this.#connections.beginUpgrade(socket)) return
     if (pathOf(request) !== this.#options.socketPath) return refuseUpgrade(socket, notFound)
-    if (hasUnsafeFraming(request, true)) return refuseUpgrade(socket, badRequest)
+    if (!hasOneHost(request) || hasUnsafeFraming(request, true)) return refuseUpgrade(socket, badRequest)
     const refused = this.#options.answerWhole?.(headOf(request, true), peer)
     if (refused) return after(refused.delayMs, () => refuseUpgrade(socket, refused))
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
@@ -178,6 +187,8 @@ const HTTP_OPTIONS: ServerOptions = {
   keepAliveTimeout: keepAliveMs,
   connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
   maxHeaderSize: MAX_HEADER_BYTES,
+  // Node would answer 400 and go on with the next request that was sent: hasOneHost closes.
+  requireHostHeader: false,
   // Some HTTP clients offer h2c with every request; RFC 9110 lets a server ignore that.
   shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
 }
@@ -211,6 +222,12 @@ function refuseUpgrade(socket: Duplex, { status, headers, body }: WholeAnswer): 
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`)
   socket.end(body)
+}
+
+/** RFC 9112, 3.2. */
+function hasOneHost({ headersDistinct, httpVersion }: IncomingMessage): boolean {
+  const count = headersDistinct.host?.length ?? 0
+  return count === 1 || (count === 0 && httpVersion === '1.0')
 }
 
 function hasUnsafeFraming({ headers, headersDistinct }: IncomingMessage, isUpgrade: boolean): boolean {

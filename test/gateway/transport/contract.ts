@@ -1,6 +1,7 @@
 /** What the gateway relies on, the same on every socket library. The rules are in docs/SPEC.md under SOCKET. */
 import { describe } from 'vitest'
 import { closingContract } from './closing-contract.ts'
+import { connectionsContract } from './connections-contract.ts'
 import { framesContract } from './frames-contract.ts'
 import { httpContract } from './http-contract.ts'
 import { lifecycleContract } from './lifecycle-contract.ts'
@@ -13,6 +14,7 @@ export function transportContract(adapter: Adapter): void {
     framesContract(adapter)
     closingContract(adapter)
     httpContract(adapter)
+    connectionsContract(adapter)
     streamsContract(adapter)
     lifecycleContract(adapter)
     tlsContract(adapter)

@@ -7,6 +7,7 @@ import type {
   Transport,
   TransportOptions,
   Upgrade,
+  WholeHandler,
 } from '../../../gateway/transport/transport.ts'
 import { Arrivals } from './arrivals.ts'
 
@@ -56,6 +57,9 @@ export interface StationOptions {
   readonly port?: number
   readonly tls?: NonNullable<TransportOptions['tls']>
   readonly fetch?: HttpHandler
+  readonly answerWhole?: WholeHandler
+  readonly admit?: NonNullable<TransportOptions['admit']>
+  readonly timeouts?: NonNullable<TransportOptions['timeouts']>
   /** Called before the event is written down; it may throw. */
   readonly onEvent?: (event: SocketEvent, socket: Socket) => void
   readonly onAccept?: (upgrade: Upgrade, socket: Socket) => void
@@ -74,6 +78,9 @@ export class Station implements AsyncDisposable {
       host: options.host ?? '127.0.0.1',
       port: options.port ?? 0,
       ...(options.tls && { tls: options.tls }),
+      ...(options.answerWhole && { answerWhole: options.answerWhole }),
+      ...(options.admit && { admit: options.admit }),
+      ...(options.timeouts && { timeouts: options.timeouts }),
       maxFrameBytes: MAX_FRAME_BYTES,
       socketPath: SOCKET_PATH,
       subprotocol: SUBPROTOCOL,
