@@ -1,4 +1,4 @@
-import { propagation, ROOT_CONTEXT, context as traceContext } from '@opentelemetry/api'
+import { context as traceContext } from '@opentelemetry/api'
 import { type Context, Hono, type Next } from 'hono'
 import { refusal } from '../../protocol/error.ts'
 import { idPattern } from '../../protocol/limits.ts'
@@ -7,6 +7,7 @@ import { permit } from '../auth/permissions.ts'
 import { readUpgradeToken } from '../auth/token-source.ts'
 import { randomId } from '../chat.ts'
 import { TrustedProxies } from '../client-address.ts'
+import { incomingContext } from '../telemetry/message-span.ts'
 import type { HttpHandler } from '../transport/transport.ts'
 import { judgeOrigin } from './origin-guard.ts'
 import { type Page, servePage } from './page.ts'
@@ -23,10 +24,11 @@ import { StreamTokens } from './stream-tokens.ts'
  */
 export function createHttpApp(deps: HttpDeps): HttpHandler {
   const app = createHono(deps)
-  return (request, peer) =>
-    traceContext.with(propagation.extract(ROOT_CONTEXT, request.headers, headerGetter), () =>
-      app.fetch(request, { peer }),
-    )
+  const proxies = new TrustedProxies(deps.trustedProxies)
+  return (request, peer) => {
+    const incoming = proxies.incomingTrace(peer.address, request.headers.get('traceparent') ?? undefined)
+    return traceContext.with(incomingContext(incoming), () => app.fetch(request, { peer }))
+  }
 }
 
 /** For the test that compares the routes with their document. */
@@ -148,9 +150,4 @@ async function answerPage(page: Page, context: HttpContext): Promise<Response> {
   if (file === undefined) return refuse(refusal('not-found', 'there is no such route'))
   context.set('route', 'page')
   return file
-}
-
-const headerGetter = {
-  get: (headers: Headers, name: string) => headers.get(name) ?? undefined,
-  keys: (headers: Headers) => [...headers.keys()],
 }
