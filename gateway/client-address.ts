@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import type { AddressRange } from './config/network.ts'
+import type { IncomingTrace } from './telemetry/ports.ts'
 import { normalizePeerAddress } from './transport/peer-address.ts'
 
 /**
@@ -20,6 +21,11 @@ export class TrustedProxies {
     const version = isIP(address)
     if (this.#isEmpty || version === 0) return false
     return this.#ranges.check(address, version === 4 ? 'ipv4' : 'ipv6')
+  }
+
+  /** The trace that a request of this peer names, and whether it may decide anything. */
+  incomingTrace(peerAddress: string, traceparent: string | undefined): IncomingTrace | undefined {
+    return traceparent === undefined ? undefined : { traceparent, isTrusted: this.trusts(peerAddress) }
   }
 
   /** `forwardedFor`: the header as it came. What is no address ends the walk, since nothing left of it can be judged. */

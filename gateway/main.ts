@@ -213,7 +213,8 @@ class Node {
     const { config, connections, strangers } = this.#parts
     const token = readUpgradeToken(upgrade.url, upgrade.authorization)
     const headerToken = token.kind === 'token' ? token.token : undefined
-    const connection = new ServedConnection(socket, this.#deps, settingsOf(config), headerToken, upgrade.traceparent)
+    const trace = this.#proxies.incomingTrace(upgrade.address, upgrade.traceparent)
+    const connection = new ServedConnection(socket, this.#deps, settingsOf(config), headerToken, trace)
     const address = this.#proxies.clientAddress(upgrade.address, upgrade.forwardedFor)
     const guest = upgrade.guest ?? strangers.take(address)
     const hasPlace = guest !== undefined && connections.hasPlaceFor(address)

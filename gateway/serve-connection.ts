@@ -19,7 +19,7 @@ import {
 import { type BugListener, Outbox } from './outbox.ts'
 import { parseFrame } from './parse-frame.ts'
 import { type Served, serveRequest } from './requests.ts'
-import type { SocketTelemetry } from './telemetry/ports.ts'
+import type { IncomingTrace, SocketTelemetry } from './telemetry/ports.ts'
 import type { Socket, SocketHandlers } from './transport/transport.ts'
 
 /**
@@ -28,7 +28,7 @@ import type { Socket, SocketHandlers } from './transport/transport.ts'
  */
 export class ServedConnection implements SocketHandlers, BugListener {
   readonly outbox: Outbox
-  readonly #traceparent: string | undefined
+  readonly #incomingTrace: IncomingTrace | undefined
   readonly #socket: Socket
   readonly #deps: ConnectionDeps
   #state: ConnectionState
@@ -41,11 +41,11 @@ export class ServedConnection implements SocketHandlers, BugListener {
     deps: ConnectionDeps,
     settings: ConnectionSettings,
     headerToken: string | undefined,
-    traceparent: string | undefined,
+    incomingTrace: IncomingTrace | undefined,
   ) {
     this.#socket = socket
     this.#deps = deps
-    this.#traceparent = traceparent
+    this.#incomingTrace = incomingTrace
     this.#state = openConnection(settings, deps.nowMs(), headerToken)
     this.outbox = new Outbox(socket, deps.feeds, deps.log, deps.telemetry, this)
   }
@@ -187,7 +187,7 @@ export class ServedConnection implements SocketHandlers, BugListener {
           this.#deps.watched(this.connection, session)
         },
       }
-      await telemetry.traced(request, this.connection, this.#traceparent, () =>
+      await telemetry.traced(request, this.connection, this.#incomingTrace, () =>
         serveRequest(served, identity, request, (kind) => telemetry.refused(kind)),
       )
     } catch (error) {

@@ -3,6 +3,7 @@ import { type Context, context, type Span, SpanKind, SpanStatusCode, trace } fro
 import type { Refusal } from '../protocol/error.ts'
 import type { ProviderEnd } from './ports.ts'
 import type { Stopped } from './producer.ts'
+import { clientLinks } from './trace-link.ts'
 
 export interface TurnSpans {
   called(call: number, request: CallRequest): void
@@ -30,7 +31,8 @@ export interface TurnIds {
 export function startSpans(ids: TurnIds, parent: Context = context.active()): TurnSpans {
   const tracer = trace.getTracer('sluice')
   const attributes = { 'gen_ai.conversation.id': ids.session, 'sluice.turn.id': ids.turn }
-  const turn = tracer.startSpan('turn', { kind: SpanKind.INTERNAL, attributes }, parent)
+  const links = clientLinks(parent)
+  const turn = tracer.startSpan('turn', { kind: SpanKind.INTERNAL, attributes, links }, parent)
   const calls = new Map<number, Span>()
   return {
     called(call, { provider, target, model, maxOutputTokens, why }) {

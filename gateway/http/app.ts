@@ -1,4 +1,4 @@
-import { propagation, ROOT_CONTEXT, context as traceContext } from '@opentelemetry/api'
+import { context as traceContext } from '@opentelemetry/api'
 import { type Context, Hono, type Next } from 'hono'
 import { refusal } from '../../protocol/error.ts'
 import { idPattern } from '../../protocol/limits.ts'
@@ -6,6 +6,7 @@ import type { Identity } from '../auth/identity.ts'
 import { permit } from '../auth/permissions.ts'
 import { readUpgradeToken } from '../auth/token-source.ts'
 import { TrustedProxies } from '../client-address.ts'
+import { incomingContext } from '../telemetry/message-span.ts'
 import type { HttpHandler, WholeHandler } from '../transport/transport.ts'
 import { responseOf } from './kept-answer.ts'
 import { judgeOrigin } from './origin-guard.ts'
@@ -38,10 +39,11 @@ export function createHttpApp(deps: HttpDeps): HttpApp {
   const app = createHono(deps, page, log)
   const fetch: HttpHandler = async (request, peer) => {
     const address = proxies.clientAddress(peer.address, request.headers.get('x-forwarded-for') ?? undefined)
+    const incoming = proxies.incomingTrace(peer.address, request.headers.get('traceparent') ?? undefined)
     const guest = peer.guest ?? deps.strangers.take(address)
     const answer = () => app.fetch(request, { peer, guest, address })
     try {
-      return await traceContext.with(propagation.extract(ROOT_CONTEXT, request.headers, headerGetter), answer)
+      return await traceContext.with(incomingContext(incoming), answer)
     } finally {
       if (peer.guest === undefined) guest?.closed()
     }
@@ -192,8 +194,3 @@ async function answerPage(page: PageFiles, context: HttpContext): Promise<Respon
 }
 
 const noSuchRoute = refusal('not-found', 'there is no such route')
-
-const headerGetter = {
-  get: (headers: Headers, name: string) => headers.get(name) ?? undefined,
-  keys: (headers: Headers) => [...headers.keys()],
-}

@@ -59,7 +59,8 @@ function isOwnRequest({ url, headers }: Request, allowed: readonly string[] | 'o
 const siteMayBe: ReadonlySet<string | null> = new Set([null, 'same-origin', 'none'])
 
 /** What proxies, tunnels and content networks add, and nobody else; any value counts. */
-const proxyHeader = /^(?:forwarded|via|cdn-loop|client-ip|x-(?:forwarded|original|envoy)-.+|cf-.+|.+-client-?ip|x-real-ip)$/
+const proxyHeader =
+  /^(?:forwarded|via|cdn-loop|client-ip|x-(?:forwarded|original|envoy)-.+|cf-.+|.+-client-?ip|x-real-ip)$/
 
 function cameThroughProxy(headers: Headers): boolean {
   return [...headers.keys()].some((name) => proxyHeader.test(name))

@@ -35,6 +35,13 @@ export interface Log {
   error(fields: object, message: string): void
 }
 
+/** The trace that an upgrade or a request names. */
+export interface IncomingTrace {
+  readonly traceparent: string
+  /** A proxy of SLUICE_TRUSTED_PROXIES sent it. Anybody else's is linked to, and decides nothing. */
+  readonly isTrusted: boolean
+}
+
 export interface SocketTelemetry {
   opened(connection: string): void
   welcomed(connection: string, client: string): void
@@ -58,7 +65,7 @@ export interface SocketTelemetry {
   traced(
     request: Request,
     connection: string,
-    traceparent: string | undefined,
+    incoming: IncomingTrace | undefined,
     serve: () => Promise<void>,
   ): Promise<void>
 }

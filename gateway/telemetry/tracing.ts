@@ -1,4 +1,4 @@
-import { context, DiagLogLevel, diag, propagation, type TextMapPropagator, trace } from '@opentelemetry/api'
+import { context, DiagLogLevel, diag, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto'
@@ -13,7 +13,6 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
-import { parentContext } from './message-span.ts'
 import type { Log } from './ports.ts'
 
 /**
@@ -52,19 +51,7 @@ export function startTracing({ version, node, environment, log }: TracingOptions
     return { close: () => provider.shutdown().catch(() => undefined) }
   }
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-  propagation.setGlobalPropagator(traceparentReader)
   return { close: () => closeTracing(provider, log) }
-}
-
-/** For whoever reads a request's headers through the API. The gateway passes no trace on to the provider. */
-const traceparentReader: TextMapPropagator = {
-  inject: () => undefined,
-  extract(parent, carrier, getter) {
-    const value = getter.get(carrier, 'traceparent')
-    const spanContext = trace.getSpanContext(parentContext(Array.isArray(value) ? value[0] : value))
-    return spanContext === undefined ? parent : trace.setSpanContext(parent, spanContext)
-  },
-  fields: () => ['traceparent'],
 }
 
 async function closeTracing(provider: TracerProvider, log: Log): Promise<void> {
@@ -79,7 +66,6 @@ async function closeTracing(provider: TracerProvider, log: Log): Promise<void> {
   if (outcome !== 'done') log.warn({ outcome, flushMaxMs }, 'unable to export the last spans: is the collector there?')
   trace.disable()
   context.disable()
-  propagation.disable()
   diag.disable()
 }
 

@@ -9,16 +9,20 @@ import { keptLines, type Station, startStation, until } from './telemetry-statio
 const secretWord = 'hippopotamus-secret'
 const incoming = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' }
 const traceparent = `00-${incoming.traceId}-${incoming.spanId}-01`
+const baggage = 'who=hippopotamus'
+const tracestate = 'vendor=rhinoceros'
+const behindProxy = { SLUICE_TRUSTED_PROXIES: '127.0.0.1' }
 const exporting = { logLevel: 'info', metrics: { kind: 'off' }, exportTraces: true } as const
 
 afterEach(() => {
-  for (const name of Object.keys(process.env)) if (name.startsWith('OTEL_')) delete process.env[name]
+  for (const name of Object.keys(process.env)) if (/^(?:OTEL_|SLUICE_TRUSTED)/.test(name)) delete process.env[name]
 })
 
 describe('traces', () => {
   test('[OBS-5] a message’s span hangs below the upgrade’s, its turn below it, the provider’s call below that', async () => {
     await using collector = await startCollector()
     const { lines, token } = await traced(collector, {
+      ...behindProxy,
       OTEL_SERVICE_NAME: 'chat-gateway',
       OTEL_EXPORTER_OTLP_HEADERS: 'x-collector-key=k1',
     })
@@ -49,6 +53,45 @@ describe('traces', () => {
     const spans = collector.spans()
     expect(theSpan(spans, 'session.open').parentSpanId ?? '').toBe('')
     expect(theSpan(spans, 'turn').parentSpanId).toBe(theSpan(spans, 'message.send').spanId)
+  })
+
+  test('[OBS-180] a client’s traceparent is linked to, and decides neither the trace nor the sampling', async () => {
+    await using collector = await startCollector()
+    const { lines } = await traced(collector, {})
+    const message = theSpan(collector.spans(), 'message.send')
+    expect(message.parentSpanId ?? '').toBe('')
+    expect(message.traceId).not.toBe(incoming.traceId)
+    expect(message.links).toEqual([expect.objectContaining(incoming)])
+    expect(theSpan(collector.spans(), 'turn')).toMatchObject({ parentSpanId: message.spanId, links: [] })
+    const ended = lines.map((line) => JSON.parse(line)).find((line) => line.msg === 'turn ended')
+    expect(ended.trace_id).toBe(message.traceId)
+  })
+
+  test('[OBS-180] over HTTP too', async () => {
+    await using collector = await startCollector()
+    await traced(collector, {}, {}, (station) => askOverHttp(station, { traceparent, baggage, tracestate }))
+    const turn = theSpan(collector.spans(), 'turn')
+    expect(turn.parentSpanId ?? '').toBe('')
+    expect(turn.links).toEqual([expect.objectContaining(incoming)])
+    for (const text of [baggage, tracestate]) expect(collector.bodies.join('')).not.toContain(text)
+  })
+
+  test('[OBS-180] over HTTP a trusted proxy’s traceparent is the parent', async () => {
+    await using collector = await startCollector()
+    await traced(collector, behindProxy, {}, (station) => askOverHttp(station, { traceparent }))
+    const turn = theSpan(collector.spans(), 'turn')
+    expect(turn).toMatchObject({ traceId: incoming.traceId, parentSpanId: incoming.spanId, links: [] })
+  })
+
+  test.each([
+    ['an upgrade', (station: Station) => askOnce(station, { traceparent })],
+    ['a request', (station: Station) => askOverHttp(station, { traceparent })],
+  ])('[OBS-180] %s that says “sampled” is not exported where the operator samples nothing', async (_what, ask) => {
+    await using collector = await startCollector()
+    const nothing = { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' }
+    const { lines } = await traced(collector, nothing, {}, ask)
+    expect(collector.bodies).toEqual([])
+    expect(lines.join('')).not.toContain(incoming.traceId)
   })
 
   test('[OBS-6] the sampler that OTEL_TRACES_SAMPLER names decides', async () => {
@@ -109,6 +152,7 @@ async function traced(
   collector: Collector,
   variables: Readonly<Record<string, string>>,
   headers: Record<string, string> = { traceparent },
+  ask = (station: Station) => askOnce(station, headers),
 ): Promise<{ readonly lines: readonly string[]; readonly token: string }> {
   const env = {
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -117,7 +161,7 @@ async function traced(
   }
   Object.assign(process.env, env)
   const station = await startStation({ ...env, SLUICE_MODEL: 'gpt-4o-mini' })
-  await askOnce(station, headers)
+  await ask(station)
   await station[Symbol.asyncDispose]()
   return station
 }
@@ -128,6 +172,20 @@ async function askOnce(station: Station, headers: Record<string, string>): Promi
   const content = `${secretWord}\n[[answer=echo]]`
   await client.ask({ type: 'message.send', session, messageId: 'm1', content }, 'message.accepted')
   await client.next('turn.completed')
+  await until('the turn ended', async () => station.gateway.state().runningTurns === 0)
+}
+
+async function askOverHttp(station: Station, headers: Record<string, string>): Promise<void> {
+  const post = (path: string, body: object) =>
+    fetch(`http://127.0.0.1:${station.gateway.port}/v1/sessions${path}`, {
+      method: 'POST',
+      headers: { ...headers, authorization: `Bearer ${station.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+  const made = (await (await post('', {})).json()) as { readonly session: string }
+  const answer = await post(`/${made.session}/messages`, { content: `${secretWord}\n[[answer=echo]]` })
+  expect(answer.status).toBe(200)
+  await answer.body?.cancel()
   await until('the turn ended', async () => station.gateway.state().runningTurns === 0)
 }
 
@@ -147,6 +205,7 @@ interface Span {
   readonly parentSpanId?: string
   readonly kind: number
   readonly attributes: ReadonlyMap<string, string>
+  readonly links: readonly { readonly traceId: string; readonly spanId: string }[]
 }
 
 function theSpan(spans: readonly Span[], name: string): Span {

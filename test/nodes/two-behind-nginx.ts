@@ -103,7 +103,7 @@ async function firstNode(nodes: readonly Node[], isIt: (state: NodeState) => boo
 /** nginx gives each socket to the node with the fewest, so both get some; those of `other` are cut. */
 async function crowd(socketUrl: string, full: Node, other: Node): Promise<void> {
   const before = { full: (await full.state()).sockets, other: (await other.state()).sockets }
-  const token = await tokenAt(socketUrl.replace('ws', 'http').replace('/v1/socket', ''), 'subject=crowd')
+  const token = await tokenOfAny([full, other], 'subject=crowd')
   const ofOther: WireClient[] = []
   for (let count = 0; count < 4; count += 1) {
     const had = (await other.state()).sockets
