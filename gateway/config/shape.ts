@@ -1,4 +1,5 @@
 /** The configuration as the rest of the program sees it: nested by who uses it, units in the names, secrets wrapped. */
+import type { ShareLimits } from '../../sessions/shares.ts'
 import type { AddressRange } from './network.ts'
 import type { Secret } from './secret.ts'
 import type { JwtAlgorithm } from './variables.ts'
@@ -24,6 +25,7 @@ export type LimitsConfig = {
   readonly socketsPerSubject: number
   readonly watchedSessionsPerSocket: number
   readonly messagesPerMinute: number | 'unlimited'
+  readonly writesPerMinute: number | 'unlimited'
   /** Never counted on loopback. */
   readonly socketsPerAddress: number | 'unlimited'
   readonly helloDeadlineMs: number
@@ -40,7 +42,7 @@ export type StoreConfig = (
       readonly prefix: string
       readonly waitReplicas: number
     }
-) & { readonly maxSessionsPerSubject: number; readonly sessionTtlMs: number }
+) & { readonly shares: ShareLimits; readonly sessionTtlMs: number }
 
 export type TurnsConfig = {
   readonly leaseMs: number

@@ -28,6 +28,7 @@ describe('defaults', () => {
         socketsPerSubject: 200,
         watchedSessionsPerSocket: 200,
         messagesPerMinute: 'unlimited',
+        writesPerMinute: 600,
         socketsPerAddress: 'unlimited',
         helloDeadlineMs: 10_000,
         heartbeatMs: 25_000,
@@ -36,7 +37,7 @@ describe('defaults', () => {
       store: {
         kind: 'memory',
         maxSessionCount: 10_000,
-        maxSessionsPerSubject: 1_000,
+        shares: {},
         maxBytes: 268_435_456,
         sessionTtlMs: 2_592_000_000,
       },
