@@ -68,10 +68,6 @@ export const firstConnectionMs = 10_000
 /** How often the store is asked whether all of it answers and no setting endangers sessions, in milliseconds. */
 export const storeLookMs = 1_000
 
-/** Records read at once, and how often, for the prompt that a rated answer came from; an older answer's rating goes without. */
-export const ratedPageRecords = 50
-export const ratedPages = 4
-
 /**
  * Clients without a good token that a node keeps connected at once, of all addresses: new connections above it are closed at
  * once. On `ws` one that does nothing costs about 24 KiB, so this is about 200 MiB.
@@ -92,3 +88,11 @@ export const strangerReportMs = 10_000
 
 /** Requests of a subject that are answered at once, beside its streams and waiting answers; more are refused as rate-limited. */
 export const subjectRequestsAtOnce = 64
+
+/**
+ * What a subject may write a minute on one node beside messages: sessions, metadata, feedback. More is refused as
+ * `rate-limited`. An operator may set it.
+ */
+export const writesPerMinute = 600
+/** Subjects whose writes a node counts; above, the longest unused is forgotten. */
+export const writersMax = 50_000

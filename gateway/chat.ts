@@ -1,18 +1,26 @@
 import { createHash, randomFillSync } from 'node:crypto'
+import { refuseShare, type ShareFull } from '../orchestrator/share-refusal.ts'
 import { type Refusal, refusal } from '../protocol/error.ts'
 import { deltaTextBytes, pageRecordsDefault, pageSessionsDefault } from '../protocol/limits.ts'
 import type { LogRecord } from '../protocol/record.ts'
 import type { Cursor, Metadata } from '../protocol/shapes.ts'
 import type { UpOf } from '../protocol/up.ts'
-import type { ListedSession, OpenReply, SessionInfo, SessionLog } from '../sessions/session-log.ts'
+import type { Full, ListedSession, OpenReply, SessionInfo, SessionLog } from '../sessions/session-log.ts'
 import type { Identity } from './auth/identity.ts'
-import { unavailableRetryMs } from './bounds.ts'
+import { unavailableRetryMs, writesPerMinute } from './bounds.ts'
 import { fitPage } from './frames.ts'
 import { KnownOwners } from './known-owners.ts'
-import { promptOfTurn } from './prompt-of-turn.ts'
+import { WriteRate } from './write-rate.ts'
 
 /** What was summed of an erased session goes too. */
 type ForgetUse = (of: { readonly tenant: string; readonly session: string }) => Promise<void>
+
+export interface ChatOptions {
+  /** Default: nothing is summed. */
+  readonly forgetUse?: ForgetUse
+  /** Sessions, metadata and feedback that one subject may write; 0: any number. Default `writesPerMinute`. */
+  readonly writesPerMinute?: number
+}
 
 /**
  * What a subject can do with sessions, the same for sockets and for HTTP. Every operation but `create` and `list` goes
@@ -25,17 +33,18 @@ export class Chat {
   readonly #owners: KnownOwners
   readonly #nowMs: () => number
   readonly #onFailure: (error: unknown) => void
-
   readonly #forgetUse: ForgetUse
+  readonly #writes: WriteRate
 
   constructor(
     log: SessionLog,
     turns: TurnSender,
     nowMs: () => number,
     onFailure: (error: unknown) => void,
-    forgetUse: ForgetUse = async () => undefined,
+    options: ChatOptions = {},
   ) {
-    this.#forgetUse = forgetUse
+    this.#forgetUse = options.forgetUse ?? (async () => undefined)
+    this.#writes = new WriteRate(options.writesPerMinute ?? writesPerMinute, nowMs)
     this.#onFailure = onFailure
     this.#log = log
     this.#turns = turns
@@ -59,6 +68,8 @@ export class Chat {
   ): Promise<Outcome<{ readonly session: string; readonly isNew: boolean }>> {
     const { prompt } = request
     if (prompt !== undefined && !this.#turns.offersPrompt(prompt)) return Promise.resolve(noPrompt)
+    const tooFast = this.#tooFast(identity)
+    if (tooFast !== undefined) return Promise.resolve(tooFast)
     return this.#available(async () => {
       const session = request.key === undefined ? randomId() : keyedSession(identity, request.key)
       const { project } = identity
@@ -68,8 +79,7 @@ export class Chat {
       const about = { owner, ...(metadata && { metadata }) }
       const timeMs = this.#nowMs()
       const reply = await this.#log.create({ session, attributes, timeMs, ...about })
-      if (reply.kind === 'store-full') return storeFull(reply.retryAfterMs)
-      if (reply.kind === 'owner-full') return ownerFull(reply.limit)
+      if (reply.kind === 'store-full' || reply.kind === 'share-full') return noRoom(reply)
       // An earlier session of this key may have expired, and been made with another prompt.
       if (reply.kind === 'created') this.#owners.made(session, { createdMs: timeMs, ...about, ...attributes })
       return { kind: 'ok', session, isNew: reply.kind === 'created' }
@@ -167,8 +177,11 @@ export class Chat {
 
   update(identity: Identity, session: string, metadata: Metadata): Promise<Outcome<object>> {
     return this.#onOwned<object>(identity, session, async () => {
+      const tooFast = this.#tooFast(identity)
+      if (tooFast !== undefined) return tooFast
       const reply = await this.#log.update({ session, metadata })
-      return reply.kind === 'gone' ? notFound : ok
+      if (reply.kind === 'gone') return notFound
+      return reply.kind === 'ok' ? ok : noRoom(reply)
     })
   }
 
@@ -184,7 +197,12 @@ export class Chat {
   giveFeedback(identity: Identity, request: NewFeedback): Promise<Outcome<{ readonly record: LogRecord }>> {
     const { session, turn, rating, comment, share } = request
     return this.#onOwned(identity, session, async () => {
-      const prompt = await promptOfTurn(this.#log, session, turn)
+      const tooFast = this.#tooFast(identity)
+      if (tooFast !== undefined) return tooFast
+      const opening = await this.#log.opening({ session, turn })
+      if (opening.kind === 'gone') return notFound
+      if (opening.kind === 'unknown') return noTurn
+      const prompt = opening.record?.prompt
       const record = {
         type: 'feedback.added' as const,
         timeMs: this.#nowMs(),
@@ -195,9 +213,26 @@ export class Chat {
         ...(prompt === undefined ? {} : { prompt }),
       }
       const reply = await this.#log.addFeedback({ session, record })
-      if (reply.kind === 'gone') return notFound
-      return reply.kind === 'unknown' ? noTurn : { kind: 'ok', record: { ...record, ...reply.entry } }
+      switch (reply.kind) {
+        case 'ok':
+          return { kind: 'ok', record: { ...record, timeMs: reply.timeMs, ...reply.entry } }
+        case 'gone':
+          return notFound
+        case 'unknown':
+          return noTurn
+        case 'too-many':
+          return tooManyRatings(reply.limit)
+        default:
+          return noRoom(reply)
+      }
     })
+  }
+
+  #tooFast(identity: Identity) {
+    const waitMs = this.#writes.take(identity)
+    if (waitMs === 0) return undefined
+    const most = `you may make sessions, change them and rate answers ${this.#writes.perMinute} times a minute`
+    return refused('rate-limited', `${most}: send the same request again later`, waitMs)
   }
 
   /** A store that is away is an answer: nothing is lost, the same request may be sent again. */
@@ -294,10 +329,12 @@ function refused(...parts: Parameters<typeof refusal>): { kind: 'refused'; refus
   return { kind: 'refused', refusal: refusal(...parts) }
 }
 
-function ownerFull(limit: number) {
-  return refused('forbidden', `the subject has ${limit} sessions, as many as it may: delete some first`)
+function tooManyRatings(limit: number) {
+  return refused('forbidden', `this answer was rated ${limit} times, as often as it may: the last rating counts`)
 }
 
-function storeFull(retryAfterMs: number) {
-  return refused('unavailable', 'the store holds as much as it may: try again later, or delete sessions', retryAfterMs)
+function noRoom(reply: Full | ShareFull) {
+  if (reply.kind === 'share-full') return { kind: 'refused', refusal: refuseShare(reply) } as const
+  const message = 'the store holds as much as it may: try again later, or delete sessions'
+  return refused('unavailable', message, reply.retryAfterMs)
 }

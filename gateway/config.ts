@@ -5,6 +5,7 @@
  * at once and refuses to start; a gateway that starts with a guess is wrong later, on somebody else's watch.
  * The variables themselves are in config/variables.ts, the rules between them in config/rules.ts.
  */
+import type { ShareLimits } from '../sessions/shares.ts'
 import { findPresenceProblems, findValueProblems } from './config/rules.ts'
 import type {
   AuthConfig,
@@ -61,6 +62,7 @@ const readLimits = (settings: Settings): LimitsConfig => ({
   socketsPerSubject: settings.SLUICE_SOCKETS_PER_SUBJECT,
   watchedSessionsPerSocket: settings.SLUICE_WATCHED_SESSIONS,
   messagesPerMinute: settings.SLUICE_MESSAGES_PER_MINUTE,
+  writesPerMinute: settings.SLUICE_WRITES_PER_MINUTE,
   socketsPerAddress: settings.SLUICE_SOCKETS_PER_ADDRESS,
   strangerConnectionsPerAddress: settings.SLUICE_STRANGER_CONNECTIONS_PER_ADDRESS,
   strangerRequestsPerAddress: settings.SLUICE_STRANGER_REQUESTS_PER_ADDRESS,
@@ -131,10 +133,21 @@ const readRecording = (settings: Settings): RecordingConfig => {
   return dir === undefined ? { kind: 'off' } : { kind: 'on', dir, withText: text === 'on', maxBytes }
 }
 
+/** What is `auto` is left out, and follows from the store. */
+const readShares = (settings: Settings): ShareLimits => ({
+  ...set('maxSessionsPerOwner', settings.SLUICE_SESSIONS_PER_SUBJECT),
+  ...set('maxBytesPerOwner', settings.SLUICE_BYTES_PER_SUBJECT),
+  ...set('maxSessionsPerTenant', settings.SLUICE_SESSIONS_PER_TENANT),
+  ...set('maxBytesPerTenant', settings.SLUICE_BYTES_PER_TENANT),
+})
+
+const set = (name: keyof ShareLimits, value: number | 'auto'): ShareLimits =>
+  value === 'auto' ? {} : { [name]: value }
+
 const readStore = (settings: Settings): StoreConfig => {
   const url = settings.REDIS_URL
   const common = {
-    maxSessionsPerSubject: settings.SLUICE_SESSIONS_PER_SUBJECT,
+    shares: readShares(settings),
     sessionTtlMs: settings.SLUICE_SESSION_TTL_HOURS * HOUR_MS,
   }
   if (url === undefined) {

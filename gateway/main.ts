@@ -86,7 +86,11 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { turns } = answering
   const failed = (error: unknown) => telemetry.log.error({ err: error }, 'the store failed')
   const sender = recording === undefined ? turns : recordedSender(turns, recording)
-  const chat = new Chat(log, sender, Date.now, failed, (of) => store.ledger.forget(of))
+  const { writesPerMinute } = config.limits
+  const chat = new Chat(log, sender, Date.now, failed, {
+    forgetUse: (of) => store.ledger.forget(of),
+    writesPerMinute: writesPerMinute === 'unlimited' ? 0 : writesPerMinute,
+  })
   const strangers = new Strangers(strangerLimits(config, telemetry))
   const connections = new Connections(connectionLimits(config), strangers)
   const node = new Node({

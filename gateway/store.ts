@@ -48,17 +48,12 @@ export function givenStore(log: SessionLog): Store {
 }
 
 function memoryLog(config: Extract<StoreConfig, { kind: 'memory' }>): SessionLog {
-  const { maxSessionCount, maxSessionsPerSubject, maxBytes, sessionTtlMs } = config
-  return createMemoryLog({
-    maxSessions: maxSessionCount,
-    maxSessionsPerOwner: maxSessionsPerSubject,
-    maxBytes,
-    ttlMs: sessionTtlMs,
-  })
+  const { maxSessionCount, maxBytes, shares, sessionTtlMs } = config
+  return createMemoryLog({ maxSessions: maxSessionCount, maxBytes, ...shares, ttlMs: sessionTtlMs })
 }
 
 async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, telemetry: Telemetry): Promise<Store> {
-  const { url, caFile, prefix, waitReplicas, maxSessionsPerSubject, sessionTtlMs } = config
+  const { url, caFile, prefix, waitReplicas, shares, sessionTtlMs } = config
   const target = readTarget(url.reveal(), caFile)
   let problem = ''
   let wasConnected = false
@@ -72,7 +67,7 @@ async function openRedis(config: Extract<StoreConfig, { kind: 'redis' }>, teleme
     target,
     prefix,
     waitReplicas,
-    maxSessionsPerOwner: maxSessionsPerSubject,
+    ...shares,
     ttlMs: sessionTtlMs,
     eraseAgainMs: settleGraceMs,
     events: {

@@ -8,6 +8,7 @@ import type { Claim } from './claim.ts'
 import { acceptTries, busyRetryMs, repeatMinMs, repeatSpreadMs, unavailableRetryMs } from './limits.ts'
 import type { AcceptReply, AcceptRequest, Clock, TurnLog } from './ports.ts'
 import type { SendRequest } from './run-turn.ts'
+import { refuseShare } from './share-refusal.ts'
 import type { ClaimReply } from './turn-state.ts'
 
 export type Stored =
@@ -111,6 +112,8 @@ function notMine(reply: Exclude<AcceptReply, { kind: 'yours' }>): Stored {
     }
     case 'store-full':
       return refused('unavailable', 'the store is full; send the message again', reply.retryAfterMs)
+    case 'share-full':
+      return { kind: 'refused', refusal: refuseShare(reply) }
     case 'gone':
       return refused('not-found', 'there is no such session')
   }

@@ -123,7 +123,7 @@ class Calling implements ProviderCall {
     const key = cacheKey(spender.tenant, [model, ...models.sort()], question)
     const known = cache.get(key, policy.cache)
     telemetry.cacheAsked(known !== undefined)
-    return { known, put: (answer: CachedAnswer) => cache.put(key, answer, policy.cache) }
+    return { known, put: (answer: CachedAnswer) => cache.put(key, answer, policy.cache, claim.session) }
   }
 
   #sink(offline: string, keep: ((answer: CachedAnswer) => void) | undefined): AnswerSink {

@@ -2,6 +2,7 @@ import type { Refusal } from '../protocol/error.ts'
 import type { RecordOf } from '../protocol/record.ts'
 import type { Cost, Metadata, Usage } from '../protocol/shapes.ts'
 import type { ChosenPrompt } from './prompts/prompts.ts'
+import type { ShareFull } from './share-refusal.ts'
 
 /**
  * What the orchestrator needs of the rest, each port as narrow as its use. The store, the feeds and the telemetry happen
@@ -63,6 +64,7 @@ export type AcceptReply =
   | { readonly kind: 'busy'; readonly turn: string; readonly lease: 'held' | 'lapsed' }
   | { readonly kind: 'not-last' }
   | { readonly kind: 'store-full'; readonly retryAfterMs: number }
+  | ShareFull
   | Gone
 
 interface AppendRequest {

@@ -11,6 +11,7 @@ import { awaitEnd } from './await-end.ts'
 import { createBacklog } from './backlog.ts'
 import type { Ledger } from './budget-port.ts'
 import { createSettler } from './budget-settler.ts'
+import { watchErasures } from './erasure.ts'
 import {
   busyRetryMs,
   busyWaitersMax,
@@ -86,7 +87,7 @@ export function createTurns(given: TurnsPorts): Turns {
   const backlog = createBacklog()
   const clock = given.clock ?? systemClock
   const settler = createSettler(given.ledger, clock, given.logger)
-  const cache = createAnswerCache(clock.monotonicMs)
+  const cache = createAnswerCache(clock.monotonicMs, watchErasures(given.log))
   const ports: RunPorts = { ...given, clock, backlog, settler, cache }
   const { telemetry, logger } = ports
   const admission = createAdmission(options)
@@ -171,12 +172,14 @@ export function createTurns(given: TurnsPorts): Turns {
       isDraining = true
       seeking?.stop()
       await running.drain(forMs)
+      cache.close()
       await settler.close(settleOnLeaveMs)
     },
     close() {
       isDraining = true
       seeking?.stop()
       running.close()
+      cache.close()
       void settler.close(0)
     },
   }

@@ -1,10 +1,8 @@
-/** What the memory store bounds. An operator may set the first five; at the limit, see each. */
+/** What the memory store bounds. An operator may set the first three; at the limit, see each. Shares: `shares.ts`. */
 
 /** Sessions at most; then `create` answers `store-full`. */
 export const sessionsMax = 10_000
-/** Sessions of one owner at most; then `create` answers `owner-full`, so that nobody fills the store for all. */
-export const ownedSessionsMax = 1_000
-/** Estimated bytes of all sessions at most; then `create` and `accept` answer `store-full`, and turns still end. */
+/** Estimated bytes of all sessions at most; then whatever would add to them is answered `store-full`, and turns still end. */
 export const storeBytesMax = 256 * 1024 * 1024
 /** A session without a running turn is erased this long after its last use, in milliseconds. */
 export const sessionTtlMs = 30 * 24 * 60 * 60 * 1000

@@ -1,18 +1,18 @@
 import * as limits from './memory-limits.ts'
-import { lapsedTurns, listSessions, openSession, pageOf, readText } from './memory-reads.ts'
+import { lapsedTurns, listSessions, openingOf, openSession, pageOf, readText } from './memory-reads.ts'
 import type { MemorySession } from './memory-session.ts'
 import { MemoryShelves, sizeOf } from './memory-shelves.ts'
 import { acceptMessage, appendText, cancelTurn, endTurn, takeOverTurn, writeFeedback } from './memory-turn.ts'
-import type { CreateReply, CreateRequest, Gone, SessionLog } from './session-log.ts'
+import type { CreateReply, CreateRequest, Gone, SessionLog, UpdateReply } from './session-log.ts'
+import type { ShareLimits } from './shares.ts'
 
-export interface MemoryLogOptions {
+/** Shares that are not set are parts of `maxSessions` and `maxBytes`: see `sharesOf`. */
+export interface MemoryLogOptions extends ShareLimits {
   /** The store's clock, in milliseconds; it may step. Default `Date.now`. */
   readonly now?: () => number
   /** Sessions at most; then `create` answers `store-full`. Default 10,000. */
   readonly maxSessions?: number
-  /** Sessions of one owner at most; then `create` answers `owner-full`. Default 1,000. */
-  readonly maxSessionsPerOwner?: number
-  /** Estimated bytes of all sessions at most; then `create` and `accept` answer `store-full`. Default 256 MiB. */
+  /** Estimated bytes of all sessions at most; then whatever would add to them answers `store-full`. Default 256 MiB. */
   readonly maxBytes?: number
   /** Milliseconds from a session's last use (a write) to its end; while a turn runs it stays. Default 30 days. */
   readonly ttlMs?: number
@@ -35,8 +35,8 @@ export function createMemoryLog(options: MemoryLogOptions = {}): SessionLog {
     maxSessions: options.maxSessions ?? limits.sessionsMax,
     maxBytes: options.maxBytes ?? limits.storeBytesMax,
     ttlMs: options.ttlMs ?? limits.sessionTtlMs,
+    shares: options,
   })
-  const maxOwned = options.maxSessionsPerOwner ?? limits.ownedSessionsMax
   const remember = options.rememberMessages ?? limits.rememberedMessages
   const stopSweeping = startSweeping(shelves)
 
@@ -47,7 +47,7 @@ export function createMemoryLog(options: MemoryLogOptions = {}): SessionLog {
   }
 
   return {
-    create: async (request) => createSession(shelves, request, maxOwned),
+    create: async (request) => createSession(shelves, request),
     describe: (id) => at(id, ({ info }) => ({ kind: 'ok', info })),
     accept: (request) => at(request.session, (session) => acceptMessage(shelves, session, request, remember)),
     append: async (request) => {
@@ -61,6 +61,7 @@ export function createMemoryLog(options: MemoryLogOptions = {}): SessionLog {
     read: (request) => at(request.session, (session) => readText(session, request)),
     cancel: ({ session: id, turn }) => at(id, (session) => cancelTurn(session, turn)),
     addFeedback: (request) => at(request.session, (session) => writeFeedback(shelves, session, request)),
+    opening: ({ session: id, turn }) => at(id, (session) => openingOf(session, turn)),
     update: ({ session: id, metadata }) => at(id, (session) => replaceMetadata(shelves, session, metadata)),
     erase: (id) => at(id, (session) => eraseSession(shelves, session)),
     list: async (request) => listSessions(shelves, request),
@@ -74,18 +75,24 @@ export function createMemoryLog(options: MemoryLogOptions = {}): SessionLog {
   }
 }
 
-function createSession(shelves: MemoryShelves, request: CreateRequest, maxOwned: number): CreateReply {
+function createSession(shelves: MemoryShelves, request: CreateRequest): CreateReply {
   if (shelves.find(request.session) !== undefined) return { kind: 'exists' }
-  if ((shelves.shelf(request.owner)?.count ?? 0) >= maxOwned) return { kind: 'owner-full', limit: maxOwned }
-  const full = shelves.fullForSession()
+  const full = shelves.fullForSession(request.owner, request.metadata)
   if (full !== undefined) return full
   shelves.add(request)
   return { kind: 'created' }
 }
 
-function replaceMetadata(shelves: MemoryShelves, session: MemorySession, given: MemorySession['metadata'] & object) {
+function replaceMetadata(
+  shelves: MemoryShelves,
+  session: MemorySession,
+  given: MemorySession['metadata'] & object,
+): UpdateReply {
   const metadata = Object.freeze({ ...given })
-  shelves.grow(session, sizeOf(metadata) - sizeOf(session.metadata))
+  const growth = sizeOf(metadata) - sizeOf(session.metadata)
+  const full = shelves.fullForChange(session, growth)
+  if (full !== undefined) return full
+  shelves.grow(session, growth)
   session.metadata = metadata
   shelves.use(session)
   session.watch?.tell((listener) => listener.updated(metadata))

@@ -1,5 +1,4 @@
 import { deltaTextBytes } from '../protocol/limits.ts'
-import { isTerminal } from '../protocol/record.ts'
 import { lapsedMax } from './memory-limits.ts'
 import type { MemorySession } from './memory-session.ts'
 import type { MemoryShelves } from './memory-shelves.ts'
@@ -10,6 +9,7 @@ import type {
   ListRequest,
   LogEntry,
   LogPlace,
+  OpeningReply,
   OpenReply,
   OpenRequest,
   PageReply,
@@ -80,10 +80,19 @@ export function readText(session: MemorySession, { turn, part, at, maxBytes }: R
     const slice = session.run.tapes[part]?.slice(at, maxBytes)
     return slice === undefined ? sliceOfNone(part, at) : { kind: 'ok', ...slice }
   }
-  const end = session.entries.findLast(({ record }) => isTerminal(record) && record.turn === turn)
+  const end = session.turn(turn)?.end
   if (end === undefined) return unknown
   const text = end.texts?.[part]
   return text === undefined ? sliceOfNone(part, at) : { kind: 'ok', ...sliceText(text, at, maxBytes) }
+}
+
+export function openingOf(session: MemorySession, turn: string): OpeningReply {
+  const known = session.turn(turn)
+  if (known === undefined) return unknown
+  const record = known.opening?.record
+  // Only these two are kept as openings.
+  const isOpening = record?.type === 'turn.started' || record?.type === 'turn.restarted'
+  return isOpening ? { kind: 'ok', record } : { kind: 'ok' }
 }
 
 /** A turn without an attempt has an empty part 0, and no other. */

@@ -24,6 +24,20 @@ export interface RunningInMemory {
   isCancelled: boolean
 }
 
+/** What is kept of a turn to find its records without a search. */
+export interface TurnInMemory {
+  /** The record that opened its last attempt, and the one that ended it, in `entries`. */
+  opening: LogEntry | undefined
+  end: LogEntry | undefined
+  ratings: Ratings | undefined
+}
+
+/** A turn's feedback, at most `feedbackPerTurnMax` of it: see `EncodedFeedback`. */
+export interface Ratings {
+  readonly places: Map<string, LogPlace>
+  readonly last: { readonly content: string; readonly entry: LogPlace; readonly timeMs: number }
+}
+
 export interface RememberedMessage {
   readonly messageId: string
   readonly hash: string
@@ -33,6 +47,7 @@ export interface RememberedMessage {
 
 const noEntries: LogEntry[] = []
 const noMessages: RememberedMessage[] = []
+const noTurns: ReadonlyMap<string, TurnInMemory> = new Map()
 
 /** One session in memory. Most are idle, so what a session may never need is shared or absent until it does. */
 export class MemorySession {
@@ -59,6 +74,7 @@ export class MemorySession {
   messages = noMessages
   messageCount = 0
   watch: Watch | undefined = undefined
+  #turns = noTurns
 
   constructor(
     id: string,
@@ -85,6 +101,17 @@ export class MemorySession {
     if (this.entries === noEntries) this.entries = [entry]
     else this.entries.push(entry)
     this.head = { seq: entry.record.seq, mark: entry.record.mark }
+  }
+
+  turn(id: string): TurnInMemory | undefined {
+    return this.#turns.get(id)
+  }
+
+  addTurn(id: string): void {
+    const turn = { opening: undefined, end: undefined, ratings: undefined }
+    if (this.#turns === noTurns) this.#turns = new Map([[id, turn]])
+    // It is no other map than the one made here.
+    else (this.#turns as Map<string, TurnInMemory>).set(id, turn)
   }
 
   remember(message: RememberedMessage, rememberCount: number): void {

@@ -6,8 +6,10 @@ import {
   sweepBatch,
 } from './memory-limits.ts'
 import { MemorySession } from './memory-session.ts'
+import { type Growth, MemoryShares, type NoRoom } from './memory-shares.ts'
 import { OwnerShelf } from './owner-shelf.ts'
 import type { CreateRequest, Full, LogListener, Owner, SessionAttributes, Subscription } from './session-log.ts'
+import type { ShareLimits } from './shares.ts'
 import { Watch } from './watch.ts'
 
 export interface ShelfLimits {
@@ -15,6 +17,7 @@ export interface ShelfLimits {
   readonly maxSessions: number
   readonly maxBytes: number
   readonly ttlMs: number
+  readonly shares: ShareLimits
 }
 
 const noAttributes: SessionAttributes = {}
@@ -32,6 +35,7 @@ export class MemoryShelves {
   readonly #watches = new Map<string, Watch>()
   /** Those whose turn runs. */
   readonly #running = new Set<MemorySession>()
+  readonly #shares: MemoryShares
   #oldest: MemorySession | undefined
   #newest: MemorySession | undefined
   #bytes = 0
@@ -40,6 +44,7 @@ export class MemoryShelves {
 
   constructor(limits: ShelfLimits) {
     this.#limits = limits
+    this.#shares = new MemoryShares(limits.shares, { sessions: limits.maxSessions, bytes: limits.maxBytes })
   }
 
   get uses(): number {
@@ -70,6 +75,7 @@ export class MemoryShelves {
     )
     session.watch = this.#watches.get(id)
     this.#sessions.set(id, session)
+    this.#shares.grow(session.shelf.tenant, 1, 0)
     this.grow(session, sessionOverheadBytes + sizeOf(metadata))
     this.#append(session)
   }
@@ -78,7 +84,8 @@ export class MemoryShelves {
     this.#sessions.delete(session.id)
     this.#detach(session)
     if (session.shelf.isEmpty) this.#shelves.delete(shelfKey(session.shelf.owner))
-    this.#bytes -= session.bytes
+    this.grow(session, -session.bytes)
+    this.#shares.grow(session.shelf.tenant, -1, 0)
     session.watch?.tell((listener) => listener.erased(reason))
   }
 
@@ -91,6 +98,8 @@ export class MemoryShelves {
   /** `bytes` may be negative. */
   grow(session: MemorySession, bytes: number): void {
     session.bytes += bytes
+    session.shelf.bytes += bytes
+    session.shelf.tenant.bytes += bytes
     this.#bytes += bytes
   }
 
@@ -108,15 +117,20 @@ export class MemoryShelves {
     yield* this.#running
   }
 
-  /** Whether there is no room for one more session. */
-  fullForSession(): Full | undefined {
-    const isFull = () => this.#sessions.size >= this.#limits.maxSessions || this.#bytes >= this.#limits.maxBytes
-    return this.#fullIf(isFull)
+  /** Whether there is no room for one more session of this owner, with what it is made with. */
+  fullForSession(owner: Owner, metadata: object | undefined): NoRoom | undefined {
+    const shelf = this.shelf(owner) ?? this.#newShelf(owner)
+    return this.#full(shelf, { sessions: 1, bytes: sessionOverheadBytes + sizeOf(metadata) })
   }
 
-  /** Whether there is no room for one more message of so many bytes. */
-  fullForMessage(bytes: number): Full | undefined {
-    return this.#fullIf(() => this.#bytes + bytes + entryOverheadBytes > this.#limits.maxBytes)
+  /** Whether there is no room for one more entry of so many bytes in this session. */
+  fullForEntry(session: MemorySession, bytes: number): NoRoom | undefined {
+    return this.#full(session.shelf, { sessions: 0, bytes: bytes + entryOverheadBytes })
+  }
+
+  /** Whether this session may not hold so many bytes more; what makes it smaller always may. */
+  fullForChange(session: MemorySession, bytes: number): NoRoom | undefined {
+    return bytes <= 0 ? undefined : this.#full(session.shelf, { sessions: 0, bytes })
   }
 
   /** Takes out expired sessions, a bounded number; whether more may be due. */
@@ -145,15 +159,24 @@ export class MemoryShelves {
     this.#shelves.clear()
     this.#watches.clear()
     this.#running.clear()
+    this.#shares.clear()
     this.#oldest = undefined
     this.#newest = undefined
   }
 
-  #fullIf(isFull: () => boolean): Full | undefined {
-    if (!isFull()) return undefined
+  /** A share is told before the store: what its owner can do about it is said with it. */
+  #full(shelf: OwnerShelf<MemorySession>, growth: Growth): NoRoom | undefined {
+    const refused = () => this.#shares.full(shelf, growth) ?? this.#storeFull(growth)
+    if (refused() === undefined) return undefined
     this.sweep()
-    if (!isFull()) return undefined
-    const oldestMs = (this.#oldest?.usedMs ?? 0) + this.#limits.ttlMs - this.now()
+    return refused()
+  }
+
+  #storeFull({ sessions, bytes }: Growth): Full | undefined {
+    const { maxSessions, maxBytes, ttlMs } = this.#limits
+    const isFull = this.#sessions.size + sessions > maxSessions || this.#bytes + bytes > maxBytes
+    if (!isFull) return undefined
+    const oldestMs = (this.#oldest?.usedMs ?? 0) + ttlMs - this.now()
     return { kind: 'store-full', retryAfterMs: Math.min(Math.max(oldestMs, retryAfterMinMs), retryAfterMaxMs) }
   }
 
@@ -175,9 +198,13 @@ export class MemoryShelves {
     const key = shelfKey(owner)
     const known = this.#shelves.get(key)
     if (known !== undefined) return known
-    const shelf = new OwnerShelf<MemorySession>({ tenant: owner.tenant, subject: owner.subject })
+    const shelf = this.#newShelf(owner)
     this.#shelves.set(key, shelf)
     return shelf
+  }
+
+  #newShelf({ tenant, subject }: Owner): OwnerShelf<MemorySession> {
+    return new OwnerShelf<MemorySession>({ tenant, subject }, this.#shares.tenant(tenant))
   }
 
   #append(session: MemorySession): void {
@@ -215,8 +242,15 @@ export class MemoryShelves {
 }
 
 export function sizeOf(metadata: object | undefined): number {
-  return metadata === undefined ? 0 : JSON.stringify(metadata).length
+  return metadata === undefined ? 0 : heapBytes(JSON.stringify(metadata))
 }
+
+/** What a text takes in memory: V8 keeps two bytes for each unit of one that has a character beyond Latin-1. */
+export function heapBytes(text: string): number {
+  return isWide.test(text) ? 2 * text.length : text.length
+}
+
+const isWide = /[^\p{ASCII}\u0080-\u00ff]/u
 
 /** The length in front keeps a tenant from being continued by a subject. */
 function shelfKey({ tenant, subject }: Owner): string {

@@ -1,8 +1,9 @@
 import { partsMax } from '../protocol/limits.ts'
-import { isTerminal, type NewRecord } from '../protocol/record.ts'
+import { isTerminal } from '../protocol/record.ts'
+import { encodeFeedback, feedbackPerTurnMax } from './feedback.ts'
 import { entryOverheadBytes } from './memory-limits.ts'
 import type { MemorySession, RunningInMemory } from './memory-session.ts'
-import type { MemoryShelves } from './memory-shelves.ts'
+import { heapBytes, type MemoryShelves } from './memory-shelves.ts'
 import { decodePayload, encodePayload, placeAfter, placeRecord } from './record-payload.ts'
 import {
   type AcceptReply,
@@ -48,7 +49,7 @@ export function acceptMessage(
     return ended === undefined ? { kind: 'not-last' } : { kind: 'not-last', last: ended.turn }
   }
   const payload = encodePayload(request.record)
-  const full = shelves.fullForMessage(payload.length)
+  const full = shelves.fullForEntry(session, heapBytes(payload))
   if (full !== undefined) return full
   startTurn(shelves, session, request, payload, rememberCount)
   return { kind: 'yours', turn: request.turn, entry: session.head }
@@ -76,6 +77,7 @@ function startTurn(
   const deadlineMs = shelves.now() + leaseMs
   session.run = { turn, message: entry, token, deadlineMs, fence: undefined, tapes: [], isCancelled: false }
   session.remember({ messageId, hash, turn, entry }, rememberCount)
+  session.addTurn(turn)
   if (session.preview === '') session.preview = previewOf(record.message.content)
   shelves.use(session)
   tell()
@@ -109,6 +111,8 @@ function openAttempt(
   open: NewOpeningRecord,
 ): void {
   const tell = addPayload(shelves, session, encodePayload(open, token))
+  const known = session.turn(turn)
+  if (known !== undefined) known.opening = session.entries.at(-1)
   dropTapes(shelves, session, run)
   run.fence = { token, turn, attempt }
   // Part 0 is there from the opening on, for text, even if none comes.
@@ -151,6 +155,8 @@ export function endTurn(shelves: MemoryShelves, session: MemorySession, request:
   dropTapes(shelves, session, run)
   session.run = undefined
   session.ended = { turn: run.turn, entry: session.head }
+  const known = session.turn(run.turn)
+  if (known !== undefined) known.end = session.entries.at(-1)
   shelves.use(session)
   tell()
   return { kind: 'ok', entry: session.head }
@@ -200,23 +206,22 @@ export function writeFeedback(
   session: MemorySession,
   { record }: FeedbackRequest,
 ): FeedbackReply {
-  const payload = encodePayload(record)
-  for (const { record: other } of session.entries.toReversed()) {
-    if (other.type === 'feedback.added' && other.turn === record.turn && isPayloadOf(other, payload)) {
-      return { kind: 'ok', entry: { seq: other.seq, mark: other.mark } }
-    }
-    if (other.type !== 'message.added' || other.turn !== record.turn) continue
-    const tell = addPayload(shelves, session, payload)
-    shelves.use(session)
-    tell()
-    return { kind: 'ok', entry: session.head }
-  }
-  return unknown
-}
-
-function isPayloadOf({ seq: _seq, mark: _mark, ...record }: LogEntry['record'], payload: string): boolean {
-  // The spread of a union without two fields is the union of its members without them.
-  return encodePayload(record as NewRecord) === payload
+  const known = session.turn(record.turn)
+  if (known === undefined) return unknown
+  const { ratings } = known
+  const { payload, exact, content } = encodeFeedback(record)
+  const same = ratings?.places.get(exact)
+  if (same !== undefined) return { kind: 'ok', entry: same, timeMs: record.timeMs }
+  if (ratings?.last.content === content) return { kind: 'ok', entry: ratings.last.entry, timeMs: ratings.last.timeMs }
+  if ((ratings?.places.size ?? 0) >= feedbackPerTurnMax) return { kind: 'too-many', limit: feedbackPerTurnMax }
+  const full = shelves.fullForEntry(session, heapBytes(payload))
+  if (full !== undefined) return full
+  const tell = addPayload(shelves, session, payload)
+  const last = { content, entry: session.head, timeMs: record.timeMs }
+  known.ratings = { places: (ratings?.places ?? new Map()).set(exact, session.head), last }
+  shelves.use(session)
+  tell()
+  return { kind: 'ok', entry: last.entry, timeMs: last.timeMs }
 }
 
 /** Writes; the answer tells the watchers, for when the rest of the step is done. */
@@ -233,7 +238,7 @@ function addPayload(
   const published: LogEntry = decoded.openedBy === undefined ? { record } : { record, openedBy: decoded.openedBy }
   session.addEntry(texts !== undefined && isTerminal(record) ? { ...published, texts } : published)
   const textBytes = texts?.reduce((sum, text) => sum + text.length, 0) ?? 0
-  shelves.grow(session, entryOverheadBytes + payload.length + textBytes)
+  shelves.grow(session, entryOverheadBytes + heapBytes(payload) + textBytes)
   return () => session.watch?.tell((listener) => listener.record(previous, published))
 }
 

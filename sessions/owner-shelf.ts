@@ -1,3 +1,4 @@
+import type { TenantTotals } from './memory-shares.ts'
 import type { Owner } from './session-log.ts'
 
 export interface Shelved {
@@ -18,11 +19,15 @@ const spareSlots = 8
  */
 export class OwnerShelf<Session extends Shelved> {
   readonly owner: Owner
+  readonly tenant: TenantTotals
+  /** Estimated bytes of all its sessions. */
+  bytes = 0
   #slots: (Session | undefined)[] = []
   #count = 0
 
-  constructor(owner: Owner) {
+  constructor(owner: Owner, tenant: TenantTotals) {
     this.owner = owner
+    this.tenant = tenant
   }
 
   get count(): number {

@@ -40,10 +40,12 @@ export interface SessionLog {
   read(request: ReadRequest): Promise<ReadReply>
   /** A fact in the log's meta: nothing is appended after it, and the turn ends `cancelled`. */
   cancel(request: { readonly session: string; readonly turn: string }): Promise<CancelReply>
-  /** Writes feedback on a turn of this session. */
+  /** Writes feedback on a turn of this session, unless the turn's last feedback says the same. */
   addFeedback(request: FeedbackRequest): Promise<FeedbackReply>
+  /** The record that opened a turn's last attempt. Costs the same however long the log is. */
+  opening(request: { readonly session: string; readonly turn: string }): Promise<OpeningReply>
   /** Replaces the session's metadata and tells its watchers. */
-  update(request: { readonly session: string; readonly metadata: Metadata }): Promise<{ kind: 'ok' } | Gone>
+  update(request: { readonly session: string; readonly metadata: Metadata }): Promise<UpdateReply>
   /** Erases every trace of the session and tells its watchers. */
   erase(session: string): Promise<{ kind: 'ok' } | Gone>
   /** An owner's sessions, the latest used first. */
@@ -117,6 +119,17 @@ export interface Full {
   readonly retryAfterMs: number
 }
 
+/**
+ * A share of the store is used up: that of one subject or one tenant, in sessions or in bytes. Nobody else is refused. There
+ * is room again when one of these sessions is erased or expires.
+ */
+export interface ShareFull {
+  readonly kind: 'share-full'
+  readonly of: 'subject' | 'tenant'
+  readonly unit: 'sessions' | 'bytes'
+  readonly limit: number
+}
+
 export interface CreateRequest {
   readonly session: string
   readonly owner: Owner
@@ -124,11 +137,7 @@ export interface CreateRequest {
   readonly metadata?: Metadata
   readonly timeMs: number
 }
-export type CreateReply =
-  | { readonly kind: 'created' | 'exists' }
-  /** The owner has as many sessions as it may. */
-  | { readonly kind: 'owner-full'; readonly limit: number }
-  | Full
+export type CreateReply = { readonly kind: 'created' | 'exists' } | ShareFull | Full
 
 export type DescribeReply = { readonly kind: 'ok'; readonly info: SessionInfo } | Gone
 
@@ -153,6 +162,7 @@ export type AcceptReply =
   | { readonly kind: 'busy'; readonly turn: string; readonly lease: 'held' | 'lapsed' }
   /** `replaces` does not name the last turn. */
   | { readonly kind: 'not-last'; readonly last?: string }
+  | ShareFull
   | Full
   | Gone
 
@@ -298,7 +308,23 @@ export interface FeedbackRequest {
   readonly session: string
   readonly record: Omit<RecordOf<'feedback.added'>, 'seq' | 'mark'>
 }
-export type FeedbackReply = { readonly kind: 'ok'; readonly entry: LogPlace } | { readonly kind: 'unknown' } | Gone
+export type FeedbackReply =
+  /** `timeMs`: of the record that stands there, which an equal one of before may be. */
+  | { readonly kind: 'ok'; readonly entry: LogPlace; readonly timeMs: number }
+  /** The turn has as many feedback records as it may: its last one stays. */
+  | { readonly kind: 'too-many'; readonly limit: number }
+  | { readonly kind: 'unknown' }
+  | ShareFull
+  | Full
+  | Gone
+
+export type OpeningReply =
+  /** Without `record` no attempt of the turn was opened, or the store does not know it any more. */
+  | { readonly kind: 'ok'; readonly record?: RecordOf<'turn.started' | 'turn.restarted'> }
+  | { readonly kind: 'unknown' }
+  | Gone
+
+export type UpdateReply = { readonly kind: 'ok' } | ShareFull | Full | Gone
 
 export interface ListRequest {
   readonly owner: Owner

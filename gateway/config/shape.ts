@@ -1,4 +1,5 @@
 /** The configuration as the rest of the program sees it: nested by who uses it, units in the names, secrets wrapped. */
+import type { ShareLimits } from '../../sessions/shares.ts'
 import type { AddressRange } from './network.ts'
 import type { Secret } from './secret.ts'
 import type { JwtAlgorithm } from './variables.ts'
@@ -24,6 +25,7 @@ export type LimitsConfig = {
   readonly socketsPerSubject: number
   readonly watchedSessionsPerSocket: number
   readonly messagesPerMinute: number | 'unlimited'
+  readonly writesPerMinute: number | 'unlimited'
   /** Never counted on 127.0.0.1 and ::1. */
   readonly socketsPerAddress: number | 'unlimited'
   /** Of clients without a good token; never counted on 127.0.0.1 and ::1, as the next one. */
@@ -44,7 +46,7 @@ export type StoreConfig = (
       readonly prefix: string
       readonly waitReplicas: number
     }
-) & { readonly maxSessionsPerSubject: number; readonly sessionTtlMs: number }
+) & { readonly shares: ShareLimits; readonly sessionTtlMs: number }
 
 export type TurnsConfig = {
   readonly leaseMs: number

@@ -1,8 +1,9 @@
 /** Every environment variable the gateway reads: one schema, each entry with its meaning, unit, default and range. */
 import { z } from 'zod'
 import { encodedContentBytes, leaseMs } from '../../orchestrator/limits.ts'
-import { ownedSessionsMax, sessionsMax, sessionTtlMs, storeBytesMax } from '../../sessions/memory-limits.ts'
+import { sessionsMax, sessionTtlMs, storeBytesMax } from '../../sessions/memory-limits.ts'
 import { redisTarget, redisUrlForms } from '../../sessions/redis/redis-url.ts'
+import { writesPerMinute } from '../bounds.ts'
 import { isHost, isOrigin, readAddressRange, readHttpUrl } from './network.ts'
 import { Secret } from './secret.ts'
 import { choice, optionalList, optionalSecret, optionalText, text, wholeNumber, wholeNumberOr } from './variable.ts'
@@ -123,6 +124,12 @@ const limits = {
     min: 1,
     max: COUNT_MAX,
   }),
+  SLUICE_WRITES_PER_MINUTE: wholeNumberOr('unlimited', writesPerMinute, {
+    meaning: 'sessions, metadata and feedback that one subject may write on this node',
+    unit: 'writes a minute',
+    min: 1,
+    max: COUNT_MAX,
+  }),
   SLUICE_SOCKETS_PER_ADDRESS: wholeNumberOr('unlimited', 'unlimited', {
     meaning: 'sockets one client address (IPv6: its /64) may hold on this node; 127.0.0.1 and ::1 are never counted',
     unit: 'sockets',
@@ -161,6 +168,15 @@ const limits = {
   }),
 }
 
+/** A share of the store that is one number on any store, or follows from what the store holds: see `sharesOf`. */
+const share = (unit: 'sessions' | 'bytes', meaning: string) =>
+  wholeNumberOr('auto', 'auto', {
+    meaning,
+    unit,
+    min: unit === 'bytes' ? 64 * KIB : 1,
+    max: unit === 'bytes' ? 1024 * GIB : 10_000_000,
+  })
+
 const store = {
   SLUICE_MEMORY_MAX_SESSIONS: wholeNumber(sessionsMax, {
     meaning: 'sessions the memory store keeps',
@@ -168,12 +184,22 @@ const store = {
     min: 1,
     max: 10_000_000,
   }),
-  SLUICE_SESSIONS_PER_SUBJECT: wholeNumber(ownedSessionsMax, {
-    meaning: 'sessions that one subject may have',
-    unit: 'sessions',
-    min: 1,
-    max: 10_000_000,
-  }),
+  SLUICE_SESSIONS_PER_SUBJECT: share(
+    'sessions',
+    'sessions that one subject may have; auto: 1,000, or a quarter of the store',
+  ),
+  SLUICE_BYTES_PER_SUBJECT: share(
+    'bytes',
+    "bytes that one subject's sessions may hold; auto: 64 MiB, or a quarter of the store",
+  ),
+  SLUICE_SESSIONS_PER_TENANT: share(
+    'sessions',
+    'sessions that one tenant may have; auto: half of the store, 7/8 while it is alone',
+  ),
+  SLUICE_BYTES_PER_TENANT: share(
+    'bytes',
+    "bytes that one tenant's sessions may hold; auto: half of the store, 7/8 while it is alone",
+  ),
   SLUICE_MEMORY_MAX_BYTES: wholeNumber(storeBytesMax, {
     meaning: 'text the memory store keeps',
     unit: 'bytes',

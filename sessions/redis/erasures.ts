@@ -1,6 +1,7 @@
 import type { Gone } from '../session-log.ts'
-import { leaveOwned, leaveRunning } from './hints.ts'
+import { leaveRunning } from './hints.ts'
 import { eraseTries, erasuresMax } from './limits.ts'
+import { leaveOwned } from './owned.ts'
 import { kindOf, type RedisStore } from './redis-store.ts'
 import { count, text } from './replies.ts'
 
@@ -82,6 +83,7 @@ async function eraseSession(store: RedisStore, session: string, birth = ''): Pro
   )
   if (run.turn !== '') leaveRunning(store, session, run.turn)
   if (kindOf(reply) === 'gone') return undefined
-  leaveOwned(store, text(reply[1]), session)
+  // Before it is answered: who deletes to make room has it then.
+  await leaveOwned(store, text(reply[1]), session)
   return text(reply[2])
 }

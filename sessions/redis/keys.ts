@@ -12,6 +12,9 @@ import { runningShards } from './limits.ts'
  * | `…{session}l` | log: a stream, ids `seq-mark` |
  * | `…{session}t:turn:attempt:part` | tape: a string |
  * | `…{o:hash}` | an owner's sessions, by their last use: a sorted set |
+ * | `…{o:hash}b` | what each of them holds, in bytes, and their sum: a hash |
+ * | `…{n:hash}` | a tenant's owners, by their last use: a sorted set |
+ * | `…{n:hash}b` | what each of them holds, in bytes and sessions, and their sums: a hash |
  * | `…{r:n}` | running turns, by their lease's end: a sorted set |
  * | `…{b:hash}t:turn` | what a turn reserved of its tenant's budgets, or that it is settled: a string |
  * | `…{b:hash}n:session` | what a session's turns cost: a hash |
@@ -58,6 +61,17 @@ export class Keys {
   /** By its owner's hash, see `ownerHash`. */
   owner(hash: string): string {
     return `${this.#prefix}{o:${hash}}`
+  }
+
+  /** An owner's list and its account. */
+  owned(hash: string): readonly [string, string] {
+    return [this.owner(hash), `${this.owner(hash)}b`]
+  }
+
+  /** A tenant's owners and its account, by its hash. */
+  ofTenant(hash: string): readonly [string, string] {
+    const owners = `${this.#prefix}{n:${hash}}`
+    return [owners, `${owners}b`]
   }
 
   running(shard: number): string {

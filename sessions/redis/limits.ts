@@ -37,8 +37,23 @@ export const readRecordBytes = 256 * 1024
 /** Rounds of one question whose tapes were others meanwhile; then the store counts as away for it. */
 export const againMax = 5
 
-/** Sessions of one owner that are looked at for having expired, when it has as many as it may. */
-export const pruneBatch = 200
+/**
+ * What a session and a record cost beside their texts, in bytes, as shares count it: measured and rounded up. The second is
+ * also in `lua/shared.lua`.
+ */
+export const sessionBytes = 1_280
+export const recordBytes = 400
+
+/** Sessions whose time seems to be over that one write of their owner has looked at, and as many owners of a tenant. */
+export const dueMax = 16
+/** An owner whose share is full has its sessions looked at this often at most, in milliseconds: what is gone makes room. */
+export const goThroughMs = 5_000
+/** As many of them, the longest unused, and so many at once. */
+export const goThroughMax = 1_000
+export const goThroughAtOnce = 200
+/** Sessions whose owner, and tenants whose account a node remembers; above, the longest unused is forgotten and asked for again. */
+export const knownAccountsMax = 50_000
+export const knownTenantsMax = 10_000
 
 /** `store-full` asks to come back after this time, in milliseconds: what frees memory is not known here. */
 export const fullRetryMs = 5_000

@@ -6,6 +6,7 @@ import {
   type ListReply,
   type ListRequest,
   logStart,
+  type OpeningReply,
   type OpenReply,
   type OpenRequest,
   type PageReply,
@@ -16,9 +17,9 @@ import {
   type SessionInfo,
 } from '../session-log.ts'
 import { sliceText } from '../text-slice.ts'
-import { leaveOwned } from './hints.ts'
 import { ownerHash } from './keys.ts'
 import { readRecordBytes } from './limits.ts'
+import { leaveOwned } from './owned.ts'
 import { type Reply, StoreAway, type Value } from './redis-link.ts'
 import { kindOf, type RedisStore } from './redis-store.ts'
 import { count, entriesOf, idOf, list, placeOf, text } from './replies.ts'
@@ -31,7 +32,10 @@ const invalid = { kind: 'invalid' } as const
 
 export async function describeSession(store: RedisStore, session: string): Promise<DescribeReply> {
   const reply = await store.run('describe', [store.keys.meta(session)])
-  return kindOf(reply) === 'gone' ? gone : { kind: 'ok', info: knownInfo(store, reply[1], reply[2]) }
+  if (kindOf(reply) === 'gone') return gone
+  const info = knownInfo(store, reply[1], reply[2])
+  store.shares.know(session, info.owner)
+  return { kind: 'ok', info }
 }
 
 /** A node that is too old for a session has no store for it; a newer one may. */
@@ -140,6 +144,15 @@ export async function readText(store: RedisStore, request: ReadRequest): Promise
   return { kind, ...readSlice(reply[1], maxBytes) }
 }
 
+export async function readOpening(store: RedisStore, session: string, turn: string): Promise<OpeningReply> {
+  const reply = await store.run('opening', store.of(session), turn)
+  const kind = kindOf(reply)
+  if (kind !== 'ok') return kind === 'gone' ? gone : { kind: 'unknown' }
+  const record = entriesOf(reply[1], store.unknown)[0]?.record
+  const isOpening = record?.type === 'turn.started' || record?.type === 'turn.restarted'
+  return isOpening ? { kind, record } : { kind }
+}
+
 /** A place in the order of use: what is used between two pages moves to the front, where the first page finds it. */
 const listCursor = /^u([0-9a-z]{1,11})\.([A-Za-z0-9_-]{1,64})$/
 
@@ -155,7 +168,7 @@ export async function listSessions(store: RedisStore, request: ListRequest): Pro
     for (const [index, listed] of found.entries()) {
       const place = places[index]
       if (place === undefined) continue
-      if (listed === 'gone') leaveOwned(store, hash, place.session)
+      if (listed === 'gone') void leaveOwned(store, hash, place.session)
       else if (listed !== 'skipped' && sessions.length >= limit && from !== undefined)
         return { kind: 'ok', sessions, next: `u${from.usedUs.toString(36)}.${from.session}` }
       else if (listed !== 'skipped') sessions.push(listed)

@@ -75,6 +75,11 @@ export class RedisLink {
     return this.#client instanceof Cluster ? this.#client.slots[slotOf(key)]?.[0] : onlyNode
   }
 
+  /** How many servers hold the sessions between them. */
+  get primaryCount(): number {
+    return this.#client instanceof Cluster ? Math.max(this.#client.nodes('master').length, 1) : 1
+  }
+
   /** Keys of the same place may be in one script: all, or in a cluster those of one slot. */
   placeOf(key: string): string | number {
     return this.#client instanceof Cluster ? slotOf(key) : onlyNode

@@ -1,25 +1,28 @@
 import { randomBytes } from 'node:crypto'
-import type { CreateReply, CreateRequest, Gone, SessionLog } from '../session-log.ts'
+import type { CreateReply, CreateRequest, SessionLog } from '../session-log.ts'
+import type { ShareLimits } from '../shares.ts'
 import { Erasures } from './erasures.ts'
-import { enterOwned, lapsedTurns, touchOwned } from './hints.ts'
-import { Keys, ownerHash } from './keys.ts'
-import { fullRetryMs } from './limits.ts'
+import { lapsedTurns } from './hints.ts'
+import { Keys } from './keys.ts'
+import { sessionBytes } from './limits.ts'
 import { News } from './news.ts'
-import { describeSession, listSessions, openSession, readPage, readText } from './reads.ts'
-import { type LinkEvents, RedisLink, StoreFull } from './redis-link.ts'
+import { chargeOwned, recountSoon, touchOwned } from './owned.ts'
+import { describeSession, listSessions, openSession, readOpening, readPage, readText } from './reads.ts'
+import { type LinkEvents, RedisLink } from './redis-link.ts'
 import { kindOf, RedisStore } from './redis-store.ts'
 import type { RedisTarget } from './redis-url.ts'
-import { text } from './replies.ts'
 import { loadScripts, type PatchScript } from './scripts.ts'
 import { writeInfo, writeMetadata } from './session-info.ts'
-import { acceptMessage, appendText, cancelTurn, endTurn, takeOverTurn, writeFeedback } from './turn-writes.ts'
+import { writeFeedback, writeSessionMetadata } from './session-writes.ts'
+import { accountOf, RedisShares } from './shares.ts'
+import { storeFullReply } from './store-full.ts'
+import { acceptMessage, appendText, cancelTurn, endTurn, takeOverTurn } from './turn-writes.ts'
 
-export interface RedisLogOptions {
+/** Shares that are not set are parts of Redis' `maxmemory`, where it has one: see `sharesOf`. */
+export interface RedisLogOptions extends ShareLimits {
   readonly target: RedisTarget
   /** In front of every key and channel. Default `sluice:`. */
   readonly prefix?: string
-  /** Sessions of one owner at most; then `create` answers `owner-full`. Default 1,000. */
-  readonly maxSessionsPerOwner?: number
   /** Milliseconds from a session's last use to its end; longer than any turn. Default 30 days. */
   readonly ttlMs?: number
   /** Replicas that must have a message, an end, a cancel or an erasure before it is acknowledged. Default 0. */
@@ -47,8 +50,6 @@ export interface RedisLog extends SessionLog {
   warnings(): Promise<readonly string[]>
 }
 
-const gone: Gone = { kind: 'gone' }
-const done = { kind: 'ok' } as const
 const quiet = { connected: ignore, failed: ignore, troubled: ignore }
 const noEvents: RedisLogEvents = { ...quiet, unknownVersion: ignore }
 
@@ -59,18 +60,20 @@ const noEvents: RedisLogEvents = { ...quiet, unknownVersion: ignore }
  * A rejection means that the store is away. Nothing waits for it in here: whoever asked asks again.
  */
 export function createRedisLog(options: RedisLogOptions): RedisLog {
-  const { target, prefix = 'sluice:', maxSessionsPerOwner = 1_000, ttlMs = 30 * 24 * 3_600_000 } = options
+  const { target, prefix = 'sluice:', ttlMs = 30 * 24 * 3_600_000 } = options
   const events = options.events ?? noEvents
   const keys = new Keys(prefix)
   const link = new RedisLink(target, events)
   const durable = openDurable(options)
   const unknown = events.unknownVersion
-  const store = new RedisStore({ keys, scripts: loadScripts(options.patchScript), link, durable, ttlMs, unknown })
+  const shares = new RedisShares(options)
+  const scripts = loadScripts(options.patchScript)
+  const store = new RedisStore({ keys, scripts, link, durable, ttlMs, unknown, shares })
   const news = new News(target, keys, link, unknown)
   const erasures = new Erasures(store, options.eraseAgainMs ?? 0)
 
   return {
-    create: (request) => createSession(store, request, maxSessionsPerOwner),
+    create: (request) => createSession(store, request),
     describe: (session) => describeSession(store, session),
     accept: (request) => acceptMessage(store, request),
     append: (request) => appendText(store, request),
@@ -81,7 +84,8 @@ export function createRedisLog(options: RedisLogOptions): RedisLog {
     read: (request) => readText(store, request),
     cancel: ({ session, turn }) => cancelTurn(store, session, turn),
     addFeedback: (request) => writeFeedback(store, request),
-    update: ({ session, metadata }) => updateSession(store, session, writeMetadata(metadata)),
+    opening: ({ session, turn }) => readOpening(store, session, turn),
+    update: ({ session, metadata }) => writeSessionMetadata(store, session, writeMetadata(metadata)),
     erase: (session) => erasures.erase(session),
     list: (request) => listSessions(store, request),
     breaks: () => link.breaks,
@@ -93,7 +97,9 @@ export function createRedisLog(options: RedisLogOptions): RedisLog {
     share: (name, make) => share(store, name, make),
     async warnings() {
       await link.check()
-      return findWarnings(store)
+      const settings = await readSettings(store)
+      shares.capacityBytes = settings.maxMemoryBytes * link.primaryCount
+      return settings.warnings
     },
     async close() {
       erasures.close()
@@ -109,35 +115,33 @@ function openDurable({ target, waitReplicas = 0, waitMs = 700 }: RedisLogOptions
   return { link: new RedisLink(target, quiet), waiting: { replicas: waitReplicas, waitMs } }
 }
 
-async function createSession(store: RedisStore, request: CreateRequest, maxOwned: number): Promise<CreateReply> {
-  const { session, owner, metadata } = request
+async function createSession(store: RedisStore, request: CreateRequest): Promise<CreateReply> {
+  const { session, owner } = request
   store.refuseWhenShort(session)
+  const [info, metadata] = [writeInfo(request), writeMetadata(request.metadata)]
+  const bytes = sessionBytes + Buffer.byteLength(info) + Buffer.byteLength(metadata)
   try {
-    if ((await enterOwned(store, owner, session, maxOwned)) === 'full') {
-      // One that is there is no new one.
-      const described = await describeSession(store, session)
-      return described.kind === 'ok' ? { kind: 'exists' } : { kind: 'owner-full', limit: maxOwned }
+    const account = accountOf(owner)
+    const full = await chargeOwned(store, account, session, { sessions: 1, bytes })
+    // One that is there is no new one.
+    if (full !== undefined) return (await describeSession(store, session)).kind === 'ok' ? { kind: 'exists' } : full
+    const written = [info, metadata, account.owner, store.ttlMs, newBirth(), bytes] as const
+    const reply = await store.runDurably('create', [store.keys.meta(session)], ...written)
+    if (kindOf(reply) === 'created') {
+      store.shares.know(session, owner)
+      touchOwned(store, account.owner, session, bytes)
+      return { kind: 'created' }
     }
-    const meta = [store.keys.meta(session)]
-    const written = [writeInfo(request), writeMetadata(metadata), ownerHash(owner), store.ttlMs, newBirth()] as const
-    const reply = await store.runDurably('create', meta, ...written)
-    return { kind: kindOf(reply) === 'created' ? 'created' : 'exists' }
+    recountSoon(store, account.owner, session)
+    return { kind: 'exists' }
   } catch (error) {
-    if (error instanceof StoreFull) return { kind: 'store-full', retryAfterMs: fullRetryMs }
-    throw error
+    return storeFullReply(error)
   }
 }
 
 /** Tells a session from those that had its id before and will have it after. */
 function newBirth(): string {
   return randomBytes(8).toString('base64url')
-}
-
-async function updateSession(store: RedisStore, session: string, metadata: string) {
-  const reply = await store.run('update', store.of(session), metadata, store.ttlMs)
-  if (kindOf(reply) === 'gone') return gone
-  touchOwned(store, text(reply[1]), session)
-  return done
 }
 
 async function share(store: RedisStore, name: string, make: () => Buffer): Promise<Buffer> {
@@ -148,12 +152,21 @@ async function share(store: RedisStore, name: string, make: () => Buffer): Promi
   throw new Error(`unable to share ${name} through Redis: it was taken out at once`)
 }
 
-async function findWarnings(store: RedisStore): Promise<readonly string[]> {
+interface Settings {
+  /** Of one server; `Infinity`: it has no limit. */
+  readonly maxMemoryBytes: number
+  readonly warnings: readonly string[]
+}
+
+async function readSettings(store: RedisStore): Promise<Settings> {
   const info = String(await store.command('INFO', 'memory'))
   const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'noeviction'
-  return policy.startsWith('allkeys')
-    ? [`Redis evicts keys of sessions (maxmemory-policy ${policy}): set noeviction, or volatile-* with head-room`]
-    : []
+  const maxMemoryBytes = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0)
+  const warning = `Redis evicts keys of sessions (maxmemory-policy ${policy}): set noeviction, or volatile-* with head-room`
+  return {
+    maxMemoryBytes: maxMemoryBytes === 0 ? Number.POSITIVE_INFINITY : maxMemoryBytes,
+    warnings: policy.startsWith('allkeys') ? [warning] : [],
+  }
 }
 
 function ignore(): void {

@@ -1,16 +1,18 @@
 import { type Append, Appends } from './appends.ts'
 import type { Keys } from './keys.ts'
 import { againMax } from './limits.ts'
-import { type Argument, type RedisLink, type Reply, StoreAway } from './redis-link.ts'
+import { type Argument, type RedisLink, type Reply, StoreAway, type Value } from './redis-link.ts'
 import type { Waiting } from './replica-wait.ts'
 import { text } from './replies.ts'
 import type { ScriptName, Scripts } from './scripts.ts'
+import type { RedisShares } from './shares.ts'
 
 /** What the operations of the Redis store have in common: its scripts, keys, connections and times. */
 export class RedisStore {
   readonly keys: Keys
   readonly ttlMs: number
   readonly unknown: () => void
+  readonly shares: RedisShares
   readonly #scripts: Scripts
   readonly #link: RedisLink
   readonly #appends: Appends
@@ -24,10 +26,12 @@ export class RedisStore {
     readonly durable: { readonly link: RedisLink; readonly waiting: Waiting } | undefined
     readonly ttlMs: number
     readonly unknown: () => void
+    readonly shares: RedisShares
   }) {
     this.keys = parts.keys
     this.ttlMs = parts.ttlMs
     this.unknown = parts.unknown
+    this.shares = parts.shares
     this.#scripts = parts.scripts
     this.#link = parts.link
     this.#appends = new Appends((keys, args) => this.run('append-joined', keys, ...args))
@@ -59,7 +63,7 @@ export class RedisStore {
     return [this.keys.meta(session), this.keys.log(session), ...more]
   }
 
-  command(name: string, ...args: readonly Argument[]): Promise<unknown> {
+  command(name: string, ...args: readonly Argument[]): Promise<Value> {
     return this.#link.command(name, ...args)
   }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 /**
  * The store's operations as Redis runs them: each is one script, and so one atomic step. `lua/shared.lua` stands behind
- * each one's first line (`lua/budget-shared.lua` behind a budget's), which says for Redis what it is (`#!lua`): such a
+ * each one's first line (`lua/budget-shared.lua` behind a budget's, `lua/owned.lua` behind an owner's), which says for Redis what it is (`#!lua`): such a
  * script is refused on a replica, and when the memory is full, before its first write instead of in the middle (STORE B6).
  */
 export interface Script {
@@ -28,6 +28,9 @@ const scriptNames = [
   'erase',
   'feedback',
   'open',
+  'opening',
+  'owner-charge',
+  'owner-leave',
   'owner-touch',
   'page',
   'read',
@@ -35,6 +38,7 @@ const scriptNames = [
   'running-lapsed',
   'summary',
   'take-over',
+  'tenant-touch',
   'update',
 ] as const
 
@@ -64,5 +68,6 @@ export function unusedScripts(): readonly string[] {
 }
 
 function sharedBy(name: ScriptName): string {
-  return name.startsWith('budget-') ? 'budget-shared.lua' : 'shared.lua'
+  if (name.startsWith('budget-')) return 'budget-shared.lua'
+  return name.startsWith('owner-') ? 'owned.lua' : 'shared.lua'
 }

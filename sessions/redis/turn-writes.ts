@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { encodePayload } from '../record-payload.ts'
 import {
   type AcceptReply,
@@ -8,30 +7,49 @@ import {
   type CancelReply,
   type EndReply,
   type EndRequest,
-  type FeedbackReply,
-  type FeedbackRequest,
   sha1OfNothing,
   type TakeOverReply,
   type TakeOverRequest,
 } from '../session-log.ts'
 import { previewOf } from '../session-preview.ts'
-import { enterRunning, leaveRunning, touchOwned } from './hints.ts'
-import { againMax, fullRetryMs, rememberedMessages } from './limits.ts'
-import { type Reply, StoreAway, StoreFull } from './redis-link.ts'
+import { enterRunning, leaveRunning } from './hints.ts'
+import { againMax, recordBytes, rememberedMessages } from './limits.ts'
+import { touchOwned } from './owned.ts'
+import { type Reply, StoreAway } from './redis-link.ts'
 import { kindOf, type RedisStore } from './redis-store.ts'
 import { count, placeOf, text } from './replies.ts'
+import { type Charged, chargeSession, correct, fullOf } from './session-writes.ts'
+import { storeFullReply } from './store-full.ts'
 
 /** What is written to a session's turn in Redis: each function is one script, the lists around it, and its reply. */
 
 const gone = { kind: 'gone' } as const
 const stale = { kind: 'stale' } as const
-const unknown = { kind: 'unknown' } as const
 /** Enough of a hash to tell two messages apart; it is kept for each message that is remembered. */
 const hashLength = 32
 
 export async function acceptMessage(store: RedisStore, request: AcceptRequest): Promise<AcceptReply> {
-  const { session, messageId, hash, turn, token, leaseMs, record } = request
+  const { session, turn, record } = request
   store.refuseWhenShort(session)
+  const payload = encodePayload(record)
+  try {
+    const charged = await chargeSession(store, session, recordBytes + Buffer.byteLength(payload))
+    if (charged === undefined) return gone
+    const reply = await runAccept(store, request, payload, charged)
+    if (kindOf(reply) !== 'yours') leaveRunning(store, session, turn)
+    correct(store, session, charged, reply, 3)
+    return readAccepted(reply, charged)
+  } catch (error) {
+    return storeFullReply(error)
+  }
+}
+
+async function runAccept(
+  store: RedisStore,
+  { session, messageId, hash, turn, token, leaseMs, record }: AcceptRequest,
+  payload: string,
+  { full }: Charged,
+): Promise<Reply> {
   // Sent first, and on a store of one node it is there first; who dies in between leaves a hint too many.
   const entered = enterRunning(store, session, turn, leaseMs)
   const accepted = store.runDurably(
@@ -42,28 +60,21 @@ export async function acceptMessage(store: RedisStore, request: AcceptRequest): 
     turn,
     token,
     leaseMs,
-    encodePayload(record),
+    payload,
     rememberedMessages,
     record.replaces ?? '',
     previewOf(record.message.content),
     store.ttlMs,
+    full ? 1 : 0,
   )
-  try {
-    const [reply] = await Promise.all([accepted, entered])
-    return readAccepted(store, request, reply)
-  } catch (error) {
-    if (error instanceof StoreFull) return { kind: 'store-full', retryAfterMs: fullRetryMs }
-    throw error
-  }
+  const [reply] = await Promise.all([accepted, entered])
+  return reply
 }
 
-function readAccepted(store: RedisStore, { session, turn }: AcceptRequest, reply: Reply): AcceptReply {
+function readAccepted(reply: Reply, { full }: Charged): AcceptReply {
   const kind = kindOf(reply)
-  if (kind !== 'yours') leaveRunning(store, session, turn)
   switch (kind) {
     case 'yours':
-      touchOwned(store, text(reply[3]), session)
-      return { kind, turn: text(reply[1]), entry: placeOf(text(reply[2])) }
     case 'repeat':
     case 'conflict':
       return { kind, turn: text(reply[1]), entry: placeOf(text(reply[2])) }
@@ -76,7 +87,7 @@ function readAccepted(store: RedisStore, { session, turn }: AcceptRequest, reply
     case 'gone':
       return gone
     default:
-      throw unexpected('accept', kind)
+      return fullOf('accept', kind, full)
   }
 }
 
@@ -188,7 +199,7 @@ export async function endTurn(store: RedisStore, request: EndRequest): Promise<E
   const kind = kindOf(reply)
   switch (kind) {
     case 'ok':
-      touchOwned(store, text(reply[2]), session)
+      touchOwned(store, text(reply[2]), session, count(reply[3]))
       leaveRunning(store, session, turn)
       return { kind, entry: placeOf(text(reply[1])) }
     case 'ended':
@@ -246,17 +257,6 @@ export async function cancelTurn(store: RedisStore, session: string, turn: strin
   const kind = kindOf(await store.runDurably('cancel', store.of(session), turn))
   if (kind === 'cancelling' || kind === 'ended' || kind === 'unknown' || kind === 'gone') return { kind }
   throw unexpected('cancel', kind)
-}
-
-export async function writeFeedback(store: RedisStore, { session, record }: FeedbackRequest): Promise<FeedbackReply> {
-  const payload = encodePayload(record)
-  const sha1 = createHash('sha1').update(payload).digest('hex').slice(0, hashLength)
-  const reply = await store.run('feedback', store.of(session), record.turn, payload, sha1, store.ttlMs)
-  const kind = kindOf(reply)
-  if (kind === 'unknown') return unknown
-  if (kind === 'gone') return gone
-  touchOwned(store, text(reply[2]), session)
-  return { kind: 'ok', entry: placeOf(text(reply[1])) }
 }
 
 function unexpected(operation: string, kind: string): Error {

@@ -28,6 +28,7 @@ describe('defaults', () => {
         socketsPerSubject: 200,
         watchedSessionsPerSocket: 200,
         messagesPerMinute: 'unlimited',
+        writesPerMinute: 600,
         socketsPerAddress: 'unlimited',
         strangerConnectionsPerAddress: 1_000,
         strangerRequestsPerAddress: 50,
@@ -38,7 +39,7 @@ describe('defaults', () => {
       store: {
         kind: 'memory',
         maxSessionCount: 10_000,
-        maxSessionsPerSubject: 1_000,
+        shares: {},
         maxBytes: 268_435_456,
         sessionTtlMs: 2_592_000_000,
       },

@@ -1,10 +1,11 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { answerFor } from '../../load/model-server/answer.ts'
 import type { Ledger } from '../../orchestrator/budget-port.ts'
 import type { TurnFlags } from '../../orchestrator/flags.ts'
 import type { Policy, ScopeLimits } from '../../orchestrator/policy.ts'
 import type { TerminalRecord } from '../../protocol/record.ts'
 import { createRedisLedger, type RedisLedger } from '../../sessions/redis/budgets.ts'
+import { createRedisLog } from '../../sessions/redis/redis-log.ts'
 import { type RedisTarget, redisTarget } from '../../sessions/redis/redis-url.ts'
 import { noLimits, targetAt } from '../support/policy.ts'
 import { startRedisServer } from '../support/redis-server.ts'
@@ -45,6 +46,45 @@ describe('the cache', () => {
       ['cacheAsked', false],
       ['cacheAsked', true],
     ])
+  })
+
+  test('[CACHE-160] an answer goes with the session that it was made in, and stays when another one goes', async () => {
+    await using bench = await startBench({ policy: withCache })
+    const first = await answered(bench, 'one', { mayCache: true })
+    const second = await answered(bench, 'one', { mayCache: true })
+    expect(asked(bench)).toBe(1)
+    await bench.log.erase(second.session)
+    await answered(bench, 'one', { mayCache: true })
+    expect(asked(bench)).toBe(1)
+    await bench.log.erase(first.session)
+    await answered(bench, 'one', { mayCache: true })
+    expect(asked(bench)).toBe(2)
+  })
+
+  test('[CACHE-161] it goes too when the session is erased on another node, or the news of that may be lost', {
+    timeout: 60_000,
+  }, async () => {
+    await using redis = await startRedisServer()
+    const target = redisTarget(redis.url)
+    if (target === undefined) throw new Error('no target')
+    const [here, there] = [createRedisLog({ target }), createRedisLog({ target })]
+    await using _closing = { [Symbol.asyncDispose]: () => there.close() }
+    await vi.waitFor(() => expect(here.isConnected && there.isConnected).toBe(true))
+    await using bench = await startBench({ policy: withCache, log: here })
+    const again = async (count: number) => {
+      await vi.waitFor(async () => {
+        await answered(bench, 'one', { mayCache: true })
+        expect(asked(bench)).toBe(count)
+      }, 10_000)
+    }
+    const { session } = await answered(bench, 'one', { mayCache: true })
+    await again(1)
+    await there.erase(session)
+    await again(2)
+    await again(2)
+    // Who listens is cut off.
+    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await again(3)
   })
 
   test('[CACHE-2] keeps nothing for who does not allow it, for another tenant, or beyond its bounds', async () => {

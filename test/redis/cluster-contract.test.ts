@@ -30,14 +30,14 @@ afterAll(() => cluster[Symbol.asyncDispose]())
 const noLimit = 1024 ** 4
 const skewMs = `tonumber(string.match(redis.call('INFO', 'memory'), 'maxmemory:(%d+)')) - ${noLimit}`
 
-describeSessionLogContract('redis cluster', async (): Promise<LogUnderTest> => {
+describeSessionLogContract('redis cluster', async (limits): Promise<LogUnderTest> => {
   let skew = 0
   const step = async () => {
     for (const { client } of cluster.masters) await client.config('SET', 'maxmemory', noLimit + skew)
   }
   await step()
   const prefix = freshPrefix()
-  const log = await connectedLog(cluster.url, skewMs, { prefix })
+  const log = await connectedLog(cluster.url, skewMs, { prefix, ...limits })
   made.push(log)
   if (made.length > storesAtOnce) await made.shift()?.close()
   return {

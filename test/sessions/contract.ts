@@ -2,9 +2,11 @@ import { describe } from 'vitest'
 import type { MakeLog } from './contract/bench.ts'
 import { describeClaims } from './contract/claims.ts'
 import { describeEnds } from './contract/ends.ts'
+import { describeFeedback } from './contract/feedback.ts'
 import { describeHistories } from './contract/histories.ts'
 import { describeModel } from './contract/model.ts'
 import { describeSessions } from './contract/sessions.ts'
+import { describeShares } from './contract/shares.ts'
 import { describeTapes } from './contract/tapes.ts'
 import { describeWatching } from './contract/watching.ts'
 
@@ -20,6 +22,8 @@ export function describeSessionLogContract(name: string, makeLog: MakeLog): void
   describe(`${name}: ends`, () => describeEnds(makeLog))
   describe(`${name}: histories`, () => describeHistories(makeLog))
   describe(`${name}: watching`, () => describeWatching(makeLog))
+  describe(`${name}: feedback`, () => describeFeedback(makeLog))
+  describe(`${name}: shares`, () => describeShares(makeLog))
   describe(`${name}: model`, () => describeModel(makeLog))
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { createMemoryLog, type MemoryLogOptions } from '../../sessions/memory-log.ts'
 import type { SessionLog } from '../../sessions/session-log.ts'
+import { sharesOf } from '../../sessions/shares.ts'
 import {
   answerTurn,
   appending,
@@ -21,9 +22,12 @@ afterEach(async () => {
   for (const log of made.splice(0)) await log.close()
 })
 
+/** The bounds of the store itself: one owner may fill it here. */
+const wholeStore = { maxSessionsPerOwner: 1_000_000, maxBytesPerOwner: Number.POSITIVE_INFINITY }
+
 function makeLog(options: MemoryLogOptions) {
   let nowMs = 1_700_000_000_000
-  const log = createMemoryLog({ now: () => nowMs, ...options })
+  const log = createMemoryLog({ now: () => nowMs, ...wholeStore, ...options })
   made.push(log)
   return {
     log,
@@ -46,19 +50,6 @@ test('[STORE-80] above the number of sessions create is refused with a delay, un
   expect(await create('d')).toEqual({ kind: 'created' })
 })
 
-test("[STORE-86] one owner fills its own share and nobody else's", async () => {
-  const { log } = makeLog({ maxSessionsPerOwner: 2 })
-  const create = (id: string, subject: string) =>
-    log.create({ session: id, owner: { ...owner, subject }, attributes: {}, timeMs: 1 })
-  await create('a', 'ada')
-  await create('b', 'ada')
-  expect(await create('c', 'ada')).toEqual({ kind: 'owner-full', limit: 2 })
-  expect(await create('a', 'ada')).toEqual({ kind: 'exists' })
-  expect(await create('d', 'bob')).toEqual({ kind: 'created' })
-  await log.erase('a')
-  expect(await create('c', 'ada')).toEqual({ kind: 'created' })
-})
-
 test('[STORE-81] above the bytes no session and no message is taken, but what runs goes on and ends', async () => {
   const log = makeLog({ maxBytes: 40_000 })
   await makeSession(log)
@@ -74,6 +65,72 @@ test('[STORE-81] above the bytes no session and no message is taken, but what ru
   await log.log.erase(session)
   await makeSession(log)
   expectKind(await log.log.accept(asking(2)), 'yours')
+})
+
+test('[STORE-165] above the bytes of the store no feedback and no longer metadata is taken either', async () => {
+  const log = makeLog({ maxBytes: 40_000 })
+  await makeSession(log)
+  await answerTurn(log.log, 1, 'x'.repeat(30_000))
+  const record = { type: 'feedback.added', timeMs: 1, turn: 'turn-1', rating: 1, comment: 'x'.repeat(3_000) } as const
+  const replies: string[] = []
+  for (let n = 0; n < 10; n += 1) {
+    const reply = await log.log.addFeedback({ session, record: { ...record, comment: `${n}${record.comment}` } })
+    replies.push(reply.kind)
+  }
+  expect(replies.slice(0, 1)).toEqual(['ok'])
+  expect(replies.slice(2)).toEqual(Array.from({ length: 8 }, () => 'store-full'))
+  expectKind(await log.log.update({ session, metadata: { note: 'x'.repeat(9_000) } }), 'store-full')
+  expectKind(await log.log.update({ session, metadata: { note: 'short' } }), 'ok')
+})
+
+test('[STORE-166] a tenant that is alone may have seven eighths of the store, and half of it once there is another', async () => {
+  const { log } = makeLog({ maxSessions: 80, maxSessionsPerOwner: 10 })
+  const fill = async (tenant: string) => {
+    for (let n = 0; ; n += 1) {
+      const reply = await log.create({
+        session: `${tenant}-${n}`,
+        owner: { tenant, subject: `subject-${n}` },
+        attributes: {},
+        timeMs: 1,
+      })
+      if (reply.kind !== 'created') return { count: n, reply }
+    }
+  }
+  const full = { kind: 'share-full', of: 'tenant', unit: 'sessions' }
+  expect(await fill('one')).toMatchObject({ count: 70, reply: { ...full, limit: 70 } })
+  expect(await fill('two')).toMatchObject({ count: 10, reply: { kind: 'store-full' } })
+  for (let n = 0; n < 35; n += 1) await log.erase(`one-${n}`)
+  expect(await fill('one')).toMatchObject({ count: 5, reply: { ...full, limit: 40 } })
+})
+
+test('[STORE-166] by default a subject has a quarter of the store, and 64 MiB and 1,000 sessions at most', () => {
+  const small = sharesOf({}, { sessions: 100, bytes: 1_000_000 }, false)
+  expect(small.subject).toEqual({ sessions: 25, bytes: 250_000 })
+  expect(small.tenant).toEqual({ sessions: 50, bytes: 500_000 })
+  const endless = sharesOf({}, { sessions: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }, false)
+  expect(endless.subject).toEqual({ sessions: 1_000, bytes: 64 * 1024 * 1024 })
+  expect(endless.tenant.bytes).toBe(Number.POSITIVE_INFINITY)
+  const given = sharesOf({ maxBytesPerOwner: 900_000 }, { sessions: 100, bytes: 1_000_000 }, false)
+  expect(given.tenant.bytes).toBe(900_000)
+})
+
+test('[STORE-168] text beyond Latin-1 counts with the two bytes a unit that it takes in memory', async () => {
+  const take = async (character: string) => {
+    const { log } = makeLog({ maxBytes: 400_000 })
+    let count = 0
+    for (; ; count += 1) {
+      const reply = await log.create({
+        session: `s${count}`,
+        owner,
+        attributes: {},
+        metadata: { note: character.repeat(5_000) },
+        timeMs: 1,
+      })
+      if (reply.kind !== 'created') return count
+    }
+  }
+  const [latin, wide] = [await take('é'), await take('中')]
+  expect(latin / wide).toBeGreaterThan(1.7)
 })
 
 test('[STORE-82] what a session occupied is free again once it is gone, to the byte', async () => {
@@ -138,7 +195,7 @@ test('[STORE-83] while a turn runs its session stays, however long', async () =>
 })
 
 test('[STORE-84] the sweep erases what expired unasked, and tells who listens', async () => {
-  const { log, advance } = makeLog({ maxSessionsPerOwner: 10_000, ttlMs: 10_000 })
+  const { log, advance } = makeLog({ ttlMs: 10_000 })
   for (let n = 0; n < 1_200; n += 1) await makeSession({ log, advance }, `s${n}`)
   const erased = Promise.withResolvers<string>()
   const ignore = () => undefined

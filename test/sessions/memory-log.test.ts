@@ -8,9 +8,9 @@ afterEach(async () => {
   for (const log of made.splice(0)) await log.close()
 })
 
-describeSessionLogContract('memory', async () => {
+describeSessionLogContract('memory', async (limits) => {
   let nowMs = 1_700_000_000_000
-  const log = createMemoryLog({ now: () => nowMs })
+  const log = createMemoryLog({ now: () => nowMs, ...limits })
   made.push(log)
   return {
     log,

@@ -4,8 +4,9 @@ import { OwnerShelf } from '../../sessions/owner-shelf.ts'
 
 test('[STORE-9] a shelf keeps the order of use through any uses and losses', () => {
   const steps = fc.array(fc.record({ session: fc.nat(12), isLost: fc.nat(4).map((n) => n === 0) }), { maxLength: 300 })
+  const tenant = { name: 't', sessions: 0, bytes: 0 }
   const property = fc.property(steps, fc.nat(320), (uses, before) => {
-    const shelf = new OwnerShelf<{ usedOrder: number; slot: number }>({ tenant: 't', subject: 's' })
+    const shelf = new OwnerShelf<{ usedOrder: number; slot: number }>({ tenant: 't', subject: 's' }, tenant)
     const live = new Map<number, { usedOrder: number; slot: number }>()
     for (const [index, { session: id, isLost }] of uses.entries()) {
       const session = live.get(id)

@@ -15,8 +15,8 @@ afterEach(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-describeSessionLogContract('redis', async () => {
-  const opened = await openRedisLog(server)
+describeSessionLogContract('redis', async (limits) => {
+  const opened = await openRedisLog(server, limits)
   made.push(opened)
   return opened
 })

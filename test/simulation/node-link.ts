@@ -63,6 +63,7 @@ export class NodeLink {
       page: wrap((request: Parameters<SessionLog['page']>[0]) => store.page(request)),
       read: wrap((request: Parameters<SessionLog['read']>[0]) => store.read(request)),
       cancel: wrap((request: Parameters<SessionLog['cancel']>[0]) => store.cancel(request)),
+      opening: wrap((request: Parameters<SessionLog['opening']>[0]) => store.opening(request)),
       addFeedback: wrap((request: Parameters<SessionLog['addFeedback']>[0]) => store.addFeedback(request)),
       update: wrap((request: Parameters<SessionLog['update']>[0]) => store.update(request)),
       erase: wrap((session: string) => store.erase(session)),

@@ -1,5 +1,5 @@
 #!lua
--- KEYS meta log            ARGV messageId hash turn token leaseMs payload remembered replaces preview ttlMs
+-- KEYS meta log            ARGV messageId hash turn token leaseMs payload remembered replaces preview ttlMs isFull
 local v = redis.call('HMGET', M, 'head', 'run', 'tok', 'dl', 'i:' .. ARGV[1], 'n', 'lt', 'own')
 if not v[1] then return { 'gone' } end
 if v[5] then
@@ -10,7 +10,9 @@ if v[5] then
 end
 if v[2] ~= '' then return { 'busy', v[2], now() >= tonumber(v[4]) and 'lapsed' or 'held' } end
 if ARGV[8] ~= '' and ARGV[8] ~= v[7] then return { 'not-last', v[7] } end
-local id, n = add(v[1], ARGV[6]), tonumber(v[6]) + 1
+if ARGV[11] == '1' then return { 'full' } end
+local id, bytes = add(v[1], ARGV[6])
+local n = tonumber(v[6]) + 1
 local slot = 'q:' .. n % tonumber(ARGV[7])
 local old = redis.call('HGET', M, slot)
 if old then redis.call('HDEL', M, 'i:' .. old) end
@@ -19,4 +21,4 @@ local t = now()
 redis.call('HSET', M, 'run', ARGV[3], 'tok', ARGV[4], 'att', 0, 'aby', '', 'parts', 0, 'f', '', 'can', '',
   'dl', t + ARGV[5], 'mid', id, 'i:' .. ARGV[1], ARGV[3] .. ' ' .. id .. ' ' .. ARGV[2], slot, ARGV[1], 'n', n, 'used', t)
 keepFor(ARGV[10])
-return { 'yours', ARGV[3], id, v[8] }
+return { 'yours', ARGV[3], id, v[8], bytes }

@@ -15,11 +15,11 @@ if tonumber(attempt) ~= current or v[5] ~= token then
   -- The current attempt was not opened by this producer.
   if tonumber(attempt) <= current or ARGV[5] == '' then return { 'attempt', current } end
   if current > 0 and (ARGV[8] ~= v[4] or parts ~= #KEYS - 3) then return { 'again', current, parts } end
-  add(v[1], ARGV[5])
+  local id = add(v[1], ARGV[5])
   for i = 4, #KEYS do redis.call('UNLINK', KEYS[i]) end
   -- Part 0 is there from the opening on, for text, even if none comes.
   parts = 1
-  redis.call('HSET', M, 'att', attempt, 'aby', token, 'parts', parts, 'f', ARGV[1])
+  redis.call('HSET', M, 'att', attempt, 'aby', token, 'parts', parts, 'f', ARGV[1], 'o:' .. turn, id)
   keepFor(ARGV[9])
 end
 local length = redis.call('STRLEN', KEYS[3])

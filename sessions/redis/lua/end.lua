@@ -18,9 +18,9 @@ for part = 0, parts - 1 do
   if #text ~= tonumber(bytes) or redis.sha1hex(text) ~= sha1 then return { 'behind', attempt } end
   fields[2 * part + 1], fields[2 * part + 2] = 'x' .. part, text
 end
-local id = add(v[1], ARGV[5], unpack(fields))
+local id, bytes = add(v[1], ARGV[5], unpack(fields))
 for i = 3, #KEYS do redis.call('UNLINK', KEYS[i]) end
 redis.call('HSET', M, 'run', '', 'tok', '', 'f', '', 'can', '', 'lt', ARGV[2], 'e:' .. ARGV[2], id, 'used', now())
 redis.call('HDEL', M, 'att', 'aby', 'parts', 'dl', 'mid')
 keepFor(ARGV[6])
-return { 'ok', id, v[8] }
+return { 'ok', id, v[8], bytes }

@@ -1,9 +1,14 @@
 #!lua flags=allow-oom
--- KEYS owner               ARGV session maxSessions ttlMs
--- When a session was last used, in microseconds, so that no two uses are at once. A new one only while there is room.
-local max = tonumber(ARGV[2])
-if max > 0 and not redis.call('ZSCORE', KEYS[1], ARGV[1]) and redis.call('ZCARD', KEYS[1]) >= max then return { 'full' } end
-local time = redis.call('TIME')
-redis.call('ZADD', KEYS[1], string.format('%.0f', tonumber(time[1]) * 1000000 + tonumber(time[2])), ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return { 'ok' }
+-- KEYS list account        ARGV session bytes usedMs tenant ttlMs sessionTtlMs dueMax
+-- The session was used, now or at usedMs, and holds so many bytes. In microseconds, so that no two uses are at once. Answers
+-- the sums, and sessions whose time seems to be over, for the caller to look at.
+local us = nowUs()
+local used = ARGV[3] == '' and us or tonumber(ARGV[3]) * 1000
+redis.call('ZADD', list, string.format('%.0f', used), ARGV[1])
+put(ARGV[1], tonumber(ARGV[2]))
+if ARGV[4] ~= '' then redis.call('HSET', account, '=t', ARGV[4]) end
+keepFor(ARGV[5])
+local overUs = us - tonumber(ARGV[6]) * 1000
+local due = redis.call('ZRANGEBYSCORE', list, '-inf', string.format('(%.0f', overUs), 'LIMIT', 0, tonumber(ARGV[7]))
+local bytes, sessions, tenant = sums()
+return { bytes, sessions, tenant, due }

@@ -1,5 +1,7 @@
 -- Put in front of every script. KEYS[1] is always the session's meta, KEYS[2] its log; the channels share their name.
 local M, L = KEYS[1], KEYS[2]
+-- A record beside its payload and texts, in bytes: the same as in limits.ts.
+local recordBytes = 400
 local base = string.sub(M, 1, -2)
 
 local function now()
@@ -24,13 +26,21 @@ local function mark(previous, payload)
   return string.format('%.0f', tonumber(digits, 16))
 end
 
--- Always a script's first write, since it is the one that can fail. Further arguments are fields of the entry.
+-- What the session holds, in bytes, as its owner's share counts it: `sessionBytes` and `recordBytes` in limits.ts, and texts.
+local function count(bytes)
+  return redis.call('HINCRBY', M, 'by', bytes)
+end
+
+-- Always a script's first write, since it is the one that can fail. Further arguments are fields of the entry. Answers
+-- its id and what the session holds by now.
 local function add(head, payload, ...)
   local id = (tonumber(string.match(head, '^%d+')) + 1) .. '-' .. mark(head, payload)
   redis.call('XADD', L, id, 'r', payload, ...)
   redis.call('HSET', M, 'head', id)
   tell('record ' .. head .. ' ' .. id .. ' ' .. payload)
-  return id
+  local bytes = recordBytes + #payload
+  for n = 2, select('#', ...), 2 do bytes = bytes + #select(n, ...) end
+  return id, count(bytes)
 end
 
 -- Meta and log go at one instant, written in one step. A tape's time begins with its bytes, so it outlives them; all are

@@ -14,6 +14,7 @@ import type {
   Subscription,
   TakeOverReply,
 } from '../../../sessions/session-log.ts'
+import type { ShareLimits } from '../../../sessions/shares.ts'
 
 /** A fresh, empty store with a clock of its own. */
 export interface LogUnderTest {
@@ -23,7 +24,7 @@ export interface LogUnderTest {
   /** Resolves once all that was published so far was heard. Absent: it is heard within the operation. */
   settle?(): Promise<void>
 }
-export type MakeLog = () => Promise<LogUnderTest>
+export type MakeLog = (limits?: ShareLimits) => Promise<LogUnderTest>
 
 export const owner = { tenant: 'acme', subject: 'ann' }
 export const leaseMs = 1_000

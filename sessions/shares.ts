@@ -1,0 +1,53 @@
+/**
+ * How much of a store one subject and one tenant may have, so that nobody fills it for the others. The rule is the same in
+ * memory and in Redis; what is counted, and when, is the store's.
+ *
+ * Shares are looked at when something is made, sent, rated or renamed, never for a token: an answer that runs is finished, so
+ * a share may be exceeded by one answer (`tapeBytes`) for each of its running turns.
+ */
+
+/** A subject's share of the store's bytes and sessions, where the operator sets none. */
+export const subjectShare = 1 / 4
+/** The most that share comes to, in bytes and in sessions, however large the store is. */
+export const subjectBytesMax = 64 * 1024 * 1024
+export const subjectSessionsMax = 1_000
+/** A tenant's share, where the operator sets none. */
+export const tenantShare = 1 / 2
+/** The share of a tenant that is alone in the store. The rest is kept for one that comes later. */
+export const loneTenantShare = 7 / 8
+
+/** What the operator sets; what is absent is a share of the store. */
+export interface ShareLimits {
+  readonly maxSessionsPerOwner?: number
+  readonly maxBytesPerOwner?: number
+  readonly maxSessionsPerTenant?: number
+  readonly maxBytesPerTenant?: number
+}
+
+/** What a store holds at most; `Infinity` where nobody says. */
+export interface Capacity {
+  readonly sessions: number
+  readonly bytes: number
+}
+
+/** The most of each, in bytes and sessions. `Infinity`: no limit. */
+export interface Shares {
+  readonly subject: Capacity
+  readonly tenant: Capacity
+}
+
+export function sharesOf(limits: ShareLimits, store: Capacity, isOnlyTenant: boolean): Shares {
+  const subject = {
+    sessions: limits.maxSessionsPerOwner ?? Math.min(subjectSessionsMax, Math.ceil(store.sessions * subjectShare)),
+    bytes: limits.maxBytesPerOwner ?? Math.min(subjectBytesMax, Math.ceil(store.bytes * subjectShare)),
+  }
+  const share = isOnlyTenant ? loneTenantShare : tenantShare
+  return {
+    subject,
+    tenant: {
+      // A subject can use what it was given: its tenant's share is never below it, unless the operator says so.
+      sessions: limits.maxSessionsPerTenant ?? Math.max(Math.ceil(store.sessions * share), subject.sessions),
+      bytes: limits.maxBytesPerTenant ?? Math.max(Math.ceil(store.bytes * share), subject.bytes),
+    },
+  }
+}
