@@ -15,6 +15,7 @@ import { benchTakeOver } from '../load/bench/take-over.ts'
 import { benchToken } from '../load/bench/token.ts'
 import { tokenReport } from '../load/bench/token-report.ts'
 import { benchWatchers, watchersReport } from '../load/bench/watchers.ts'
+import { hostile } from './bench-hostile.ts'
 
 interface Bench {
   /** One line, for the usage. */
@@ -88,6 +89,13 @@ const benches = new Map<string, Bench>([
     {
       run: churn,
       what: 'sockets that die again and again: --sockets --seconds --pace (ms a token) --tokens --think (s) --seed',
+    },
+  ],
+  [
+    'hostile',
+    {
+      run: (args) => hostile(args, transports(), say),
+      what: 'what hostile clients cost: --only a,b* --transport ws|uws --gateway DIR,. --rounds --seconds (of the mix)',
     },
   ],
 ])
