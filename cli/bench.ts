@@ -20,6 +20,8 @@ import { hostile } from './bench-hostile.ts'
 interface Bench {
   /** One line, for the usage. */
   readonly what: string
+  /** What it answers is Markdown; default: text. */
+  readonly isMarkdown?: boolean
   run(args: readonly string[]): Promise<string>
 }
 
@@ -34,8 +36,9 @@ export async function run(args: readonly string[]): Promise<number> {
   const text = await bench.run(rest)
   say(text)
   const command = ['npm run bench --', name, ...rest].join(' ')
-  const { what } = bench
-  await keepReport({ name: name ?? '', what, command, machine: machine(), at: new Date().toISOString(), text })
+  const { what, isMarkdown = false } = bench
+  const at = new Date().toISOString()
+  await keepReport({ name: name ?? '', what, command, machine: machine(), at, text, isMarkdown })
   return 0
 }
 
@@ -94,6 +97,7 @@ const benches = new Map<string, Bench>([
   [
     'hostile',
     {
+      isMarkdown: true,
       run: (args) => hostile(args, transports(), say),
       what: 'what hostile clients cost: --only a,b* --transport ws|uws --gateway DIR,. --rounds --seconds (of the mix)',
     },

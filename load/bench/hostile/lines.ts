@@ -70,7 +70,7 @@ export const lines: Readonly<Record<string, Line>> = {
     ...stranger,
     sends: "one request for the page's script, answer not read",
     connectionCount: 300,
-    seconds: 20,
+    seconds: 27,
     prepare: unreadAnswers(300),
   },
   'blank-lines': {

@@ -1,8 +1,8 @@
-import { join } from 'node:path'
+import { startModelServer } from '../../model-server/server.ts'
 import { type GatewayProcess, startCheckout } from '../gateway-process.ts'
 import { measureCpu } from '../machine.ts'
 import { collectGarbage, inspectable } from '../process-memory.ts'
-import { cpuTime, listeningLine, residentBytes, startNode } from '../processes.ts'
+import { cpuTime, residentBytes } from '../processes.ts'
 import { signingEnv, signTokens } from '../tokens.ts'
 import { type Attacker, startAttacker } from './attacker.ts'
 import { Bystander, type Delays } from './bystander.ts'
@@ -58,8 +58,8 @@ const reportLateMs = 20_000
 export async function measureLine({ name, line, checkout, transport }: LineRun): Promise<LineFigures> {
   const stops: (() => unknown)[] = []
   try {
-    const provider = await startNode([modelServer], {}, listeningLine)
-    stops.push(() => provider.stop())
+    const provider = await startModelServer({ keptRequestCount: 0 })
+    stops.push(() => provider.close())
     const keySet = line.keySet === undefined ? undefined : await startKeySet(line.keySet)
     stops.push(() => keySet?.stop())
     const keys: Record<string, string> = keySet === undefined ? {} : { SLUICE_JWT_JWKS_URL: keySet.url }
@@ -80,8 +80,6 @@ export async function measureLine({ name, line, checkout, transport }: LineRun):
     for (const stop of stops.reverse()) await stop()
   }
 }
-
-const modelServer = join(import.meta.dirname, '..', '..', 'model-server', 'main.ts')
 
 /** The path of the page's script; of the OpenAPI document where the page is not built. */
 export async function largestPath(url: string): Promise<string> {
