@@ -55,6 +55,12 @@ export class Bystander {
     this.#timers = [setInterval(() => this.#ping(), pingEveryMs), setInterval(() => this.#askHealth(), healthEveryMs)]
   }
 
+  /** How long the oldest ping without an answer has waited; 0: none has. */
+  waitsForMs(): number {
+    const [oldestMs] = this.#sentMs.values()
+    return oldestMs === undefined ? 0 : performance.now() - oldestMs
+  }
+
   /** What was noticed since the last call. */
   take(): Delays {
     const nowMs = performance.now()

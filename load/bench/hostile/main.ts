@@ -2,8 +2,9 @@
 // the processors to everything else, and ends with its parent. It connects to the URL that it is given alone.
 import os from 'node:os'
 import type { AttackOrder, AttackReport } from './attacker.ts'
+import type { Line } from './line.ts'
 import { lines } from './lines.ts'
-import { Stage, type Tally } from './stage.ts'
+import { Stage, type StageOptions, type Tally } from './stage.ts'
 
 /** What is attacked is measured beside it: on a machine with few processors they compete (setpriority(2)). */
 const niceness = 15
@@ -50,17 +51,26 @@ async function attackMixed({ stages, seconds }: AttackOrder & { readonly kind: '
       for (let turn = n; performance.now() < untilMs; turn++) {
         const line = all[turn % all.length]
         if (line === undefined) return
-        const stage = new Stage(options)
-        // Also what is prepared ends in time.
-        stage.begin(Math.min(mixTurnMs, untilMs - performance.now()))
-        const attack = await line.prepare(stage)
-        await attack()
-        tallies.push(stage.tally())
-        stage.end()
+        tallies.push(await attackFor(line, options, Math.min(mixTurnMs, untilMs - performance.now())))
       }
     }),
   )
   tell({ kind: 'sent', tally: sum(tallies) })
+}
+
+/** Also what the line prepares ends in time. A line that cannot be prepared, since the gateway refuses it, is left out. */
+async function attackFor(line: Line, options: StageOptions, durationMs: number): Promise<Tally> {
+  const stage = new Stage(options)
+  stage.begin(durationMs)
+  try {
+    const attack = await line.prepare(stage)
+    await attack()
+  } catch {
+    await stage.pause(durationMs)
+  }
+  const tally = stage.tally()
+  stage.end()
+  return tally
 }
 
 function sum(tallies: readonly Tally[]): Tally {

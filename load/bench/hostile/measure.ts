@@ -50,6 +50,9 @@ const settleMaxMs = 20_000
 const settleLookMs = 250
 /** A process below this share of a processor, beside what the bystander takes, is at rest. */
 const restingShare = 0.1
+const restedLooksWanted = 2
+/** A bystander that waits for less is answered. */
+const answeringMs = 500
 const garbageMaxMs = 20_000
 /** What an attacker may be late with its report, in milliseconds. */
 const reportLateMs = 20_000
@@ -105,7 +108,7 @@ async function measureAttack(measured: Measured): Promise<LineFigures> {
   const cpu = await measureCpu({ gateway: pid, attacker: attacker.pid })
   const watch = new Watch(gateway, beforeBytes)
   const tally = await attacker.attack(line.seconds * 1_000 + reportLateMs)
-  await rested(pid, calmShare)
+  await rested(pid, calmShare, bystander)
   const { ownMs, others, elapsedMs } = await cpu()
   const delays = bystander.take()
   const held = await attackersConnections(gateway)
@@ -190,9 +193,16 @@ async function busyShare(pid: number, ms: number): Promise<number> {
   return ownMs / (performance.now() - startedMs)
 }
 
-async function rested(pid: number, calmShare: number): Promise<void> {
+/**
+ * Resolves when the process takes no more than before the attack and answers the bystander: one that is starved by others
+ * takes no time either, but leaves the bystander waiting.
+ */
+async function rested(pid: number, calmShare: number, bystander: Bystander): Promise<void> {
   const untilMs = performance.now() + settleMaxMs
-  while (performance.now() < untilMs) {
-    if ((await busyShare(pid, settleLookMs)) < calmShare + restingShare) return
+  let restedLooks = 0
+  while (performance.now() < untilMs && restedLooks < restedLooksWanted) {
+    const share = await busyShare(pid, settleLookMs)
+    const isResting = share < calmShare + restingShare && bystander.waitsForMs() < answeringMs
+    restedLooks = isResting ? restedLooks + 1 : 0
   }
 }

@@ -47,6 +47,7 @@ const columns: readonly Column[] = [
   { head: 'ping p50 ms', of: (rounds) => middle(rounds, ({ pingP50Ms }) => pingP50Ms, 1) },
   { head: 'ping max ms', of: (rounds) => middle(rounds, ({ pingMaxMs }) => pingMaxMs, 0) },
   { head: 'healthz max ms', of: (rounds) => middle(rounds, ({ healthMaxMs }) => healthMaxMs, 0) },
+  { head: 'others', of: (rounds) => middle(rounds, ({ othersShare }) => othersShare, 1) },
 ]
 
 function heldEach({ heldBytes, openedCount }: LineFigures): number | undefined {
@@ -99,7 +100,8 @@ export function linesReport(transport: Transport, results: readonly LineResult[]
     `### ${transport}: ${checkouts.join(' → ')}`,
     '',
     'Median of the rounds. peak: resident memory during the attack; held: after it, garbage collected and connections',
-    "still open; both less that before the attack. CPU is the gateway's, less what the bystander takes.",
+    "still open; both less that before the attack. CPU is the gateway's, less what the bystander takes. longest: the longest life",
+    'of a connection that ended. ping and healthz: a bystander beside the attack. others: processors that others used meanwhile.',
     '',
     linesTable(results),
     ...(problems.length + lost.length === 0 ? [] : ['', ...problems, ...lost]),
