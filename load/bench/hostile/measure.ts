@@ -25,6 +25,8 @@ export interface LineFigures extends Tally, Delays {
   readonly heldCount: number
   /** The longest life of a connection that ended before, in milliseconds, as far as the looks at them tell. */
   readonly longestMs: number
+  /** The bystander's longest ping before the attack: what the machine itself adds. */
+  readonly calmPingMaxMs: number
   readonly attackerCpuMs: number
   /** What all processors did for others meanwhile, as a share of one. */
   readonly othersShare: number
@@ -101,7 +103,9 @@ interface Measured {
 async function measureAttack(measured: Measured): Promise<LineFigures> {
   const { gateway, inspectorPort, line, attacker, bystander } = measured
   const { pid } = gateway
+  bystander.take()
   const calmShare = await busyShare(pid, calmMs)
+  const { pingMaxMs: calmPingMaxMs } = bystander.take()
   await garbageCollected(inspectorPort)
   bystander.take()
   const beforeBytes = await residentBytes(pid)
@@ -117,6 +121,7 @@ async function measureAttack(measured: Measured): Promise<LineFigures> {
   return {
     ...tally,
     ...delays,
+    calmPingMaxMs,
     peakBytes,
     heldBytes: isCollected ? (await residentBytes(pid)) - beforeBytes : undefined,
     cpuMs: Math.max(0, (ownMs.gateway ?? 0) - calmShare * elapsedMs),

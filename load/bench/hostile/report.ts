@@ -46,6 +46,7 @@ const columns: readonly Column[] = [
   { head: 'longest s', of: (rounds) => middle(rounds, ({ longestMs }) => longestMs / 1_000, 0) },
   { head: 'ping p50 ms', of: (rounds) => middle(rounds, ({ pingP50Ms }) => pingP50Ms, 1) },
   { head: 'ping max ms', of: (rounds) => middle(rounds, ({ pingMaxMs }) => pingMaxMs, 0) },
+  { head: 'calm max ms', of: (rounds) => middle(rounds, ({ calmPingMaxMs }) => calmPingMaxMs, 0) },
   { head: 'healthz max ms', of: (rounds) => middle(rounds, ({ healthMaxMs }) => healthMaxMs, 0) },
   { head: 'others', of: (rounds) => middle(rounds, ({ othersShare }) => othersShare, 1) },
 ]
@@ -101,7 +102,7 @@ export function linesReport(transport: Transport, results: readonly LineResult[]
     '',
     'Median of the rounds. peak: resident memory during the attack; held: after it, garbage collected and connections',
     "still open; both less that before the attack. CPU is the gateway's, less what the bystander takes. longest: the longest life",
-    'of a connection that ended. ping and healthz: a bystander beside the attack. others: processors that others used meanwhile.',
+    'of a connection that ended. ping and healthz: a bystander beside the attack, calm: its ping before. others: processors that others used meanwhile.',
     '',
     linesTable(results),
     ...(problems.length + lost.length === 0 ? [] : ['', ...problems, ...lost]),
