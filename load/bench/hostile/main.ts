@@ -6,17 +6,20 @@ import type { Line } from './line.ts'
 import { lines } from './lines.ts'
 import { Stage, type StageOptions, type Tally } from './stage.ts'
 
-/** What is attacked is measured beside it: on a machine with few processors they compete (setpriority(2)). */
-const niceness = 15
+/**
+ * What is attacked is measured beside the attacker: on a machine with few processors they compete (setpriority(2)). The mix
+ * never rests, so it yields more than a line does.
+ */
+const niceness = { line: 5, mix: 15 }
 
 /** How long each attacking address of a mix stays with one line, in milliseconds. */
 const mixTurnMs = 3_000
 
-os.setPriority(niceness)
 process.on('disconnect', () => process.exit(0))
 // What the bootstrap loads into each process lets go of the channel, which is all that keeps this one.
 process.channel?.ref()
 process.once('message', (order: AttackOrder) => {
+  os.setPriority(niceness[order.kind])
   const done = order.kind === 'line' ? attackAlone(order) : attackMixed(order)
   done.catch((error: unknown) => tell({ kind: 'failed', message: String(error) }))
 })
