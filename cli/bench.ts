@@ -15,10 +15,13 @@ import { benchTakeOver } from '../load/bench/take-over.ts'
 import { benchToken } from '../load/bench/token.ts'
 import { tokenReport } from '../load/bench/token-report.ts'
 import { benchWatchers, watchersReport } from '../load/bench/watchers.ts'
+import { hostile } from './bench-hostile.ts'
 
 interface Bench {
   /** One line, for the usage. */
   readonly what: string
+  /** What it answers is Markdown; default: text. */
+  readonly isMarkdown?: boolean
   run(args: readonly string[]): Promise<string>
 }
 
@@ -33,8 +36,9 @@ export async function run(args: readonly string[]): Promise<number> {
   const text = await bench.run(rest)
   say(text)
   const command = ['npm run bench --', name, ...rest].join(' ')
-  const { what } = bench
-  await keepReport({ name: name ?? '', what, command, machine: machine(), at: new Date().toISOString(), text })
+  const { what, isMarkdown = false } = bench
+  const at = new Date().toISOString()
+  await keepReport({ name: name ?? '', what, command, machine: machine(), at, text, isMarkdown })
   return 0
 }
 
@@ -88,6 +92,14 @@ const benches = new Map<string, Bench>([
     {
       run: churn,
       what: 'sockets that die again and again: --sockets --seconds --pace (ms a token) --tokens --think (s) --seed',
+    },
+  ],
+  [
+    'hostile',
+    {
+      isMarkdown: true,
+      run: (args) => hostile(args, transports(), say),
+      what: 'what hostile clients cost: --only a,b* --transport ws|uws --gateway DIR,. --rounds --seconds (of the mix)',
     },
   ],
 ])

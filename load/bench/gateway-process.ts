@@ -8,12 +8,29 @@ export interface GatewayProcess extends Started {
 }
 
 /** `sluice serve` as a process of its own, in development mode, against a provider. `env` overrides. `nodeArgs`: for node itself. */
-export async function startGatewayProcess(
+export function startGatewayProcess(
   providerUrl: string,
   env: Readonly<Record<string, string>>,
   nodeArgs: readonly string[] = [],
 ): Promise<GatewayProcess> {
-  const cli = join(import.meta.dirname, '..', '..', 'cli', 'main.ts')
+  return startCheckout(ownCheckout, { providerUrl, env, nodeArgs })
+}
+
+/** The folder of this checkout. */
+export const ownCheckout = join(import.meta.dirname, '..', '..')
+
+export interface GatewayStart {
+  readonly providerUrl: string
+  readonly env: Readonly<Record<string, string>>
+  readonly nodeArgs: readonly string[]
+}
+
+/** The same from another checkout of Sluice, with its dependencies installed, to compare with. */
+export async function startCheckout(
+  checkout: string,
+  { providerUrl, env, nodeArgs }: GatewayStart,
+): Promise<GatewayProcess> {
+  const cli = join(checkout, 'cli', 'main.ts')
   const settings = { PORT: '0', OPENAI_BASE_URL: providerUrl, SLUICE_METRICS_PORT: '0', SLUICE_MODEL: 'bench' }
   const server = await startNode([...nodeArgs, cli, 'serve'], { ...settings, ...env }, gatewayAddress)
   return {

@@ -11,6 +11,8 @@ export interface BenchReport {
   /** ISO 8601. */
   readonly at: string
   readonly text: string
+  /** The text is Markdown; default: it is shown as it is. */
+  readonly isMarkdown?: boolean
 }
 
 const root = join(import.meta.dirname, '..', '..')
@@ -50,15 +52,14 @@ How it is measured: every server is a process of its own on the same node binary
 the same work; told is the median of the rounds with the least and the most. The provider and all clients run on the same machine, so with few processors they are in each other's way: ratios between servers of one run mean more than
 any figure alone, and figures of two machines mean nothing beside each other. Nothing here is asserted; wrong answers end a run.`
 
-function section({ what, command, machine, at, name, text }: BenchReport): string {
+function section({ what, command, machine, at, name, text, isMarkdown = false }: BenchReport): string {
   const title = what.split(':')[0] ?? name
+  const shown = isMarkdown ? [text.trim()] : ['```text', text.trim(), '```']
   return [
     `## ${title.charAt(0).toUpperCase()}${title.slice(1)}`,
     '',
     `\`${command}\`, ${at.slice(0, 10)}, ${machine}`,
     '',
-    '```text',
-    text.trim(),
-    '```',
+    ...shown,
   ].join('\n')
 }

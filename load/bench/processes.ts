@@ -53,17 +53,21 @@ function firstAddress(
   addressIn: (line: string) => string | undefined,
 ): Promise<string | undefined> {
   return new Promise((resolve) => {
-    lines.on('line', (line) => {
+    const look = (line: string) => {
       const url = addressIn(line)
-      if (url !== undefined) resolve(url)
-    })
+      if (url === undefined) return
+      // What follows is read, so that the process is not held up, and means nothing here; a killed one breaks off in a line.
+      lines.off('line', look)
+      resolve(url)
+    }
+    lines.on('line', look)
     lines.on('close', () => resolve(undefined))
     setTimeout(() => resolve(undefined), startMaxMs).unref()
   })
 }
 
-/** How long a process may take to listen, in milliseconds. */
-const startMaxMs = 20_000
+/** How long a process may take to listen, in milliseconds: on a busy machine a start takes many times what it takes alone. */
+const startMaxMs = 60_000
 
 /** A server that Sluice is measured against, for `startNode`. */
 export function peerFile(name: string): string {

@@ -6,7 +6,7 @@
 import { connect, type Socket } from 'node:net'
 
 const finText = 0x81
-const finPing = 0x89
+export const finPing = 0x89
 const finPong = 0x8a
 const maskBit = 0x80
 const closeOpcode = 0x88
@@ -20,28 +20,30 @@ export interface RawSocketHandlers {
 }
 
 export class RawSocket {
-  readonly #socket: Socket
+  readonly connection: Socket
   readonly #handlers: RawSocketHandlers
   #held: Buffer = Buffer.alloc(0)
   #isUpgraded = false
 
-  constructor(url: string, handlers: RawSocketHandlers) {
+  /** `localAddress`: where the connection comes from; default: the system's choice. */
+  constructor(url: string, handlers: RawSocketHandlers, localAddress?: string) {
     const { hostname, port } = new URL(url)
+    const from = localAddress === undefined ? {} : { localAddress }
     this.#handlers = handlers
-    this.#socket = connect({ host: hostname, port: Number(port), noDelay: true })
-    this.#socket.write(upgradeRequest(url))
-    this.#socket.on('data', (bytes: Buffer) => this.#came(bytes))
-    this.#socket.on('error', () => undefined)
-    this.#socket.on('close', () => handlers.closed())
+    this.connection = connect({ host: hostname, port: Number(port), noDelay: true, ...from })
+    this.connection.write(upgradeRequest(url))
+    this.connection.on('data', (bytes: Buffer) => this.#came(bytes))
+    this.connection.on('error', () => undefined)
+    this.connection.on('close', () => handlers.closed())
   }
 
   send(text: string): void {
-    this.#socket.write(maskedText(text))
+    this.connection.write(maskedText(text))
   }
 
   /** Without a close frame, as a lost connection. */
   terminate(): void {
-    this.#socket.destroy()
+    this.connection.destroy()
   }
 
   #came(bytes: Buffer): void {
@@ -67,7 +69,7 @@ export class RawSocket {
 
   #frame(opcode: number, payload: Buffer): void {
     if (opcode === finText) this.#handlers.text(payload)
-    else if (opcode === finPing) this.#socket.write(masked(finPong, payload))
+    else if (opcode === finPing) this.connection.write(masked(finPong, payload))
     else if (opcode === closeOpcode) this.terminate()
   }
 }
@@ -82,19 +84,24 @@ export function upgradeRequest(url: string): string {
   )
 }
 
-/** A whole text frame of up to 64 KiB, masked with zeros. */
+/** A whole text frame, masked with zeros. */
 export function maskedText(text: string): Buffer {
   return masked(finText, Buffer.from(text))
 }
 
-function masked(opcode: number, payload: Buffer): Buffer {
-  const headBytes = payload.length < 126 ? 6 : 8
-  const frame = Buffer.alloc(headBytes + payload.length)
-  frame[0] = opcode
-  if (headBytes === 6) frame[1] = maskBit | payload.length
-  else {
+/** A frame whose first byte (FIN and opcode) is `first`, masked with zeros. */
+export function masked(first: number, payload: Buffer): Buffer {
+  const { length } = payload
+  const headBytes = length < 126 ? 6 : length < 65_536 ? 8 : 14
+  const frame = Buffer.alloc(headBytes + length)
+  frame[0] = first
+  if (headBytes === 6) frame[1] = maskBit | length
+  else if (headBytes === 8) {
     frame[1] = maskBit | 126
-    frame.writeUInt16BE(payload.length, 2)
+    frame.writeUInt16BE(length, 2)
+  } else {
+    frame[1] = maskBit | 127
+    frame.writeBigUInt64BE(BigInt(length), 2)
   }
   payload.copy(frame, headBytes)
   return frame

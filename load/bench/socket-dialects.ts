@@ -11,10 +11,11 @@ export interface Frames {
   read(frame: string): { readonly text?: string; readonly isDone?: boolean; readonly problem?: string }
 }
 
-export function socketDialect(url: string, frames: Frames): Dialect {
+/** `addresses`: where each connection comes from; default: the system's choice. */
+export function socketDialect(url: string, frames: Frames, addresses?: () => string): Dialect {
   return {
     async open(): Promise<OpenStream> {
-      const { socket, connection } = await openSocket(url)
+      const { socket, connection } = await openSocket(url, addresses?.())
       const ask = await frames.ready(socket)
       return {
         receivedBytes: () => connection.bytesRead,
@@ -29,8 +30,12 @@ export function socketDialect(url: string, frames: Frames): Dialect {
   }
 }
 
-async function openSocket(url: string): Promise<{ readonly socket: WebSocket; readonly connection: Socket }> {
-  const socket = new WebSocket(url, 'sluice.v1', { perMessageDeflate: false })
+async function openSocket(
+  url: string,
+  localAddress: string | undefined,
+): Promise<{ readonly socket: WebSocket; readonly connection: Socket }> {
+  const from = localAddress === undefined ? {} : { localAddress }
+  const socket = new WebSocket(url, 'sluice.v1', { perMessageDeflate: false, ...from })
   let connection: Socket | undefined
   socket.once('upgrade', (response) => {
     connection = response.socket
@@ -68,8 +73,8 @@ export function relayDialect(url: string): Dialect {
 }
 
 /** `tokens`: one for each stream, so that each has a subject of its own. */
-export function sluiceDialect(url: string, tokens: () => string): Dialect {
-  return socketDialect(url, sluiceFrames(tokens))
+export function sluiceDialect(url: string, tokens: () => string, addresses?: () => string): Dialect {
+  return socketDialect(url, sluiceFrames(tokens), addresses)
 }
 
 export function sluiceFrames(tokens: () => string): Frames {

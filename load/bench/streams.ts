@@ -86,7 +86,12 @@ interface HeardStream {
   readonly byteCount: number
 }
 
-async function runStream(dialect: Dialect, question: Question, latency: RecordableHistogram): Promise<HeardStream> {
+/** One stream: its tokens' latencies go into `latency`, in nanoseconds. Rejects when it breaks or is refused. */
+export async function runStream(
+  dialect: Dialect,
+  question: Question,
+  latency: RecordableHistogram,
+): Promise<HeardStream> {
   const stream = await dialect.open()
   try {
     const clock = new ClockReader(latency)
@@ -136,7 +141,7 @@ class ClockReader implements Heard {
   }
 }
 
-async function within<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+export async function within<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
   const ended = new AbortController()
   const late = setTimeout(deadlineMs, undefined, { signal: ended.signal }).then(() => {
     throw new Error(`the streams did not end within ${deadlineMs} ms`)

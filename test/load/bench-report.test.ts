@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { LaneName } from '../../load/bench/lanes.ts'
+import { pageOf } from '../../load/bench/page.ts'
 import type { LaneRound, TokenBenchResult } from '../../load/bench/token.ts'
 import { tokenReport } from '../../load/bench/token-report.ts'
 
@@ -65,4 +66,17 @@ test('[BENCH-4] a server without a process of its own has no CPU and no memory, 
     '8.00 (8.00–8.00)',
     '–',
   ])
+})
+
+test('[BENCH-246] the page has a report in Markdown as it is, and any other as text', () => {
+  const report = {
+    name: 'a',
+    what: 'cost of it: --a',
+    command: 'bench a',
+    machine: 'one',
+    at: '2026-01-02T03:04',
+    text: '| a |',
+  }
+  expect(pageOf([report])).toMatch(/## Cost of it\n\n`bench a`, 2026-01-02, one\n\n```text\n\| a \|\n```$/)
+  expect(pageOf([{ ...report, isMarkdown: true }])).toMatch(/one\n\n\| a \|$/)
 })
