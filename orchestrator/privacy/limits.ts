@@ -14,6 +14,9 @@ export const placeholderCodeCharacters = 8
 
 /** After so much of a text, in UTF-16 units, and the rest of the line, others have their turn. */
 export const findPartUnits = 16 * 1024
+/** A longer line is cut here. The next part begins so much earlier, which is more than the longest identifier has. */
+export const findLongestPartUnits = 2 * findPartUnits
+export const findOverlapUnits = 512
 /** … and after so many placeholders. */
 export const namePartValues = 1_000
 
