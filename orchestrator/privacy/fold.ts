@@ -29,6 +29,9 @@ const kinds = new Uint8Array(0x110000)
 /** What `readAs` and `ornamental` characters are read as, and marks that have another form. */
 const readings = new Map<number, string>()
 
+/** All of them, but for line ends and the like. */
+export const invisibleCharacters = /(?![\t\n\v\f\r\x85])[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}]/gu
+
 const hidden = /[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}]/u
 /** Accents, strokes and enclosing signs. Vowel signs of Indic scripts are letters for this purpose. */
 const decoration =
