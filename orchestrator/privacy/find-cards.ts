@@ -1,9 +1,14 @@
 /**
  * Payment cards: 13 to 19 digits, compact or in groups, of a known brand's numbers and length, with the right check digit.
+ * With single spaces, dots or dashes the groups may have any size after a first one of four digits. With anything else
+ * between them they are taken only where they are regular, since one number in ten has the right check digit.
  */
-import { type Identifier, isWordCharacter } from './identifier.ts'
+import { type Group, gapKey, groupsOf, isPlainGap, isRegular, sizeOf } from './groups.ts'
+import { type Identifier, touchesAlphanumeric } from './identifier.ts'
 
-const run = /\d{2,}(?:[ .-]\d+)*/g
+const digitRun = /\d+/g
+/** Groups as they stand on cards, by size; read out in pairs; and digit by digit. */
+const cardShape = /^(?:4{3,4}[1-4]?|465|464|2{6,9}1?|1{13,19})$/
 const digitsMin = 13
 const digitsMax = 19
 
@@ -24,59 +29,63 @@ const brands: readonly { readonly from: number; readonly to: number; readonly le
   { from: 9792, to: 9792, lengths: [16] }, // Troy
 ]
 
-interface Group {
-  readonly start: number
-  readonly end: number
-}
-
+/** Longest first, so that a card of 19 digits is not taken for one of 16. */
 export function findCards(plain: string): Identifier[] {
   const found: Identifier[] = []
-  for (const { 0: text, index } of plain.matchAll(run)) {
-    if (text.length < digitsMin || touchesWord(plain, index - 1)) continue
-    const groups = groupsOf(text, index)
-    for (let first = 0; first < groups.length; first++) {
-      const last = cardFrom(plain, groups, first)
-      const start = groups[first]?.start
-      const end = last === undefined ? undefined : groups[last]?.end
-      if (last === undefined || start === undefined || end === undefined) continue
-      found.push({ kind: 'card', label: 'CARD', start, end })
-      first = last
-    }
+  const groups = groupsOf(plain, digitRun)
+  for (let first = 0; first < groups.length; first++) {
+    const group = groups[first]
+    if (group === undefined || !mayBegin(groups, first)) continue
+    if (touchesAlphanumeric(plain, group.start - 1) || isFraction(plain, group)) continue
+    const last = cardFrom(plain, groups, first)
+    const end = last === undefined ? undefined : groups[last]?.end
+    if (last === undefined || end === undefined) continue
+    found.push({ kind: 'card', label: 'CARD', start: group.start, end })
+    first = last
   }
   return found
 }
 
-function groupsOf(text: string, offset: number): Group[] {
-  const groups: Group[] = []
-  for (const { 0: digits, index } of text.matchAll(/\d+/g)) {
-    groups.push({ start: offset + index, end: offset + index + digits.length })
-  }
-  return groups
+/** By the sizes alone, which rules out most of a text full of figures. */
+function mayBegin(groups: readonly Group[], first: number): boolean {
+  const size = sizeOf(groups[first])
+  if (size >= digitsMin || size === 4) return true
+  const next = groups[first + 1]
+  const isRun = size <= 2 && next?.gap !== undefined && sizeOf(next) === size
+  // In the middle of a run it is no beginning.
+  const before = groups[first]?.gap
+  return isRun && (before === undefined || sizeOf(groups[first - 1]) !== size || gapKey(before) !== gapKey(next.gap))
 }
 
-/** The last group of the longest card that begins with a group; a card in groups begins with four digits. */
+/** `0.4111111111111111` is a number. */
+function isFraction(plain: string, { start, end }: Group): boolean {
+  return end - start >= digitsMin && /\d[.,]/.test(plain.slice(Math.max(0, start - 2), start))
+}
+
+/** The last group of the longest card that begins with a group. */
 function cardFrom(plain: string, groups: readonly Group[], first: number): number | undefined {
-  const lengths = groups[first] === undefined ? [] : lengthsFrom(plain, groups[first])
   let card: number | undefined
+  let lengths: readonly number[] | undefined
   let digits = ''
-  for (let last = first; lengths.length > 0 && last < groups.length && digits.length < digitsMax; last++) {
+  let isPlain = true
+  for (let last = first; last < groups.length && digits.length < digitsMax; last++) {
     const group = groups[last]
-    if (group === undefined) break
-    if (last === first + 1 && digits.length !== 4) break
+    if (group === undefined || (last > first && group.gap === undefined)) break
+    isPlain &&= last === first || isPlainGap(group.gap)
     digits += plain.slice(group.start, group.end)
-    if (lengths.includes(digits.length) && !touchesWord(plain, group.end) && isChecked(digits)) card = last
+    if (digits.length < digitsMin) continue
+    lengths ??= lengthsOf(digits)
+    if (!lengths.includes(digits.length)) continue
+    if (touchesAlphanumeric(plain, group.end) || !isChecked(digits)) continue
+    const isUsual = isPlain && (last === first || sizeOf(groups[first]) === 4)
+    if (isUsual || isRegular(groups, first, last, cardShape)) card = last
   }
   return card
 }
 
-function lengthsFrom(plain: string, { start, end }: Group): readonly number[] {
-  if (end - start < 4) return []
-  const prefix = Number(plain.slice(start, start + 4))
+function lengthsOf(digits: string): readonly number[] {
+  const prefix = Number(digits.slice(0, 4))
   return brands.find(({ from, to }) => prefix >= from && prefix <= to)?.lengths ?? []
-}
-
-function touchesWord(plain: string, index: number): boolean {
-  return isWordCharacter(plain.charCodeAt(index))
 }
 
 /** Luhn's check digit; the same digit throughout is nobody's card. */

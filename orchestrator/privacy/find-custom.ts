@@ -8,7 +8,10 @@ import type { TenantPrivacy } from '../policy.ts'
 import type { Identifier } from './identifier.ts'
 import { customPatternsMs, placeholderKindLetters } from './limits.ts'
 
-export type CustomFinder = (text: string) => { readonly kind: 'ok'; readonly found: readonly Identifier[] } | TooSlow
+/** What is in each of the texts. All of them together may take `customPatternsMs`. */
+export type CustomFinder = (
+  texts: readonly string[],
+) => { readonly kind: 'ok'; readonly found: ReadonlyMap<string, readonly Identifier[]> } | TooSlow
 
 interface TooSlow {
   readonly kind: 'too-slow'
@@ -17,13 +20,14 @@ interface TooSlow {
 const script = new Script('run()')
 
 export function createCustomFinder(custom: TenantPrivacy['custom']): CustomFinder {
-  if (custom.length === 0) return () => ({ kind: 'ok', found: [] })
+  if (custom.length === 0) return () => ({ kind: 'ok', found: new Map() })
   const patterns = custom.map(({ name, pattern }) => ({ label: labelOf(name), pattern: global(pattern) }))
-  let text = ''
-  const run = () => patterns.flatMap(({ label, pattern }) => matches(text, label, pattern))
+  let texts: readonly string[] = []
+  const findAll = (text: string) => patterns.flatMap(({ label, pattern }) => matches(text, label, pattern))
+  const run = () => new Map(texts.map((text) => [text, findAll(text)]))
   const context = createContext({ run })
-  return (message) => {
-    text = message
+  return (all) => {
+    texts = all
     try {
       // The context has nothing but `run`, whose type is above.
       const found = script.runInContext(context, { timeout: customPatternsMs }) as ReturnType<typeof run>
@@ -32,7 +36,7 @@ export function createCustomFinder(custom: TenantPrivacy['custom']): CustomFinde
       if (isTimeout(error)) return { kind: 'too-slow' }
       throw error
     } finally {
-      text = ''
+      texts = []
     }
   }
 }

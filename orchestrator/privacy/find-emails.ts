@@ -9,7 +9,9 @@ const letterOrDigit = /[\p{L}\p{M}\p{N}]/u
 /** Scripts that are written without spaces, and the one whose particles cling to the word. */
 const clinging =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
-const domain = /[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+/uy
+const label = '[\\p{L}\\p{M}\\p{N}-]+'
+/** With the full stops of Chinese and Japanese only where all are such: after an address one ends the sentence. */
+const domain = new RegExp(`${label}(?:(?:\\.${label})+|(?:。(?!${clinging.source})${label})+)`, 'uy')
 const topLevel = /^(?:xn--[a-z0-9-]+|[\p{L}\p{M}]{2,})/iu
 
 export function findEmails(plain: string): Identifier[] {
@@ -52,20 +54,19 @@ function isLocalSymbol(code: number): boolean {
 /** The end of the longest domain whose last label may be a top-level one. */
 function domainEnd(plain: string, start: number): number | undefined {
   domain.lastIndex = start
-  const labels = domain.exec(plain)?.[0].slice(0, emailDomainUnits).split('.') ?? []
+  const labels = domain.exec(plain)?.[0].slice(0, emailDomainUnits).split(/[.。]/) ?? []
   for (let last = labels.length - 1; last >= 1; last--) {
-    const label = withoutClinging(labels[last] ?? '')
-    const top = topLevel.exec(label)?.[0]
+    const top = topLevel.exec(withoutClinging(labels[last] ?? ''))?.[0]
     if (top !== undefined) return start + labels.slice(0, last).join('.').length + 1 + top.length
   }
   return undefined
 }
 
 /** `cn谢谢` is `cn`; `公司` stays. */
-function withoutClinging(label: string): string {
-  if (clinging.test(label.charAt(0))) return label
-  const at = label.search(clinging)
-  return at === -1 ? label : label.slice(0, at)
+function withoutClinging(last: string): string {
+  if (clinging.test(last.charAt(0))) return last
+  const at = last.search(clinging)
+  return at === -1 ? last : last.slice(0, at)
 }
 
 /** `git@github.com:owner/name` names no person. */

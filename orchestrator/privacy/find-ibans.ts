@@ -1,7 +1,14 @@
-/** IBANs, compact or in groups, in either case: of a country that has them, of its length, with the right remainder. */
-import { type Identifier, isAsciiDigit, isAsciiLetter, isWordCharacter } from './identifier.ts'
+/**
+ * IBANs, compact or in groups, in either case: of a country that has them, of its length, with the right remainder. With single
+ * spaces or dashes the groups may have any size; with anything else between them, they are of four.
+ */
+import { gapAt, gapKey, isPlainGap } from './groups.ts'
+import { type Identifier, isAsciiDigit, isAsciiLetter } from './identifier.ts'
 
-const beginning = /(?<![A-Za-z0-9_])[A-Za-z]{2}\d\d(?=[ -]?[A-Za-z0-9])/g
+/** Latin letters, with accents too, and the scripts that have look-alikes of them. */
+const letter = 'A-Za-z\\u00c0-\\u024f\\u0370-\\u04ff\\u1e00-\\u1eff'
+const gap = `[^${letter}0-9]{0,5}`
+const beginning = new RegExp(`(?<![${letter}0-9])[${letter}]{2}${gap}\\d\\d(?=${gap}[${letter}0-9])`, 'g')
 
 /** From the registry of ISO 13616: length, then the countries that have it. */
 const countries: readonly (readonly [length: number, codes: string])[] = [
@@ -30,7 +37,7 @@ export function findIbans(plain: string): Identifier[] {
   const found: Identifier[] = []
   let from = 0
   for (const { 0: text, index } of plain.matchAll(beginning)) {
-    const length = lengthOf.get(text.slice(0, 2).toUpperCase())
+    const length = lengthOf.get(latinOf(text.charAt(0)) + latinOf(text.charAt(1)))
     if (length === undefined || index < from) continue
     const end = ibanEnd(plain, index, length)
     if (end === undefined) continue
@@ -40,21 +47,62 @@ export function findIbans(plain: string): Identifier[] {
   return found
 }
 
-function ibanEnd(plain: string, start: number, length: number): number | undefined {
-  let iban = ''
-  let index = start
-  for (; iban.length < length; index++) {
-    const code = plain.charCodeAt(index)
-    if (isAsciiDigit(code) || isAsciiLetter(code)) iban += plain.charAt(index)
-    else if (!isSeparator(plain, index)) return undefined
-  }
-  return isWordCharacter(plain.charCodeAt(index)) || !isChecked(iban.toUpperCase()) ? undefined : index
+/** Cyrillic and Greek capitals that look like Latin ones: the remainder says whether they are meant so. */
+const cyrillicAndGreek = 'АВСЕНІЈКМОРЅТХУΑΒΕΗΙΚΜΝΟΡΤΥΖΧ'
+const latin = 'ABCEHIJKMOPSTXYABEHIKMNOPTYZX'
+
+/** A digit, or a capital letter without its accents; empty for what is neither nor looks like it. */
+function latinOf(character: string): string {
+  const code = character.charCodeAt(0)
+  if (character === '' || code < 0x80) return isAsciiDigit(code) || isAsciiLetter(code) ? character.toUpperCase() : ''
+  const upper = character.toUpperCase()
+  const at = cyrillicAndGreek.indexOf(upper)
+  if (at !== -1) return latin.charAt(at)
+  const base = upper.normalize('NFD').charAt(0)
+  return /^[A-Z]$/.test(base) ? base : ''
 }
 
-/** A single space or dash. */
-function isSeparator(plain: string, index: number): boolean {
-  const code = plain.charCodeAt(index)
-  return (code === 0x20 || code === 0x2d) && isWordCharacter(plain.charCodeAt(index + 1))
+function ibanEnd(plain: string, start: number, length: number): number | undefined {
+  const shape = new Shape()
+  let iban = ''
+  let index = start
+  while (iban.length < length) {
+    const character = latinOf(plain.charAt(index))
+    if (character !== '') {
+      iban += character
+      index++
+      continue
+    }
+    const separators = gapAt(plain, index)
+    if (separators === '' || !shape.allows(iban.length, separators)) return undefined
+    index += separators.length
+  }
+  const goesOn = latinOf(plain.charAt(index)) !== ''
+  return goesOn || !shape.isWhole || !isChecked(iban) ? undefined : index
+}
+
+/** What was between the groups so far. */
+class Shape {
+  #isPlain = true
+  #isRegular = true
+  #isCountryApart = false
+  #gapCount = 0
+  #key: string | undefined
+
+  /** `No. 123456789…` is a number: where the country stands apart, the rest is in groups too. */
+  get isWhole(): boolean {
+    return !this.#isCountryApart || this.#gapCount > 2
+  }
+
+  /** Whether a gap may follow so many characters. */
+  allows(before: number, separators: string): boolean {
+    this.#key ??= gapKey(separators)
+    this.#gapCount++
+    this.#isCountryApart ||= before === 2
+    this.#isPlain &&= isPlainGap(separators) && before >= 4
+    this.#isRegular &&= gapKey(separators) === this.#key && (before === 2 || before % 4 === 0)
+    return this.#isPlain || this.#isRegular
+  }
 }
 
 /** ISO 7064: the number, its first four characters at the end and A to Z as 10 to 35, leaves 1 when divided by 97. */

@@ -8,8 +8,8 @@ import { findIbans } from './find-ibans.ts'
 import { findIps } from './find-ips.ts'
 import { findPhones } from './find-phones.ts'
 import type { Finder, Identifier, RedactedKind } from './identifier.ts'
-import { findPartUnits } from './limits.ts'
-import { plainText } from './plain-text.ts'
+import { findLongestPartUnits, findOverlapUnits, findPartUnits } from './limits.ts'
+import { type PlainText, readingsOf } from './plain-text.ts'
 
 const finders: Readonly<Record<IdentifierKind, Finder>> = {
   email: findEmails,
@@ -29,33 +29,44 @@ export function createIdentifierFinder({ redact, custom }: TenantPrivacy): (text
   const kinds = [...new Set(redact)]
   const findCustom = createCustomFinder(custom)
   return async (text) => {
-    const own = findCustom(text)
+    const readings = await readingsOf(text)
+    const own = findCustom([...new Set([text, ...readings.map((reading) => reading.text)])])
     if (own.kind === 'too-slow') return own
-    const found = [...own.found]
-    for (const { plain, offset } of partsOf(plainText(text))) {
-      if (offset > 0) await setImmediate()
-      for (const kind of kinds) for (const one of finders[kind](plain)) found.push(moved(one, offset))
+    const found = [...(own.found.get(text) ?? [])]
+    for (const reading of readings) {
+      const inReading = reading.text === text ? [] : (own.found.get(reading.text) ?? [])
+      for (const one of inReading) found.push(inOriginal(one, reading, 0))
+      for await (const one of findInParts(reading, kinds)) found.push(one)
     }
     return { kind: 'ok', found: merged(found) }
   }
 }
 
+async function* findInParts(reading: PlainText, kinds: readonly IdentifierKind[]): AsyncIterable<Identifier> {
+  for (const { plain, offset } of partsOf(reading.text)) {
+    if (offset > 0) await setImmediate()
+    for (const kind of kinds) for (const one of finders[kind](plain)) yield inOriginal(one, reading, offset)
+  }
+}
+
 /** An end of line that no identifier goes over, nor the word that announces one. */
-const border = /(?<=\d)\n|\n(?=[^\s\d+(])/g
+const lineEnd = /\n(?=[^\s\d+(])/
 
 function* partsOf(plain: string): Iterable<{ readonly plain: string; readonly offset: number }> {
   let offset = 0
   while (plain.length - offset > findPartUnits) {
-    border.lastIndex = offset + findPartUnits
-    const end = border.exec(plain)?.index ?? plain.length
-    yield { plain: plain.slice(offset, end), offset }
-    offset = end
+    const longest = plain.slice(offset + findPartUnits, offset + findLongestPartUnits)
+    const border = longest.search(lineEnd)
+    const cut = offset + findPartUnits + (border === -1 ? longest.length : border)
+    yield { plain: plain.slice(offset, cut), offset }
+    // Without a border in reach the next part begins before the cut: what goes over it is whole there.
+    offset = border === -1 && cut < plain.length ? cut - findOverlapUnits : cut
   }
   if (offset < plain.length) yield { plain: plain.slice(offset), offset }
 }
 
-function moved({ kind, label, start, end }: Identifier, offset: number): Identifier {
-  return { kind, label, start: start + offset, end: end + offset }
+function inOriginal({ kind, label, start, end }: Identifier, reading: PlainText, offset: number): Identifier {
+  return { kind, label, start: reading.start(start + offset), end: reading.end(end + offset) }
 }
 
 /**

@@ -2,8 +2,8 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { Identifier } from './identifier.ts'
 
-const four = /(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)/g
-const six = /(?<![\w:.])(?=[0-9a-f]{0,4}:)[0-9a-f:.]{3,45}(?:%\w{1,15})?(?![\w:])/gi
+const four = /(?<![A-Za-z0-9.]|\w_)\d{1,3}(?:[.·。]\d{1,3}){3}(?![A-Za-z0-9]|_\w|\.\d)/g
+const six = /(?<![A-Za-z0-9:.]|\w_)(?=[0-9a-f]{0,4}:)[0-9a-f:.]{3,46}(?:%\w{1,15})?(?![A-Za-z0-9:]|_\w)/gi
 /** Four numbers with dots after one of these count something else. */
 const numbering =
   /(?:\b(?:version|release|build|firmware|revision|section|chapter|clause|kapitel|abschnitt)|§)\W{0,3}$/i
@@ -12,13 +12,15 @@ const numberingUnits = 16
 export function findIps(plain: string): Identifier[] {
   const found: Identifier[] = []
   for (const { 0: text, index } of plain.matchAll(four)) {
-    if (isIPv4(text) && !isNumbering(plain, index)) found.push(ip(index, text))
+    if (isIPv4(text.replace(/[·。]/g, '.')) && !isNumbering(plain, index)) found.push(ip(index, text))
   }
   if (plain.includes(':')) {
     for (const { 0: text, index } of plain.matchAll(six)) {
-      const address = trimmed(text)
+      const whole = trimmed(text)
+      // The colon before an address, full-width and without a space in Chinese.
+      const address = whole.startsWith(':') && !isIPv6(whole) ? whole.slice(1) : whole
       // Without a digit it is a name in a program, `dead::beef`.
-      if (isIPv6(address) && /\d/.test(address)) found.push(ip(index, address))
+      if (isIPv6(address) && /\d/.test(address)) found.push(ip(index + whole.length - address.length, address))
     }
   }
   return found

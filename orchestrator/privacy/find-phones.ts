@@ -3,7 +3,7 @@
  * `phone-formats.ts`). One pass over the runs of digits, and from each group of digits few attempts, so that the time is
  * that of the text's length, whatever it holds.
  */
-import { type Identifier, isAsciiDigit, isWordCharacter } from './identifier.ts'
+import { type Identifier, isAsciiDigit, touchesWord } from './identifier.ts'
 import {
   compactTrunk,
   cue,
@@ -17,7 +17,7 @@ import {
 import { internationalVerdict, isValidIn, type Verdict } from './phone-plans.ts'
 
 /** Six digits are the shortest that anything here takes. */
-const run = /[+(]{0,2}\d(?:[ ()./-]{0,3}\d){5,}/g
+const run = /[+(]{0,2}\d(?:[ ()./·_-]{0,3}\d){5,}/g
 const internationalMin = 7
 const digitsMax = 15
 /** Groups of one number, and how many are left off at its end to find it. */
@@ -69,7 +69,7 @@ function isSign(code: number): boolean {
 
 /** Not in the middle of a word, a decimal, a path or a longer number. `from`: where its run began, or another ended. */
 function mayBegin(plain: string, { start, digitsAt }: Group, from: number): boolean {
-  if (isWordCharacter(plain.charCodeAt(start - 1))) return false
+  if (touchesWord(plain, start - 1, -1)) return false
   if (digitsAt > start && plain.charAt(start) === '+') return true
   if (start > from) return plain.charAt(start - 1) === ' ' && !isAsciiDigit(plain.charCodeAt(start - 2))
   return !('.,:-/'.includes(plain.charAt(start - 1)) && start > 0 && isAsciiDigit(plain.charCodeAt(start - 2)))
@@ -177,8 +177,8 @@ function isOptional(plain: string, { start, end }: Group): boolean {
 
 /** Not in the middle of a word or of a longer number. */
 function mayEnd(plain: string, end: number): boolean {
+  if (touchesWord(plain, end, 1)) return false
   const after = plain.charCodeAt(end)
-  if (isWordCharacter(after)) return false
   const isJoined = after === 0x2e || after === 0x2d || after === 0x2f || after === 0x3a || after === 0x2c
   return !(isJoined && isAsciiDigit(plain.charCodeAt(end + 1)))
 }

@@ -45,7 +45,11 @@ export interface Format {
 
 /** Sticky, each for numbers without a leading 0. */
 export const formats: readonly Format[] = [
-  format(['US', 'CA'], /(?:1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])[2-9]\d\d[ .-]\d{4}/y, '1'),
+  format(
+    ['US', 'CA'],
+    /(?:1[ .-]?)?(?:\([2-9]\d\d\) {0,2}|[2-9]\d\d(?: {1,2}|[.·_-]))[2-9]\d\d(?: {1,2}|[.·_-])\d{4}/y,
+    '1',
+  ),
   format(['BR'], /(?:\([1-9]\d\) ?|[1-9]\d )(?:9\d{4}|[2-5]\d{3})[-.]\d{4}|\([1-9]\d\) ?9 ?\d{4} \d{4}/y),
   format(['ES'], /[67]\d\d(?: \d\d){3}|[89]\d \d{3} \d\d \d\d|[6-9]\d\d-\d{3}-\d{3}/y),
   format(['PL'], /[4-8]\d\d-\d{3}-\d{3}|(?:\([1-9]\d\)|[1-9]\d) \d{3}[ -]\d\d[ -]\d\d/y),
@@ -70,8 +74,8 @@ export const dateLike = /^(?:\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d\d(?![./-]\d))|\d
 const nouns = [
   'phone|telephone|tel|mobile|cell|cellphone|landline|fax|whatsapp|hotline|helpline',
   'telefon|telefonnummer|handy|handynummer|mobil|mobilnummer|rufnummer|durchwahl',
-  'téléphone|portable|tél|fixe|teléfono|telefono|móvil|celular|telefone|telemóvel|cellulare|telefoon|mobiel|gsm',
-  'telefonnr|telefonu|komórka|kom|mobilen|телефон|телефона|телефону|тел|моб|мобильный|факс|номер телефона',
+  'téléphone|portable|tél|fixe|teléfono|telefono|móvil|movil|celular|telefone|telemóvel|telemovel|cellulare|telefoon|mobiel|gsm',
+  'telefonnr|telefonu|komórka|komorka|kom|mobilen|телефон|телефона|телефону|тел|моб|мобильный|факс|номер телефона',
   'هاتف|الهاتف|جوال|الجوال|موبايل|رقم الهاتف|फ़ोन|फोन|मोबाइल|नंबर|טלפון|โทร|telepon',
 ]
 /** Written without a space before what they name. */

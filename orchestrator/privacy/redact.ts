@@ -11,6 +11,7 @@ import { type Refusal, refusal } from '../../protocol/error.ts'
 import type { TenantPrivacy } from '../policy.ts'
 import type { ProviderMessage } from '../ports.ts'
 import { createIdentifierFinder, type Found } from './find-identifiers.ts'
+import { invisibleCharacters } from './fold.ts'
 import type { Identifier, RedactedKind } from './identifier.ts'
 import { findPartUnits } from './limits.ts'
 import { keyOf, nameValues, placeholderLike } from './placeholders.ts'
@@ -93,9 +94,8 @@ function valueIn(content: string, { label, start, end }: Identifier) {
 
 /** What the prompt itself says in the form of a placeholder: an answer may repeat it, and then it must stay. */
 function saidAlready(messages: readonly ProviderMessage[]): Set<string> {
-  return new Set(
-    messages.flatMap(({ content }) => content.match(placeholderLike) ?? []).map((word) => word.toUpperCase()),
-  )
+  const words = messages.flatMap(({ content }) => content.replace(invisibleCharacters, '').match(placeholderLike) ?? [])
+  return new Set(words.map((word) => word.toUpperCase()))
 }
 
 function withNames(content: string, found: readonly Identifier[], names: ReadonlyMap<string, string>): string {

@@ -1,8 +1,12 @@
 /**
  * Puts the values back into an answer that comes in pieces. A placeholder may be split over any of them: what may be the
  * beginning of one is held back, at most its length less one, and nothing else is. One with its letters in another case is
- * taken too. What only looks like a placeholder stays as it is, and so does one of another prompt.
+ * taken too, and one with invisible characters inside, which are held back with it up to `placeholderInvisibleUnits`. What
+ * only looks like a placeholder stays as it is, and so does one of another prompt.
  */
+import { foldKind, invisible } from './fold.ts'
+import { placeholderInvisibleUnits } from './limits.ts'
+
 export interface Restorer {
   /** The part of the answer that is certain by now; may be empty. */
   push(piece: string): string
@@ -41,12 +45,13 @@ class PlaceholderRestorer implements Restorer {
     let restored = ''
     let from = 0
     for (let at = nextOpening(text, 0); at !== -1; at = nextOpening(text, at)) {
-      const name = this.#nameAt(text, at)
+      const word = wordAt(text, at, this.#longest)
+      const name = this.#nameIn(word)
       if (name !== undefined) {
         restored += text.slice(from, at) + (this.#values.get(name) ?? '')
-        at += name.length
+        at = endOf(word, at, name.length)
         from = at
-      } else if (this.#mayBegin(text, at)) {
+      } else if (word.isOpen && this.#mayBegin(word)) {
         this.#held = text.slice(at)
         return restored + text.slice(from, at)
       } else at += 1
@@ -60,21 +65,59 @@ class PlaceholderRestorer implements Restorer {
     return rest
   }
 
-  #nameAt(text: string, at: number): string | undefined {
+  #nameIn({ letters }: Word): string | undefined {
     for (const length of this.#lengths) {
-      const name = upperCased(text.slice(at, at + length))
+      const name = letters.slice(0, length)
       if (name.length === length && this.#values.has(name)) return name
     }
     return undefined
   }
 
-  /** Whether the text's last units, from `at` on, are the beginning of a placeholder. */
-  #mayBegin(text: string, at: number): boolean {
-    if (text.length - at >= this.#longest) return false
+  /** Whether what the text ends with is the beginning of a placeholder. */
+  #mayBegin({ letters }: Word): boolean {
+    if (letters.length >= this.#longest) return false
     this.#sorted ??= [...this.#values.keys()].sort()
-    const tail = upperCased(text.slice(at))
-    return this.#sorted[firstNotBelow(this.#sorted, tail)]?.startsWith(tail) ?? false
+    return this.#sorted[firstNotBelow(this.#sorted, letters)]?.startsWith(letters) ?? false
   }
+}
+
+/** The letters and digits at a place, as capitals, without what is invisible between them. */
+interface Word {
+  readonly letters: string
+  /** Where each of them ends; undefined where they stand side by side. */
+  readonly ends: readonly number[] | undefined
+  /** The text ends with it. */
+  readonly isOpen: boolean
+}
+
+function wordAt(text: string, at: number, longest: number): Word {
+  const beside = text.slice(at, at + longest)
+  if (!foreign.test(beside)) return { letters: upperCased(beside), ends: undefined, isOpen: at + longest > text.length }
+  return wordWithInvisible(text, at, longest)
+}
+
+const foreign = /[^\t\n\r -~]/
+
+function wordWithInvisible(text: string, at: number, longest: number): Word {
+  const ends: number[] = []
+  let letters = ''
+  let index = at
+  const limit = Math.min(text.length, at + longest + placeholderInvisibleUnits)
+  while (index < limit && letters.length < longest) {
+    const codePoint = text.codePointAt(index) ?? 0
+    index += codePoint > 0xffff ? 2 : 1
+    if (foldKind(codePoint) === invisible) continue
+    const letter = String.fromCodePoint(codePoint)
+    if (!/[A-Za-z0-9]/.test(letter)) return { letters: upperCased(letters), ends, isOpen: false }
+    letters += letter
+    ends.push(index)
+  }
+  const isOpen = index >= text.length && index < at + longest + placeholderInvisibleUnits
+  return { letters: upperCased(letters), ends, isOpen }
+}
+
+function endOf({ ends }: Word, at: number, length: number): number {
+  return ends?.[length - 1] ?? at + length
 }
 
 function nextOpening(text: string, from: number): number {

@@ -5,10 +5,13 @@
  * has borders at its ends too, so whole words are found by comparing symbols alone, and what is held back of an answer is
  * exactly what may still become a word. In scripts that put no spaces between words, or let particles cling to them, there are none.
  */
+import { foldKind, foldReading, invisible, mark, ornamental } from './fold.ts'
 import { filterWordUnits } from './limits.ts'
 
 /** The symbol of a border; a unit's is its number, without case. */
 export const border = 0x10000
+/** The symbol of any white space. */
+export const space = 0x20
 const symbolsCount = 0x10001
 
 export class WordList {
@@ -18,6 +21,7 @@ export class WordList {
   readonly #fallback: number[] = [0]
   readonly #units: number[] = [0]
   readonly #found: number[] = [0]
+  #longest = 0
 
   /** Words and phrases; the empty and those over the limit's length are refused with a `RangeError`. */
   constructor(words: readonly string[]) {
@@ -27,6 +31,11 @@ export class WordList {
 
   get isEmpty(): boolean {
     return this.#edges.size === 0
+  }
+
+  /** The most units that are ever pending or found. */
+  get longestUnits(): number {
+    return this.#longest
   }
 
   next(node: number, symbol: number): number {
@@ -58,6 +67,7 @@ export class WordList {
       node = this.#edges.get(key) ?? this.#grow(key, units)
     }
     this.#found[node] = units
+    this.#longest = Math.max(this.#longest, units)
   }
 
   #grow(key: number, units: number): number {
@@ -101,16 +111,53 @@ function spellingsOf(word: string): Set<string> {
 
 function symbolsOf(word: string): number[] {
   const symbols: number[] = []
+  const reader = new UnitReader()
   let wasLetter = false
-  for (let index = 0; index < word.length; index++) {
-    const unit = word.charCodeAt(index)
-    const isLetter = isSpacedLetter(unit)
-    if (isLetter !== wasLetter) symbols.push(border)
-    symbols.push(withoutCase(unit))
-    wasLetter = isLetter
+  for (const character of word) {
+    for (const unit of unitsIn(reader.read(character.codePointAt(0) ?? 0))) {
+      const isLetter = isSpacedLetter(unit)
+      if (isLetter !== wasLetter) symbols.push(border)
+      symbols.push(withoutCase(unit))
+      wasLetter = isLetter
+    }
   }
   if (wasLetter) symbols.push(border)
   return symbols
+}
+
+function unitsIn(text: string): number[] {
+  return Array.from({ length: text.length }, (_, index) => text.charCodeAt(index))
+}
+
+/**
+ * Reads a text, character by character, as the units by which words are compared: without what is invisible, full-width and other
+ * forms as the usual ones, accents apart from their letters, and no strokes and the like. For one text.
+ */
+export class UnitReader {
+  /** The last character with the accents on it. */
+  #base = ''
+
+  /** Empty for what does not count. */
+  read(codePoint: number): string {
+    if (codePoint >= 0x20 && codePoint < 0x7f) {
+      this.#base = String.fromCharCode(codePoint)
+      return this.#base
+    }
+    const kind = foldKind(codePoint)
+    if (kind === invisible) return ''
+    const reading = kind === ornamental ? String.fromCodePoint(codePoint) : foldReading(codePoint)
+    if (kind === mark) return this.#accent(reading)
+    this.#base = reading
+    return unspaced.test(reading) ? reading : reading.normalize('NFD')
+  }
+
+  /** A sign that has no form together with the letter is no part of the spelling. */
+  #accent(sign: string): string {
+    const composed = (this.#base + sign).normalize('NFC')
+    if (composed.length !== this.#base.length) return ''
+    this.#base = composed
+    return sign
+  }
 }
 
 /** By unit, once it was seen: its symbol, whether it is a letter, and that it was seen. */
@@ -136,7 +183,7 @@ function lookUp(unit: number): number {
   const character = String.fromCharCode(unit)
   const upper = character.toUpperCase()
   const folded = (upper.length === 1 ? upper : character).toLowerCase()
-  const symbol = /\s/.test(character) ? 0x20 : folded.length === 1 ? folded.charCodeAt(0) : unit
+  const symbol = /\s/.test(character) ? space : folded.length === 1 ? folded.charCodeAt(0) : unit
   const isLetter = letter.test(character) && !unspaced.test(character)
   known[unit] = (symbol << 2) | (isLetter ? 2 : 0) | 1
   return known[unit] ?? 0

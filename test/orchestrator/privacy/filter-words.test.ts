@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createOutputFilter } from '../../../orchestrator/privacy/filter-words.ts'
+import { filterHeldUnits } from '../../../orchestrator/privacy/limits.ts'
 import { WordList } from '../../../orchestrator/privacy/word-list.ts'
 
 /** What a reader gets of an answer in pieces, and whether it was stopped. */
@@ -107,5 +108,75 @@ describe('forbidden words', () => {
     expect(() => new WordList([' '])).toThrow(RangeError)
     expect(() => new WordList(['x'.repeat(201)])).toThrow(RangeError)
     expect(read([], ['any', 'thing'])).toEqual({ text: 'anything', isStopped: false })
+  })
+
+  it.each([
+    ['evil', 'so e\u200bv\u00adi\u2060l it is', 'so '],
+    ['evil', 'so \ufeffevi\0l', 'so \ufeff'],
+    ['evil', 'ｅｖｉｌ', ''],
+    ['evil', 'an 𝐞𝐯𝐢𝐥 plan', 'an '],
+    ['evil', 'ⓔⓥⓘⓛ', ''],
+    ['evil', 'e\u0336v\u0336i\u0336l\u0336!', ''],
+    ['evil', 'e\u{e0061}v\u{e0061}i\u{e0061}l', ''],
+    ['credit card fraud', 'how credit \u00a0 card\n\nfraud works', 'how '],
+    ['room 101', 'in room １０１', 'in '],
+    ['Café', 'Un ca\u00adfe\u200b\u0301 noir', 'Un '],
+    ['ﬁsh', 'no fish', 'no '],
+    ['fish', 'no ﬁsh', 'no '],
+    ['バカ', 'きみはﾊﾞｶだ', 'きみは'],
+    ['毒品', '他们卖毒\u200b品。', '他们卖'],
+    ['나쁜말', '그것은 나쁜\u200d말은', '그것은 '],
+  ])('[PRIVACY-203] %s stops: %j', (word, text, before) => {
+    for (let at = 0; at <= text.length; at++) {
+      expect(read([word], [text.slice(0, at), text.slice(at)])).toEqual({ text: before, isStopped: true })
+    }
+    expect(read([word], text.split(''))).toEqual({ text: before, isStopped: true })
+  })
+
+  it.each([
+    ['evil', 'de\u00advil and evi\u0301l'],
+    ['schon', 'scho\u0308n schön'],
+    ['か', 'がる'],
+    ['ass', 'class\u200bic ²ass²x'],
+  ])('[PRIVACY-203] %s is no part of: %j', (word, text) => {
+    expect(read([word], [...text])).toEqual({ text, isStopped: false })
+  })
+
+  it('[PRIVACY-203] what is invisible inside a word is held back up to a bound, and then the word is let go', () => {
+    const filter = createOutputFilter(new WordList(['evil']))
+    let held = 0
+    let out = filter.push('ev').text
+    for (let count = 1; count <= 100_000; count++) {
+      out += filter.push('\u200b').text
+      held = Math.max(held, count + 2 - out.length)
+    }
+    expect(held).toBeLessThanOrEqual(filterHeldUnits)
+    const rest = filter.push('il, but evil')
+    expect(out + rest.text + filter.end().text).toBe(`ev${'\u200b'.repeat(100_000)}il, but `)
+  })
+
+  it('[PRIVACY-203] an answer without the word is let out as it is, whatever it holds', () => {
+    const units = fc.constantFrom(
+      'e',
+      'v',
+      'i',
+      ' ',
+      '\u200b',
+      '\u0301',
+      '\u0336',
+      '𝐞',
+      '\ud835',
+      '\udc1e',
+      'é',
+      '①',
+      '毒',
+    )
+    fc.assert(
+      fc.property(fc.array(fc.array(units, { maxLength: 4 }), { maxLength: 8 }), (pieces) => {
+        const texts = pieces.map((some) => some.join(''))
+        expect(read(['evil', 'é e', '毒é'], texts)).toMatchObject(read(['evil', 'é e', '毒é'], [texts.join('')]))
+        expect(read(['evil'], texts)).toEqual({ text: texts.join(''), isStopped: false })
+      }),
+    )
   })
 })

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { TenantPrivacy } from '../../../orchestrator/policy.ts'
 import type { ProviderMessage } from '../../../orchestrator/ports.ts'
+import { placeholderInvisibleUnits } from '../../../orchestrator/privacy/limits.ts'
 import { nameValues, placeholderLike } from '../../../orchestrator/privacy/placeholders.ts'
 import { createRedactor, type Redactor } from '../../../orchestrator/privacy/redact.ts'
 import { identity } from '../../../orchestrator/privacy/restore.ts'
@@ -187,6 +188,38 @@ describe('an answer', () => {
     const answer = (word: string) => `[${word}](mailto:${word}) "${word}": {${word}} ${word}s \`${word}\` q${word}`
     const whole = answer(name.toLowerCase()) + answer(`${name.slice(0, 4)}${name.slice(4).toLowerCase()}`)
     expect(restorer.push(whole) + restorer.end()).toBe(answer('anna@example.com').repeat(2))
+  })
+
+  it('[PRIVACY-204] may have invisible characters inside a placeholder, split anywhere', async () => {
+    const { text: name, restorer } = await redacted(redactor, 's', [user('anna@example.com')])
+    for (const inserted of ['\u200b', '\u00ad', '\u2060\ufeff', '\u{e0061}']) {
+      const written = `to ${[...name].join(inserted)}\u200b, or ${name.slice(0, 5)}${inserted}${name.slice(5)}`
+      for (let at = 0; at <= written.length; at++) {
+        if (/[\ud800-\udbff]/.test(written.charAt(at - 1))) continue
+        const answer = restorer.push(written.slice(0, at)) + restorer.push(written.slice(at)) + restorer.end()
+        expect(answer).toBe('to anna@example.com\u200b, or anna@example.com')
+      }
+    }
+  })
+
+  it('[PRIVACY-204] holds back a bounded number of them', async () => {
+    const { text: name, restorer } = await redacted(redactor, 's', [user('anna@example.com')])
+    const written = `${name.slice(0, 5)}${'\u200b'.repeat(10_000)}${name.slice(5)}`
+    let out = ''
+    let held = 0
+    for (const [count, unit] of Array.from(written).entries()) {
+      out += restorer.push(unit)
+      held = Math.max(held, count + 1 - out.length)
+    }
+    expect(held).toBeLessThan(name.length + placeholderInvisibleUnits)
+    expect(out + restorer.end()).toBe(written)
+  })
+
+  it('[PRIVACY-204] leaves a placeholder that the user wrote with invisible characters inside', async () => {
+    const { text: name } = await redacted(redactor, 's', [user('anna@example.com')])
+    const written = `anna@example.com is not ${name.slice(0, 6)}\u200b${name.slice(6)}`
+    const { text, restorer } = await redacted(redactor, 's', [user(written)])
+    expect(restorer.push(text) + restorer.end()).toBe(written)
   })
 
   it('[PRIVACY-8] [PRIVACY-10] any text with identifiers and lookalikes is the same after the way out and back', async () => {
