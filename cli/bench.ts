@@ -4,7 +4,7 @@ import { benchChurn } from '../load/bench/churn.ts'
 import { benchCrossNode } from '../load/bench/cross-node.ts'
 import { benchFirstToken } from '../load/bench/first-token.ts'
 import { benchGrowth, growthLine } from '../load/bench/growth.ts'
-import { isLaneName, type LaneName, laneNames, ownLaneNames } from '../load/bench/lanes.ts'
+import { besideLaneNames, isLaneName, type LaneName, laneNames, ownLaneNames } from '../load/bench/lanes.ts'
 import { machine } from '../load/bench/machine.ts'
 import { keepReport, writePage } from '../load/bench/page.ts'
 import { benchResumability } from '../load/bench/resumability.ts'
@@ -57,7 +57,10 @@ function usage(): string {
 const benches = new Map<string, Bench>([
   [
     'token',
-    { run: token, what: 'CPU and latency of a token, beside a minimal relay: --streams --tps --seconds --rounds' },
+    {
+      run: token,
+      what: 'CPU and latency of a token, beside a minimal relay: --streams --tps --seconds --rounds --beside DIR',
+    },
   ],
   ['peers', { run: peers, what: 'the same beside other servers too: --only a,b, and the options of token' }],
   [
@@ -105,7 +108,11 @@ const benches = new Map<string, Bench>([
 ])
 
 function token(args: readonly string[]): Promise<string> {
-  return compare(ownLaneNames, args)
+  const at = args.indexOf('--beside')
+  if (at < 0) return compare(ownLaneNames, args)
+  const otherCheckout = args[at + 1]
+  if (otherCheckout === undefined) throw new Error('--beside needs the folder of another checkout')
+  return compare(['relay', ...besideLaneNames], args.toSpliced(at, 2), otherCheckout)
 }
 
 async function peers(args: readonly string[]): Promise<string> {
@@ -117,7 +124,7 @@ async function peers(args: readonly string[]): Promise<string> {
   return compare(only.filter(isLaneName), args.toSpliced(at, 2))
 }
 
-async function compare(names: readonly LaneName[], args: readonly string[]): Promise<string> {
+async function compare(names: readonly LaneName[], args: readonly string[], otherCheckout?: string): Promise<string> {
   const given = numbers(args, { streams: 100, tps: 50, seconds: 10, rounds: 3 })
   const hasUws = transports().includes('uws')
   const result = await benchToken({
@@ -126,6 +133,7 @@ async function compare(names: readonly LaneName[], args: readonly string[]): Pro
     tokensPerSecond: given.tps,
     tokensEach: given.tps * given.seconds,
     roundCount: given.rounds,
+    ...(otherCheckout !== undefined && { otherCheckout }),
     say,
   })
   return `\n${tokenReport(result)}`

@@ -1,4 +1,4 @@
-import { startGatewayProcess } from './gateway-process.ts'
+import { ownCheckout, startCheckout } from './gateway-process.ts'
 import { listeningLine, peerFile, type Started, startNode } from './processes.ts'
 import { type RedisProcess, startRedisProcess } from './redis-process.ts'
 import { relayDialect, sluiceDialect } from './socket-dialects.ts'
@@ -12,6 +12,10 @@ export const laneTitles = {
   'sluice-memory-uws': 'Sluice, memory, uWS',
   'sluice-redis-ws': 'Sluice, Redis, ws',
   'sluice-redis-uws': 'Sluice, Redis, uWS',
+  'other-memory-ws': 'other checkout, memory, ws',
+  'other-memory-uws': 'other checkout, memory, uWS',
+  'other-redis-ws': 'other checkout, Redis, ws',
+  'other-redis-uws': 'other checkout, Redis, uWS',
   'socket.io': 'Socket.IO, Redis Streams',
   'resumable-stream': 'resumable-stream, SSE',
   portkey: 'Portkey, SSE',
@@ -20,10 +24,17 @@ export const laneTitles = {
 
 export type LaneName = keyof typeof laneTitles
 
-export const laneNames = Object.keys(laneTitles).filter(isLaneName)
+export const laneNames = Object.keys(laneTitles)
+  .filter(isLaneName)
+  .filter((name) => !name.startsWith('other-'))
 
 /** Those that need nothing but the project's own packages. */
 export const ownLaneNames = laneNames.filter((name) => name === 'relay' || name.startsWith('sluice-'))
+
+/** Sluice from here and from another checkout, in turns. */
+export const besideLaneNames: readonly LaneName[] = (
+  ['memory-ws', 'memory-uws', 'redis-ws', 'redis-uws'] as const
+).flatMap((kind) => [`sluice-${kind}`, `other-${kind}`] as const)
 
 export function isLaneName(name: string): name is LaneName {
   return Object.hasOwn(laneTitles, name)
@@ -43,6 +54,8 @@ export interface LaneOptions {
   readonly providerUrl: string
   /** Sluice takes as many subjects. */
   readonly streamCount: number
+  /** The folder of the other checkout, for its lanes. */
+  readonly otherCheckout?: string
 }
 
 export function startLane(name: LaneName, options: LaneOptions): Promise<Lane> {
@@ -57,6 +70,10 @@ const starts: Readonly<Record<LaneName, Start>> = {
   'sluice-memory-uws': (name, options) => sluice(name, options, 'uws'),
   'sluice-redis-ws': async (name, options) => sluice(name, options, 'ws', await startRedisProcess()),
   'sluice-redis-uws': async (name, options) => sluice(name, options, 'uws', await startRedisProcess()),
+  'other-memory-ws': (name, options) => sluice(name, options, 'ws'),
+  'other-memory-uws': (name, options) => sluice(name, options, 'uws'),
+  'other-redis-ws': async (name, options) => sluice(name, options, 'ws', await startRedisProcess()),
+  'other-redis-uws': async (name, options) => sluice(name, options, 'uws', await startRedisProcess()),
   'socket.io': async (name, { providerUrl }) => {
     const { socketIoDialect } = await import('../peers/socket-io-client.mjs')
     return peer(name, ['socket-io.mjs', providerUrl], socketIoDialect, await startRedisProcess())
@@ -85,11 +102,13 @@ async function peer(
 
 async function sluice(
   name: LaneName,
-  { providerUrl, streamCount }: LaneOptions,
+  { providerUrl, streamCount, otherCheckout = ownCheckout }: LaneOptions,
   transport: 'ws' | 'uws',
   redis?: RedisProcess,
 ): Promise<Lane> {
-  const started = () => startGatewayProcess(providerUrl, redisEnv({ SLUICE_TRANSPORT: transport }, redis))
+  const checkout = name.startsWith('other-') ? otherCheckout : ownCheckout
+  const env = redisEnv({ SLUICE_TRANSPORT: transport }, redis)
+  const started = () => startCheckout(checkout, { providerUrl, env, nodeArgs: [] })
   const server = await startedOver(started, redis)
   const subjects = Array.from({ length: streamCount }, (_, n) => `bench-${n}`)
   const tokens = await Promise.all(subjects.map((subject) => server.token(subject)))

@@ -26,6 +26,8 @@ export interface TokenBenchOptions {
   readonly tokensPerSecond: number
   readonly tokensEach: number
   readonly roundCount: number
+  /** The folder of another checkout of Sluice, for the lanes that are its. */
+  readonly otherCheckout?: string
   say(line: string): void
 }
 
@@ -75,7 +77,9 @@ export async function benchToken(options: TokenBenchOptions): Promise<TokenBench
   const lanes: Lane[] = []
   const rows = options.lanes.map((name) => ({ name, title: laneTitles[name], rounds: [] as LaneRound[] }))
   try {
-    for (const name of options.lanes) lanes.push(await startLane(name, { providerUrl: provider.url, streamCount }))
+    const { otherCheckout } = options
+    const start = { providerUrl: provider.url, streamCount, ...(otherCheckout !== undefined && { otherCheckout }) }
+    for (const name of options.lanes) lanes.push(await startLane(name, start))
     for (const lane of lanes) await warmUp(lane, streamCount)
     for (let round = 0; round <= roundCount; round++) {
       for (const [n, lane] of lanes.entries()) {
