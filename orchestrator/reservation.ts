@@ -108,7 +108,7 @@ class HeldReservation implements Reservation {
     const { tokens, micros } = most()
     const held = this.#amounts
     if (tokens <= held.tokens && micros <= held.micros) return undefined
-    return this.ask({ tokens: Math.max(tokens, held.tokens), micros: Math.max(micros, held.micros) })
+    return this.#askForMore({ tokens: Math.max(tokens, held.tokens), micros: Math.max(micros, held.micros) })
   }
 
   settle(used: Amounts): void {
@@ -127,6 +127,11 @@ class HeldReservation implements Reservation {
     if (reply.kind === 'refused') return this.#refuse(reply)
     this.#amounts = amounts
     return undefined
+  }
+
+  async #askForMore(amounts: Amounts): Promise<Refusal | undefined> {
+    const refused = await this.ask(amounts)
+    return refused && { ...refused, message: `the answer needs another call of a model: ${refused.message}` }
   }
 
   #refuse(overrun: Overrun): Refusal {

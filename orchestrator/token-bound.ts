@@ -3,7 +3,7 @@
  *
  * A provider counts with a tokenizer of its own, and a prompt may be written so that it has many tokens in few bytes: digits
  * with blanks, base64, rare scripts. So each character is counted at what texts of its kind take at most, measured against
- * the tokenizers o200k and cl100k (test/budgets/token-bound.test.ts has the measured counts): letters by pairs, since pairs
+ * the tokenizers o200k and cl100k (test/budgets/token-counts.ts): letters by pairs, since pairs
  * that are common in words make long tokens and others do not; digits by three; other scripts by block, and what is in no
  * block that tokenizers know well by its UTF-8 bytes, which no tokenizer can exceed. Prose comes out at about twice its
  * tokens.

@@ -146,7 +146,7 @@ export function answerWith(request: ChatRequest, options: ScriptOptions, setting
     text: tokens.join(''),
     tokens,
     finishReason: wanted.length > cap ? 'length' : 'stop',
-    usage: usageOf(request, tokens.length),
+    usage: usageOf(request, settings.thinkTokens + tokens.length),
     at: Math.min(settings.at ?? Math.floor(tokens.length / 2), tokens.length),
   }
 }

@@ -32,6 +32,8 @@ export interface RecordedRequest {
   /** The HTTP status of the response; undefined until it has begun. */
   readonly httpStatus: number | undefined
   readonly sentTokenCount: number
+  /** Made unseen before the first token, as far as the connection stood. */
+  readonly thoughtTokenCount: number
   /** The answer's text as far as it was handed to the connection. */
   readonly sentText: string
   /** Milliseconds since 1970, with a fraction, when the response was over on this side; undefined until then. */
@@ -50,6 +52,7 @@ export class OpenRequest implements RecordedRequest {
   status: RequestStatus = 'streaming'
   httpStatus: number | undefined
   sentTokenCount = 0
+  thoughtTokenCount = 0
   closedAtMs: number | undefined
   tokens: readonly string[] = []
   readonly number: number

@@ -49,6 +49,8 @@ export interface Settings {
   readonly tokensPerSecond: number
   /** Tokens of the answer, 0 to 1,000,000; absent: as many as the answer naturally has. */
   readonly tokenCount?: number
+  /** Tokens that are made unseen before the first one, evenly over `ttft`, and counted in the usage; default 0. */
+  readonly thinkTokens: number
   /** What is answered; default `demo`. */
   readonly answer: AnswerKind
   /** What goes wrong; absent: nothing. */
@@ -70,6 +72,7 @@ export interface Settings {
 export const DEFAULT_SETTINGS: Settings = {
   ttftMs: 0,
   tokensPerSecond: 0,
+  thinkTokens: 0,
   answer: 'demo',
   giantBytes: 300 * 1024,
   retryAfterSeconds: 1,
@@ -121,6 +124,7 @@ const readers = new Map<string, Reader>([
   ['ttft', number(MAX_TTFT_MS, `milliseconds up to ${MAX_TTFT_MS}`, (ttftMs) => ({ ttftMs }))],
   ['tps', number(MAX_TOKENS_PER_SECOND, 'tokens a second, or 0', (tokensPerSecond) => ({ tokensPerSecond }))],
   ['tokens', count(0, MAX_ANSWER_TOKENS, (tokenCount) => ({ tokenCount }))],
+  ['think', count(0, MAX_ANSWER_TOKENS, (thinkTokens) => ({ thinkTokens }))],
   ['answer', oneOf(ANSWER_KINDS, (answer) => ({ answer }))],
   ['fault', oneOf(FAULTS, (fault) => ({ fault }))],
   ['times', count(1, 1_000_000, (times) => ({ times }))],

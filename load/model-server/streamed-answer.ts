@@ -89,8 +89,17 @@ export class StreamedAnswer {
   }
 
   #stop(): void {
+    if (this.#sentCount === 0) this.#think()
     this.#isOver = true
     if (this.#alarm) this.#alarm.ring = undefined
+  }
+
+  /** Until now. */
+  #think(): void {
+    const { request, settings, wheel } = this.#delivery
+    const { thinkTokens, ttftMs } = settings
+    const leftMs = Math.max(0, this.#firstMs - wheel.nowMs())
+    request.thoughtTokenCount = ttftMs === 0 ? thinkTokens : Math.floor(thinkTokens * (1 - leftMs / ttftMs))
   }
 
   #wait(dueMs: number): void {
@@ -99,6 +108,7 @@ export class StreamedAnswer {
 
   #advance(): void {
     if (this.#isOver || this.#isSplitting || this.#sink.isFull) return
+    if (this.#sentCount === 0) this.#think()
     const due = this.#dueCount()
     while (this.#sentCount < due) {
       if (!this.#write(this.#nextTokens(due))) return
@@ -145,8 +155,8 @@ export class StreamedAnswer {
   }
 
   #finish(reason: string): void {
-    const { answer, fault } = this.#delivery
-    const sent = { ...answer, usage: usageOfSent(answer, this.#sentCount) }
+    const { answer, fault, request } = this.#delivery
+    const sent = { ...answer, usage: usageOfSent(answer, request.thoughtTokenCount + this.#sentCount) }
     const usage = fault === 'no-usage' ? '' : this.#encoder.usage(sent)
     this.#end(this.#encoder.finish(reason) + usage + DONE_EVENT)
   }
@@ -195,6 +205,6 @@ export class StreamedAnswer {
   }
 }
 
-function usageOfSent({ usage }: Answer, sentCount: number): Answer['usage'] {
-  return { ...usage, completion_tokens: sentCount, total_tokens: usage.prompt_tokens + sentCount }
+function usageOfSent({ usage }: Answer, madeCount: number): Answer['usage'] {
+  return { ...usage, completion_tokens: madeCount, total_tokens: usage.prompt_tokens + madeCount }
 }

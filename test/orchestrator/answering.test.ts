@@ -4,6 +4,7 @@ import type { Ledger } from '../../orchestrator/budget-port.ts'
 import type { TurnFlags } from '../../orchestrator/flags.ts'
 import type { Policy, ScopeLimits } from '../../orchestrator/policy.ts'
 import type { TerminalRecord } from '../../protocol/record.ts'
+import { createMemoryLedger } from '../../sessions/budgets/memory-ledger.ts'
 import { createRedisLedger, type RedisLedger } from '../../sessions/redis/budgets.ts'
 import { createRedisLog } from '../../sessions/redis/redis-log.ts'
 import { type RedisTarget, redisTarget } from '../../sessions/redis/redis-url.ts'
@@ -310,6 +311,25 @@ describe('budgets on two nodes', () => {
     await bench.model.waitFor((request) => request.sentTokenCount === answerTokens / 2)
     await bench.log.erase(session)
     expect(await settled.promise).toBeGreaterThan(0)
+  })
+
+  test('[BUDGET-151] a reservation whose reply was lost is given back', async () => {
+    const ledger = createMemoryLedger()
+    let isLossy = true
+    const lossy: Ledger = {
+      async reserve(request) {
+        const reply = await ledger.reserve(request)
+        if (isLossy) throw new Error('the reply was lost')
+        return reply
+      },
+      settle: (settlement) => ledger.settle(settlement),
+    }
+    await using bench = await startBench({ ledger: lossy, policy: limited({ microsPerDay: 100_000, runningTurns: 1 }) })
+    const request = bench.request(await bench.session(), 'Lost?')
+    expect(await bench.turns.send(request)).toMatchObject({ refusal: { kind: 'unavailable' } })
+    isLossy = false
+    expect((await ledger.spent(owner)).scopes.subject).toMatchObject({ heldMicros: 0, dayMicros: 0, runningTurns: 0 })
+    expect(await bench.turns.send(request)).toMatchObject({ kind: 'accepted' })
   })
 
   test('[ANSWER-5] a message that is refused, repeated or broken gives back all that it held', async () => {

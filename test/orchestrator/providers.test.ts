@@ -168,6 +168,36 @@ describe('the reading of a stream', () => {
     expect(JSON.stringify(end)).not.toContain('secret words')
   })
 
+  it('[BUDGET-150] a usage that is told before the last text is not all, one that comes with it or after it is', async () => {
+    const usage = { prompt_tokens: 5, completion_tokens: 1 }
+    const told = event({ choices: [], usage })
+    const exact = { finishReason: 'stop', usage: { inputTokens: 5, outputTokens: 1 } }
+    expect((await ask([told, delta('yes'), stop, marker])).end).toEqual({ finishReason: 'stop' })
+    expect((await ask([told, delta('yes'), stop, told, marker])).end).toEqual(exact)
+    const both = event({ choices: [{ delta: { content: 'yes' }, finish_reason: 'stop' }], usage })
+    expect((await ask([both, marker])).end).toEqual(exact)
+  })
+
+  it('[BUDGET-144] a call that is given up for want of an answer counts, since its provider may be at work', async () => {
+    await using bench = await startBench({ model: { fault: 'stall-before' } })
+    const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
+    const provider = createOpenAiProvider({ baseUrl: bench.model.url, headersMs: 50 }, logger)
+    const told: string[] = []
+    const tell = (what: string) => () => void told.push(what)
+    await new Promise<void>((resolve) => {
+      const sink = { connected: tell('connected'), taken: tell('taken'), started: tell('started'), text: tell('text') }
+      const request = {
+        model: 'm',
+        messages: [{ role: 'user', content: 'hi' }],
+        maxOutputTokens: 5,
+        apiKey: 'k',
+      } as const
+      provider.call(request, { ...sink, ended: () => resolve(), failed: () => resolve() })
+    })
+    expect(told).toEqual(['connected', 'taken'])
+    provider.close()
+  })
+
   it('[PROVIDER-6] close reaches the provider before its first byte, and nothing is told any more', async () => {
     await using bench = await startBench({ model: { fault: 'stall-before' } })
     const told: string[] = []

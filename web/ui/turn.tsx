@@ -169,7 +169,8 @@ function Thumbs({ turn, actions }: Pick<TurnProps, 'turn' | 'actions'>) {
 
 function facts({ model, usage }: TurnView): string {
   const tokens = usage === undefined || usage.source === 'unknown' ? undefined : usage.outputTokens
-  const about = usage?.source === 'estimated' ? 'about ' : ''
+  const about =
+    usage === undefined ? '' : { exact: '', bound: 'at most ', estimated: 'about ', unknown: '' }[usage.source]
   return [model, tokens === undefined ? undefined : `${about}${grouped(tokens)} tokens`]
     .filter((fact) => fact !== undefined)
     .join(' · ')

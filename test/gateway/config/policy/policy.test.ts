@@ -79,6 +79,7 @@ describe('a file', () => {
             provider: 'openai',
             keys: [expect.anything()],
             limits: { concurrent: 0, requestsPerMinute: 0, tokensPerMinute: 0, waiting: 100 },
+            reasoning: 'hidden',
           },
         ],
       ],
