@@ -7,6 +7,7 @@ import { permit } from '../auth/permissions.ts'
 import { readUpgradeToken } from '../auth/token-source.ts'
 import { randomId } from '../chat.ts'
 import { TrustedProxies } from '../client-address.ts'
+import { methodLabel } from '../telemetry/labels.ts'
 import { incomingContext } from '../telemetry/message-span.ts'
 import type { HttpHandler } from '../transport/transport.ts'
 import { judgeOrigin } from './origin-guard.ts'
@@ -69,7 +70,7 @@ function observe({ logger, telemetry, trustedProxies }: HttpDeps) {
     if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store')
     context.header('x-content-type-options', 'nosniff')
     const { route = 'none', subject } = context.var
-    const { method } = context.req
+    const method = methodLabel(context.req.method)
     const { status } = context.res
     const durationMs = performance.now() - startedMs
     telemetry.answered(route, method, status, durationMs)
