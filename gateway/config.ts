@@ -78,10 +78,13 @@ const readAuth = (settings: Settings): AuthConfig => {
   const secrets = settings.SLUICE_JWT_SECRET ?? []
   const publicKeyFiles = settings.SLUICE_JWT_PUBLIC_KEY_FILE ?? []
   const jwksUrl = settings.SLUICE_JWT_JWKS_URL
-  if (secrets.length === 0 && publicKeyFiles.length === 0 && jwksUrl === undefined) return { mode: 'development' }
+  const secretFiles = settings.SLUICE_JWT_SECRET_FILE ?? []
+  const keyCount = secrets.length + secretFiles.length + publicKeyFiles.length
+  if (keyCount === 0 && jwksUrl === undefined) return { mode: 'development' }
   return {
     mode: 'jwt',
     secrets,
+    secretFiles,
     publicKeyFiles,
     jwksUrl,
     issuers: namesOrAny(settings.SLUICE_JWT_ISSUER),

@@ -85,7 +85,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const answering = await openAnswering(parts, store, feeds)
   const { turns } = answering
   const failed = (error: unknown) => telemetry.log.error({ err: error }, 'the store failed')
-  const sender = recording === undefined ? turns : recordedSender(turns, recording)
+  const sender =
+    recording === undefined
+      ? turns
+      : recordedSender(turns, recording, (model) => parts.policy.current().models.has(model))
   const { writesPerMinute } = config.limits
   const chat = new Chat(log, sender, Date.now, failed, {
     forgetUse: (of) => store.ledger.forget(of),

@@ -159,9 +159,25 @@ export interface CachePolicy {
   readonly ttlMs: number
 }
 
+/** What may be handed to a provider as a model's name where other names are passed on: what names of models are made of. */
+const passedModel = /^[\w.:/@+?=&,%~-]{1,128}$/
+
 export function aliasOf(policy: Policy, model: string | undefined): ModelAlias | undefined {
   const alias = policy.models.get(model ?? policy.defaultModel)
-  return alias ?? (policy.otherModels === 'pass' ? policy.models.get(policy.defaultModel) : undefined)
+  if (alias !== undefined || model === undefined) return alias
+  return policy.otherModels === 'pass' && passedModel.test(model) ? policy.models.get(policy.defaultModel) : undefined
+}
+
+/** What stands for a name that a client chose freely, in logs, spans and recordings. */
+export const otherModel = 'other'
+
+/** A model as telemetry names it: by the operator's alias. Any other name is a client's text. */
+export function modelLabel(
+  { models, defaultModel }: Pick<Policy, 'models' | 'defaultModel'>,
+  model: string | undefined,
+): string {
+  const named = model ?? defaultModel
+  return models.has(named) ? named : otherModel
 }
 
 export function limitsFor({ scopes, tenants }: LimitsPolicy, tenant: string): Readonly<Record<Scope, ScopeLimits>> {

@@ -23,6 +23,7 @@ import {
   countsSize,
   limitsFor,
   type ModelAlias,
+  modelLabel,
   type Policy,
   privacyFor,
   promptTokensAllowed,
@@ -203,7 +204,7 @@ export async function runTurn(
     producer.broke(error)
   }
   const stopped = await producer.stopped
-  settle(stopped, bill, model, ports.clock.monotonicMs() - startedMs, work, ports, spans)
+  settle(stopped, bill, ports.clock.monotonicMs() - startedMs, work, ports, spans)
   return stopped
 }
 
@@ -254,9 +255,8 @@ async function promptFor(
 function settle(
   stopped: Stopped,
   bill: Bill,
-  model: string,
   durationMs: number,
-  { claim: { session, turn }, reservation, prompt }: Work,
+  { claim: { session, turn }, reservation, prompt, policy, model: named }: Work,
   { telemetry, logger }: RunPorts,
   spans: TurnSpans,
 ): void {
@@ -271,6 +271,7 @@ function settle(
   reservation.settle(bill.amounts())
   const error = outcome.error?.kind
   const { kind, finishReason } = outcome
+  const model = modelLabel(policy, named)
   const end = { kind, model, prompt, finishReason, durationMs, usage, ...(cost && { cost }), ...(error && { error }) }
   telemetry.turnEnded(end)
   const target = bill.answeredBy

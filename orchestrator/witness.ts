@@ -1,4 +1,5 @@
 import type { Bill } from './bill.ts'
+import { otherModel } from './policy.ts'
 import type { TurnTelemetry } from './ports.ts'
 import type { CallWitness } from './route/routed-answer.ts'
 import type { TurnSpans } from './spans.ts'
@@ -7,9 +8,13 @@ import type { TurnSpans } from './spans.ts'
 export function witnessOf(bill: Bill, telemetry: TurnTelemetry, spans: TurnSpans): CallWitness {
   const targets = new Map<number, string>()
   const targetOf = (call: number) => targets.get(call) ?? ''
+  /** Calls with a model's name that a client chose freely; a provider may say it again. */
+  const free = new Set<number>()
   return {
     called(call, { policy, provider }, why, question) {
-      const { maxOutputTokens, model = policy.model } = question
+      const { maxOutputTokens, model: named } = question
+      if (named !== undefined) free.add(call)
+      const model = named === undefined ? policy.model : otherModel
       targets.set(call, policy.name)
       bill.called(call, policy, question)
       telemetry.callMade(policy.name, why)
@@ -24,7 +29,7 @@ export function witnessOf(bill: Bill, telemetry: TurnTelemetry, spans: TurnSpans
     taken: (call) => bill.taken(call),
     started(call, answer) {
       bill.taken(call)
-      spans.started(call, answer)
+      spans.started(call, free.has(call) ? { ...answer, model: otherModel } : answer)
     },
     firstContent(call, sinceSentMs) {
       telemetry.firstContent(targetOf(call), sinceSentMs)

@@ -18,10 +18,18 @@ import {
 import { type Identity, readIdentity } from './identity.ts'
 import { defaultJwksTimes, type JwksTimes, jwksSource, type ReportKeyTrouble } from './jwks.ts'
 import { KeyFiles } from './key-files.ts'
-import { hmacSource, type KeySource, publicKeySource, secretSource, type TokenHeader } from './key-source.ts'
+import {
+  hmacSource,
+  type KeySource,
+  publicKeySource,
+  secretFileSource,
+  secretSource,
+  type TokenHeader,
+} from './key-source.ts'
 import { CLOCK_TOLERANCE_SECONDS, DEVELOPMENT_TOKEN_MAX_SECONDS, TOKEN_MAX_BYTES } from './limits.ts'
 import { parsePublicKey } from './public-keys.ts'
 import { type Refusal, type RefusalReason, reasonOf, refuse } from './refusal.ts'
+import { parseSecret } from './secret-files.ts'
 import type { FoundKey } from './token-key.ts'
 import { digestOf, VerifiedTokens } from './verified-tokens.ts'
 
@@ -179,6 +187,16 @@ const publicKeyFiles = ({ publicKeyFiles: files, algorithms }: JwtConfig, source
     }),
   )
 
+const secretFiles = ({ secretFiles: files, algorithms }: JwtConfig, sources: SourceOptions) =>
+  loaded(
+    new KeyFiles({
+      variable: 'SLUICE_JWT_SECRET_FILE',
+      files,
+      parse: (text) => parseSecret(text, algorithms),
+      ...sources,
+    }),
+  )
+
 /** Throws for what is wrong at the start; later a file that turns bad is only reported. */
 const loaded = <T>(files: KeyFiles<T>): KeyFiles<T> => {
   if (files.problems.length > 0) throw new AuthenticatorSetupError(files.problems)
@@ -191,11 +209,12 @@ interface SourceOptions {
 }
 
 const sourcesOf = (config: JwtConfig, dependencies: AuthenticatorDependencies): readonly KeySource[] => {
-  const { secrets, publicKeyFiles: files, jwksUrl, algorithms } = config
+  const { secrets, secretFiles: ofSecrets, publicKeyFiles: files, jwksUrl, algorithms } = config
   const { monotonicMs = () => performance.now(), reportKeyTrouble: report } = dependencies
   const options = { monotonicMs, report }
   const sources: KeySource[] = []
   if (secrets.length > 0) sources.push(secretSource(secrets, algorithms))
+  if (ofSecrets.length > 0) sources.push(secretFileSource(secretFiles(config, options), algorithms))
   if (files.length > 0) sources.push(publicKeySource(publicKeyFiles(config, options), algorithms))
   if (jwksUrl !== undefined) {
     const times = { ...defaultJwksTimes, ...dependencies.jwksTimes }

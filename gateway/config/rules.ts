@@ -12,6 +12,7 @@ type Texts = ReadonlyMap<string, string>
 /** Variables that each make the gateway accept tokens, and so end development mode. */
 const keyVariables = [
   'SLUICE_JWT_SECRET',
+  'SLUICE_JWT_SECRET_FILE',
   'SLUICE_JWT_PUBLIC_KEY_FILE',
   'SLUICE_JWT_JWKS_URL',
 ] as const satisfies readonly VariableName[]
@@ -37,6 +38,10 @@ const secretBytesByAlgorithm = new Map([
   ['HS384', 48],
   ['HS512', 64],
 ])
+
+/** What a secret must have to be used with each of these algorithms. */
+export const secretBytesFor = (algorithms: readonly string[]): number =>
+  Math.max(0, ...algorithms.map((algorithm) => secretBytesByAlgorithm.get(algorithm) ?? 0))
 
 const hasKey = (texts: Texts): boolean => keyVariables.some((name) => texts.has(name))
 
@@ -86,7 +91,7 @@ const starProblems = (settings: Settings): string[] =>
 const secretProblems = (settings: Settings): string[] => {
   const secrets = settings.SLUICE_JWT_SECRET ?? []
   const algorithms = settings.SLUICE_JWT_ALGORITHMS ?? []
-  const needed = Math.max(0, ...algorithms.map((algorithm) => secretBytesByAlgorithm.get(algorithm) ?? 0))
+  const needed = secretBytesFor(algorithms)
   const short = secrets.findIndex((secret) => Buffer.byteLength(secret.reveal()) < needed)
   if (short === -1) return []
   return [
@@ -99,7 +104,7 @@ const algorithmProblems = (settings: Settings): string[] => {
   if (algorithms === undefined) return []
   const listsHmac = algorithms.some((algorithm) => algorithm.startsWith('HS'))
   const listsSignature = algorithms.some((algorithm) => !algorithm.startsWith('HS'))
-  const hasSecret = settings.SLUICE_JWT_SECRET !== undefined
+  const hasSecret = settings.SLUICE_JWT_SECRET !== undefined || settings.SLUICE_JWT_SECRET_FILE !== undefined
   const hasPublicKey = settings.SLUICE_JWT_PUBLIC_KEY_FILE !== undefined || settings.SLUICE_JWT_JWKS_URL !== undefined
   const name = 'SLUICE_JWT_ALGORITHMS'
   const problems: string[] = []

@@ -59,6 +59,8 @@ export type TurnsConfig = {
 export type JwtConfig = {
   readonly mode: 'jwt'
   readonly secrets: readonly Secret[]
+  /** One secret each, read again when they change. */
+  readonly secretFiles: readonly string[]
   readonly publicKeyFiles: readonly string[]
   readonly jwksUrl: string | undefined
   readonly issuers: readonly string[] | 'any'

@@ -45,7 +45,7 @@ const isSafeUrl = (url: URL | undefined): boolean =>
   url !== undefined && (url.protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname))
 
 /** A PEM text as HMAC secret is a public key that everybody knows. */
-const readSecret = (entry: string): Secret | undefined =>
+export const readSecret = (entry: string): Secret | undefined =>
   Buffer.byteLength(entry) >= SECRET_MIN_BYTES && !entry.includes('-----BEGIN') ? new Secret(entry) : undefined
 
 const isPageUrl = (value: string): boolean => /^\/(?![/\\])\S*$/.test(value) || readHttpUrl(value) !== undefined
@@ -263,8 +263,15 @@ const auth = {
     maxCount: KEYS_MAX_COUNT,
     readEntry: readSecret,
   }),
+  SLUICE_JWT_SECRET_FILE: optionalList({
+    meaning: 'files of such secrets, beside SLUICE_JWT_SECRET or in its place; read again when they change',
+    unit: 'paths',
+    range: `files with one secret each, comma-separated, at most ${KEYS_MAX_COUNT}`,
+    maxCount: KEYS_MAX_COUNT,
+    readEntry: (entry) => entry,
+  }),
   SLUICE_JWT_PUBLIC_KEY_FILE: optionalList({
-    meaning: 'public keys that tokens are verified with',
+    meaning: 'public keys that tokens are verified with; read again when they change',
     unit: 'paths',
     range: `PEM files, one key each, comma-separated, at most ${KEYS_MAX_COUNT}`,
     maxCount: KEYS_MAX_COUNT,

@@ -1,5 +1,6 @@
 import { idPattern } from '../../protocol/limits.ts'
 import { randomId } from '../chat.ts'
+import { methodLabel } from '../telemetry/labels.ts'
 import type { HttpDeps } from './route.ts'
 
 /** What every answer gets, of whatever kind: its line in the log, its figure, and the headers that all have. */
@@ -16,8 +17,9 @@ export class RequestLog {
   answered({ startedMs, ...request }: Answered): void {
     const { logger, telemetry } = this.#deps
     const durationMs = performance.now() - startedMs
-    telemetry.answered(request.route, request.method, request.status, durationMs)
-    const line = { ...request, durationMs: Math.round(durationMs * 10) / 10 }
+    const method = methodLabel(request.method)
+    telemetry.answered(request.route, method, request.status, durationMs)
+    const line = { ...request, method, durationMs: Math.round(durationMs * 10) / 10 }
     if (probes.has(request.route)) logger.debug(line, 'answered')
     else logger.info(line, 'answered')
   }

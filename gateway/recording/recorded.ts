@@ -20,14 +20,20 @@ export function recordedLog(log: SessionLog, recording: Recording): SessionLog {
   }
 }
 
-export function recordedSender(turns: TurnSender, recording: Recording): TurnSender {
+/** `isOffered`: whether a model's name is the operator's; any other is a client's text, and left out. */
+export function recordedSender(
+  turns: TurnSender,
+  recording: Recording,
+  isOffered: (model: string) => boolean,
+): TurnSender {
   return {
     offersPrompt: (name) => turns.offersPrompt(name),
     suspect: (session, turn) => turns.suspect(session, turn),
     send: async (request) => {
       const reply = await turns.send(request)
       if (reply.kind === 'accepted' && !reply.isRepeat) {
-        const { session, model, content } = request
+        const { session, content } = request
+        const model = request.model !== undefined && isOffered(request.model) ? request.model : undefined
         recording.message({ session, turn: reply.turn, model, content })
       }
       return reply

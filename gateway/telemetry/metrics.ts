@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { TurnTelemetry } from '../../orchestrator/ports.ts'
 import { FixedHistogram } from './fixed-histogram.ts'
+import { methodLabel } from './labels.ts'
 import { counter, ownSeconds } from './metric.ts'
 import type { HttpTelemetry, NodeGauges, SocketTelemetry, StoreTelemetry } from './ports.ts'
 import { targetGauge, turnMetrics } from './turn-metrics.ts'
@@ -172,11 +173,9 @@ function httpMetrics(registry: Registry): HttpTelemetry {
   })
   return {
     answered: (route, method, status, ms) =>
-      duration.observe({ route, method: knownMethods.has(method) ? method : 'other', status }, ms / 1_000),
+      duration.observe({ route, method: methodLabel(method), status }, ms / 1_000),
   }
 }
-
-const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 function nodeGauges(registry: Registry): (read: () => NodeGauges) => void {
   let read = (): NodeGauges => ({ watchedSessions: 0, runningTurns: 0, isDraining: false })

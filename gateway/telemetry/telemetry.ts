@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import type { DestinationStream } from 'pino'
 import type { TelemetryConfig } from '../config.ts'
+import { productLabel } from './labels.ts'
 import { createLog } from './log.ts'
 import { tracedRequest } from './message-span.ts'
 import { createMetrics } from './metrics.ts'
@@ -63,7 +64,7 @@ function loggedSockets(counted: Counted, log: Log): Counted {
     },
     welcomed(connection, client) {
       counted.welcomed(connection, client)
-      log.info({ connection, client: productName(client) }, 'socket welcome')
+      log.info({ connection, client: productLabel(client) }, 'socket welcome')
     },
     closed(connection, code, openMs) {
       counted.closed(connection, code, openMs)
@@ -74,9 +75,4 @@ function loggedSockets(counted: Counted, log: Log): Counted {
       log.error({ connection, err: error }, 'bug in serving a socket')
     },
   }
-}
-
-/** A client may call itself anything; only what looks like a product and its version is written. */
-function productName(client: string): string {
-  return /^[\w.@/+-]{1,64}$/.test(client) ? client : 'other'
 }

@@ -20,6 +20,7 @@ import type {
 import type { Chunk } from './chunk.ts'
 import { createEventReader } from './event-reader.ts'
 import { boundedText, createHttpOrigin, type HttpOrigin } from './http-origin.ts'
+import { mediaType, providerWord } from './provider-word.ts'
 import { failureOfStatus, illness, retryAfterOf } from './refusals.ts'
 
 /** The most of one event that is not complete yet, in UTF-16 units. */
@@ -109,7 +110,7 @@ class OpenAiCall implements ProviderCall {
     this.#body = message
     const type = message.headers['content-type'] ?? ''
     if (type.startsWith('text/event-stream')) this.#read(message)
-    else this.#failed(illness('the model answered with something that is not a stream'), { type })
+    else this.#failed(illness('the model answered with something that is not a stream'), { type: mediaType(type) })
   }
 
   async #refused(message: IncomingMessage, status: number): Promise<void> {
@@ -141,7 +142,8 @@ class OpenAiCall implements ProviderCall {
     if (chunk.kind === 'error') return this.#failed(chunk.failure)
     if (!this.#hasStarted) {
       this.#hasStarted = true
-      this.#sink.started({ ...(chunk.model && { model: chunk.model }), ...(chunk.id && { id: chunk.id }) })
+      const [model, id] = [providerWord(chunk.model), providerWord(chunk.id)]
+      this.#sink.started({ ...(model && { model }), ...(id && { id }) })
     }
     if (chunk.thought !== undefined) this.#sink.thought?.(chunk.thought)
     if (chunk.text !== '') {
@@ -153,7 +155,7 @@ class OpenAiCall implements ProviderCall {
       this.#usage = chunk.usage
       this.#sink.counted?.(chunk.usage)
     }
-    if (chunk.finishReason !== undefined) this.#finishReason = chunk.finishReason
+    if (chunk.finishReason !== undefined) this.#finishReason = providerWord(chunk.finishReason) ?? 'other'
   }
 
   #done(): void {
@@ -210,8 +212,7 @@ function diagnosis(cause: unknown): object {
 /** The code that a refusal names in its body, as OpenAI and most who speak like it do. */
 function codeIn(text: string): string | undefined {
   try {
-    const code: unknown = JSON.parse(text)?.error?.code
-    return typeof code === 'string' ? code : undefined
+    return providerWord(JSON.parse(text)?.error?.code)
   } catch {
     return undefined
   }

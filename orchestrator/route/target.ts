@@ -5,7 +5,7 @@
  * stands between is looked at again when a place comes free, since a call may have waited long for it.
  */
 import { coolKeyMinMs, coolKeyMs, refusedKeyMs } from '../limits.ts'
-import type { BreakerPolicy, TargetPolicy } from '../policy.ts'
+import { type BreakerPolicy, otherModel, type TargetPolicy } from '../policy.ts'
 import type { Clock, Provider, ProviderCall, ProviderEnd, ProviderFailure, ProviderMessage } from '../ports.ts'
 import type { Passed } from './answer-state.ts'
 import { Breaker, type BreakerState, type CallResult } from './breaker.ts'
@@ -102,8 +102,9 @@ export class Target {
 
   send(question: Question, key: number, sink: Parameters<Provider['call']>[1]): ProviderCall {
     const { messages, maxOutputTokens, model = this.policy.model } = question
-    // The number of a key in its list, never the key.
-    const log = { ...question.log, target: this.policy.name, key: key + 1, model }
+    // The number of a key in its list, never the key; and a model's name only where it is the operator's.
+    const named = question.model === undefined ? model : otherModel
+    const log = { ...question.log, target: this.policy.name, key: key + 1, model: named }
     return this.provider.call({ model, messages, maxOutputTokens, apiKey: this.#keys.reveal(key), log }, sink)
   }
 

@@ -19,7 +19,8 @@ export interface Station extends AsyncDisposable {
   /** Log lines so far. */
   readonly lines: readonly string[]
   readonly metricsUrl: string
-  connect(headers?: Record<string, string>): Promise<WireClient>
+  /** `name`: what the client calls itself. */
+  connect(headers?: Record<string, string>, name?: string): Promise<WireClient>
   scrape(): Promise<string>
 }
 
@@ -56,7 +57,7 @@ export async function startStation(
     token,
     lines,
     metricsUrl,
-    connect: (headers) => connect(gateway, token, headers),
+    connect: (headers, name) => connect(gateway, token, headers, name),
     scrape: async () => (await fetch(metricsUrl)).text(),
     [Symbol.asyncDispose]: () => end(gateway, model, metrics, telemetry),
   }
@@ -80,10 +81,15 @@ async function end(gateway: Gateway, model: ModelServer, metrics: MetricsServer,
   await telemetry.close()
 }
 
-async function connect(gateway: Gateway, token: string, headers: Record<string, string> = {}): Promise<WireClient> {
+async function connect(
+  gateway: Gateway,
+  token: string,
+  headers: Record<string, string> = {},
+  name = 'station/1',
+): Promise<WireClient> {
   const client = new WireClient(`ws://127.0.0.1:${gateway.port}/v1/socket`, { headers })
   await client.opened()
-  client.send({ type: 'hello', token, client: 'station/1' })
+  client.send({ type: 'hello', token, client: name })
   await client.next('welcome')
   return client
 }

@@ -370,4 +370,46 @@ describe('the request', () => {
     expect(failure).toMatchObject({ cure: 'other-key', retryAfterMs: 1500, isIllness: false })
     expect(logs).toEqual([{ kind: 'rate-limited', status: 429, code: 'rate_limit_exceeded' }])
   })
+
+  it.each<[string, (response: ServerResponse) => void, object]>([
+    [
+      'an error code',
+      (response) => response.writeHead(400).end(JSON.stringify({ error: { code: 'you asked: secret words' } })),
+      { kind: 'provider', status: 400 },
+    ],
+    [
+      'a media type',
+      (response) => response.writeHead(200, { 'content-type': 'secret words; charset=utf-8' }).end(),
+      { kind: 'provider', type: 'other' },
+    ],
+  ])('[PROVIDER-180] %s that is no name is not logged', async (_what, answer, line) => {
+    const logs: object[] = []
+    await using server = await serve((_, response) => answer(response))
+    const provider = createOpenAiProvider(
+      { baseUrl: `${server.url}/v1`, headersMs: 5_000 },
+      { ...logger, warn: (fields) => logs.push(fields) },
+    )
+    await new Promise((resolve) => {
+      provider.call({ ...question, apiKey: 'key' }, { ...quiet, ended: resolve, failed: resolve })
+    })
+    provider.close()
+    expect(logs).toEqual([line])
+  })
+
+  it('[PROVIDER-180] a finish reason, a model or an id that is no name reaches neither record nor span', async () => {
+    const started: object[] = []
+    const said = { model: 'you asked: secret words', id: 'secret words' }
+    const finished = { choices: [{ index: 0, delta: { content: 'a' }, finish_reason: 'stopped at: secret words' }] }
+    await using server = await serve((_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.end(event({ ...finished, ...said }) + marker)
+    })
+    const provider = createOpenAiProvider({ baseUrl: `${server.url}/v1`, headersMs: 5_000 }, logger)
+    const end = await new Promise((resolve) => {
+      const sink = { ...quiet, started: (answer: object) => started.push(answer), ended: resolve, failed: resolve }
+      provider.call({ ...question, apiKey: 'key' }, sink)
+    })
+    provider.close()
+    expect([started, end]).toEqual([[{}], { finishReason: 'other' }])
+  })
 })

@@ -7,7 +7,7 @@ import { defaultJwksTimes, type JwksTimes } from '../../../gateway/auth/jwks.ts'
 import { KEY_FILE_LOOK_MS, KEY_REMOVAL_MAX_MS } from '../../../gateway/auth/limits.ts'
 import type { JwtConfig } from '../../../gateway/config.ts'
 import { JwksServer, jwk } from './jwks-server.ts'
-import { ecPair, goodClaims, jwtConfig, type KeyPair, NOW, publicPem, signed } from './tokens.ts'
+import { bytes, ecPair, goodClaims, jwtConfig, type KeyPair, NOW, publicPem, SECRET, signed } from './tokens.ts'
 
 const first = ecPair()
 const second = ecPair()
@@ -254,5 +254,34 @@ describe('a key file that changes', () => {
       expect(await bench.outcome(await es256(second))).toBe('ok')
     }
     expect(bench.troubles).toHaveLength(2)
+  })
+
+  test('[AUTH-187] a secret in a file is rotated without a restart, and ends its tokens', async () => {
+    const secretOf = (word: string) => `${word}-${SECRET}`
+    const tokenFor = (word: string) => signed(goodClaims, bytes(secretOf(word)))
+    const file = write('secret', `${secretOf('old')}\n`)
+    const bench = new Bench({ secretFiles: [file] })
+    const isRemoved = await bench.holder(await tokenFor('old'))
+    for (const bad of ['', 'short', publicPem(first)]) {
+      writeFileSync(file, bad)
+      bench.pass(KEY_FILE_LOOK_MS)
+      expect(await bench.outcome(await tokenFor('old'))).toBe('ok')
+    }
+    writeFileSync(file, secretOf('new'))
+    bench.pass(KEY_FILE_LOOK_MS)
+    expect([await bench.outcome(await tokenFor('new')), await bench.outcome(await tokenFor('old'))]).toEqual([
+      'ok',
+      'signature',
+    ])
+    expect(isRemoved()).toBe(true)
+    expect(bench.troubles.join()).not.toContain(SECRET)
+  })
+
+  test('[AUTH-187] a file without a fit secret is refused at the start, and a missing one', () => {
+    const unfit = write('unfit', 'x'.repeat(47))
+    const problemsOf = (config: Partial<JwtConfig>) => () => new Bench(config)
+    expect(problemsOf({ secretFiles: [unfit], algorithms: ['HS384'] })).toThrow('at least 48 bytes')
+    expect(problemsOf({ secretFiles: [write('pem', publicPem(first))] })).toThrow('not PEM')
+    expect(problemsOf({ secretFiles: [path('missing')] })).toThrow('ENOENT')
   })
 })

@@ -36,6 +36,7 @@ export const unsigned = (header: unknown, payload: unknown): string => `${part(h
 export const jwtConfig = (overrides: Partial<JwtConfig> = {}): JwtConfig => ({
   mode: 'jwt',
   secrets: [],
+  secretFiles: [],
   publicKeyFiles: [],
   jwksUrl: undefined,
   issuers: [ISSUER],

@@ -146,3 +146,14 @@ describe('the longest life of a token', () => {
     }
   })
 })
+
+describe('secrets in files', () => {
+  const { SLUICE_JWT_SECRET: _, ...rest } = jwt
+
+  it('[CONF-181] SLUICE_JWT_SECRET_FILE is a JWT key like the others, and a secret for HS* algorithms', () => {
+    const withFiles = { ...rest, SLUICE_JWT_SECRET_FILE: '/run/one, /run/two', HOST: '0.0.0.0' }
+    expect(configOf(withFiles).auth).toMatchObject({ mode: 'jwt', secrets: [], secretFiles: ['/run/one', '/run/two'] })
+    expect(problemsOf({ ...withFiles, SLUICE_JWT_ALGORITHMS: 'HS512' })).toEqual([])
+    expect(problemsOf({ ...withFiles, SLUICE_JWT_ALGORITHMS: 'RS256' }).join()).toContain('SLUICE_JWT_ALGORITHMS')
+  })
+})
