@@ -10,6 +10,7 @@ import { buildPage } from './built-page.ts'
 import { launchChromium } from './chromium.ts'
 import { counting, numbers } from './counting.ts'
 import { PageDriver } from './page-driver.ts'
+import { describeHostile } from './page-hostile.ts'
 import { describeSurroundings } from './page-surroundings.ts'
 import { describeUse } from './page-use.ts'
 
@@ -410,6 +411,7 @@ describe.each(testedTransports)('the page over %s', (transport) => {
   describeUse(openTab)
 })
 
+describeHostile(() => browser)
 describeSurroundings(() => browser)
 
 it('[WEB-23] is small: at most 80 KB of script, compressed', async () => {

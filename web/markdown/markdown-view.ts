@@ -1,12 +1,11 @@
-import { Lexer, type Token } from 'marked'
+import type { Token } from 'marked'
 import { BlockSplitter, type FinishedBlock, type OpenBlock } from './block-splitter.ts'
 import { CodeBlock } from './code-block.ts'
 import { GrowingParagraph } from './growing-paragraph.ts'
 import { GrowingText } from './growing-text.ts'
+import { parseBlocks } from './parse-blocks.ts'
 import { renderBlocks } from './render-tokens.ts'
 
-/** A block longer than this is shown as it was written: some inputs take a Markdown parser quadratic time. */
-const maxParsedLength = 16 * 1024
 /** After a render of the open block that took t milliseconds, the next one is at least this many t later. */
 const restFactor = 6
 
@@ -94,11 +93,12 @@ export class MarkdownView {
   }
 
   #showText(source: string, continues: boolean): void {
-    if (source.length > maxParsedLength) {
+    const tokens = parseBlocks(source)
+    if (tokens === undefined) {
       this.#openParagraph = undefined
       return this.#showPlain(source)
     }
-    const tokens = parse(source)
+    this.#openPlain = undefined
     const [only, another] = tokens
     if (another === undefined && only?.type === 'paragraph') return this.#showParagraph(only.tokens ?? [], continues)
     this.#openParagraph = undefined
@@ -154,10 +154,6 @@ export class MarkdownView {
     this.#list = undefined
     this.#restUntilMs = 0
   }
-}
-
-function parse(source: string): Token[] {
-  return new Lexer({ gfm: true }).lex(source).filter(({ type }) => type !== 'space')
 }
 
 /** What must be equal for two items to be of one list: the sign, or that of an ordered list. */

@@ -1,6 +1,6 @@
 import type { MarkedToken, Token, Tokens } from 'marked'
 import { decodeEntities } from './entities.ts'
-import { safeUrl } from './safe-url.ts'
+import { bidiControls, safeLink } from './safe-url.ts'
 
 /**
  * Markdown's tokens as DOM nodes. No HTML text is made or parsed anywhere, so there is nothing to sanitize: what a model
@@ -136,13 +136,22 @@ function renderInline(token: MarkedToken): Node[] {
 }
 
 function renderLink(address: string, children: Node[]): Node[] {
-  const url = safeUrl(address)
-  if (url === undefined) return children
+  const safe = safeLink(address, children.map(({ textContent }) => textContent ?? '').join(''))
+  if (safe === undefined) return children
   const link = element('a', children)
-  link.setAttribute('href', url)
+  for (const piece of textsIn(link)) piece.data = piece.data.replace(bidiControls, '')
+  if (safe.host !== undefined) link.append(' ', element('bdi', [document.createTextNode(`(${safe.host})`)]))
+  link.setAttribute('href', safe.href)
   link.setAttribute('rel', 'noopener noreferrer nofollow')
   link.setAttribute('target', '_blank')
   return [link]
+}
+
+function textsIn(root: Node): Text[] {
+  const texts: Text[] = []
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT)
+  while (walker.nextNode()) if (walker.currentNode instanceof Text) texts.push(walker.currentNode)
+  return texts
 }
 
 function text(content: string): Text {
