@@ -3,6 +3,9 @@ import type { Stage } from './stage.ts'
 
 const finText = 0x81
 
+/** How often a request is sent while its refusal says that it may be sent again. */
+const askTries = 10
+
 /** What the gateway answered, as it came. */
 export type Answer = Readonly<Record<string, unknown>>
 
@@ -59,15 +62,15 @@ export class GreetedSocket {
     return this.#stage.send(this.raw.connection, bytes)
   }
 
-  /** Sends a request, once more as often as it is refused for its rate, and resolves with its answer. */
-  async ask(frame: object): Promise<Answer | undefined> {
+  /** Sends a request, again as long as it is refused for a reason that passes, and resolves with its last answer. */
+  async ask(frame: object, triesLeft = askTries): Promise<Answer | undefined> {
     const id = `r${this.#nextId++}`
     const answered = this.next(({ ref }) => ref === id)
     this.raw.send(JSON.stringify({ id, ...frame }))
     const answer = await answered
-    if (answer?.type !== 'error' || answer.kind !== 'rate-limited' || !this.isOpen) return answer
+    if (answer?.type !== 'error' || answer.retryable !== true || !this.isOpen || triesLeft <= 1) return answer
     await this.#stage.pause(Number(answer.retryAfterMs ?? 100))
-    return this.#stage.isOver ? undefined : this.ask(frame)
+    return this.#stage.isOver ? undefined : this.ask(frame, triesLeft - 1)
   }
 
   /** The next frame that is wanted, or `{type: 'closed'}`. */

@@ -101,13 +101,18 @@ export function badHellos(atOnce: number, token: (stage: Stage, n: number) => st
   return (stage: Stage): Attack =>
     () =>
       stage.loop(stage.part(atOnce), async () => {
-        const socket = dialed(stage).resume()
+        const socket = dialed(stage)
         const hello = JSON.stringify({ type: 'hello', token: token(stage, stage.requestCount++) })
         await stage.send(socket, maskedText(hello))
         await stage.wait<void>((done) => {
-          socket.once('close', done).once('end', () => socket.end())
+          const refused = (bytes: Buffer) => {
+            if (bytes.includes('"error"')) done()
+          }
+          socket.on('data', refused).once('close', done).once('end', done).resume()
           if (socket.destroyed) done()
         }, undefined)
+        // Without waiting for the end of the closing handshake.
+        stage.drop(socket)
       })
 }
 

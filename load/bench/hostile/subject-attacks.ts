@@ -137,7 +137,7 @@ async function answeredSession(stage: Stage, turnCount: number): Promise<Answere
   const session = String(opened?.session ?? 'none')
   let turn = 'none'
   for (let n = 0; n < turnCount && socket?.isOpen === true; n++) {
-    const content = `${`question ${n} `.padEnd(1_000, 'x')}\n[[ttft=1 tps=0 tokens=5 answer=count]]`
+    const content = `${`question ${n} `.padEnd(4_000, 'x')}\n[[ttft=1 tps=0 tokens=5 answer=count]]`
     const ended = socket.next(({ type }) => endTypes.has(String(type)))
     const accepted = await socket.ask({ type: 'message.send', session, messageId: `m${n}`, content })
     if (accepted?.type !== 'message.accepted') break
