@@ -1,10 +1,12 @@
 import { deltaTextBytes } from '../protocol/limits.ts'
-import { isTerminal } from '../protocol/record.ts'
+import { ListPage } from './list-page.ts'
 import { lapsedMax } from './memory-limits.ts'
 import type { MemorySession } from './memory-session.ts'
 import type { MemoryShelves } from './memory-shelves.ts'
 import { leaseOf } from './memory-turn.ts'
 import type {
+  FindTurnReply,
+  FindTurnRequest,
   ListedSession,
   ListReply,
   ListRequest,
@@ -80,10 +82,16 @@ export function readText(session: MemorySession, { turn, part, at, maxBytes }: R
     const slice = session.run.tapes[part]?.slice(at, maxBytes)
     return slice === undefined ? sliceOfNone(part, at) : { kind: 'ok', ...slice }
   }
-  const end = session.entries.findLast(({ record }) => isTerminal(record) && record.turn === turn)
+  const end = session.endedTurns.get(turn)
   if (end === undefined) return unknown
-  const text = end.texts?.[part]
+  const text = session.entries[end.seq - 1]?.texts?.[part]
   return text === undefined ? sliceOfNone(part, at) : { kind: 'ok', ...sliceText(text, at, maxBytes) }
+}
+
+export function findTurn({ run, endedTurns }: MemorySession, { turn }: FindTurnRequest): FindTurnReply {
+  if (run?.turn === turn) return { kind: 'running', message: run.message }
+  const entry = endedTurns.get(turn)
+  return entry === undefined ? unknown : { kind: 'ended', entry }
 }
 
 /** A turn without an attempt has an empty part 0, and no other. */
@@ -104,18 +112,18 @@ export function lapsedTurns(shelves: MemoryShelves): { readonly session: string;
 /** A place in the order of use: what is used between two pages moves to the front, where the first page finds it. */
 const listCursor = /^u([0-9a-z]{1,10})$/
 
-export function listSessions(shelves: MemoryShelves, { owner, before, limit }: ListRequest): ListReply {
+export function listSessions(shelves: MemoryShelves, request: ListRequest): ListReply {
+  const { owner, before } = request
   const usedOrder = before === undefined ? shelves.uses + 1 : parseListCursor(before)
   if (usedOrder === undefined || usedOrder > shelves.uses + 1) return { kind: 'invalid' }
-  const sessions: ListedSession[] = []
+  const page = new ListPage(request)
   let last = usedOrder
   for (const session of shelves.shelf(owner)?.usedBefore(usedOrder) ?? []) {
     if (shelves.isDue(session)) continue
-    if (sessions.length >= limit) return { kind: 'ok', sessions, next: `u${last.toString(36)}` }
-    sessions.push(listed(session))
+    if (!page.add(listed(session))) return { kind: 'ok', sessions: page.sessions, next: `u${last.toString(36)}` }
     last = session.usedOrder
   }
-  return { kind: 'ok', sessions }
+  return { kind: 'ok', sessions: page.sessions }
 }
 
 function parseListCursor(cursor: string): number | undefined {

@@ -33,6 +33,7 @@ export interface RememberedMessage {
 
 const noEntries: LogEntry[] = []
 const noMessages: RememberedMessage[] = []
+const noTurns: Map<string, LogPlace> = new Map()
 
 /** One session in memory. Most are idle, so what a session may never need is shared or absent until it does. */
 export class MemorySession {
@@ -54,6 +55,8 @@ export class MemorySession {
   head = logStart
   entries = noEntries
   run: RunningInMemory | undefined = undefined
+  /** Where the terminal record of each ended turn is. */
+  endedTurns: Map<string, LogPlace> = noTurns
   ended: { readonly turn: string; readonly entry: LogPlace } | undefined = undefined
   /** A ring, once it is full: the next one goes to `messageCount` modulo its size. */
   messages = noMessages
@@ -85,6 +88,12 @@ export class MemorySession {
     if (this.entries === noEntries) this.entries = [entry]
     else this.entries.push(entry)
     this.head = { seq: entry.record.seq, mark: entry.record.mark }
+  }
+
+  addEnd(turn: string): void {
+    this.ended = { turn, entry: this.head }
+    this.endedTurns = this.endedTurns === noTurns ? new Map() : this.endedTurns
+    this.endedTurns.set(turn, this.head)
   }
 
   remember(message: RememberedMessage, rememberCount: number): void {

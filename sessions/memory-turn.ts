@@ -150,7 +150,7 @@ export function endTurn(shelves: MemoryShelves, session: MemorySession, request:
   const tell = addPayload(shelves, session, encodePayload(request.record), texts)
   dropTapes(shelves, session, run)
   session.run = undefined
-  session.ended = { turn: run.turn, entry: session.head }
+  session.addEnd(run.turn)
   shelves.use(session)
   tell()
   return { kind: 'ok', entry: session.head }

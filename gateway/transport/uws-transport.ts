@@ -113,6 +113,8 @@ class UwsTransport implements Transport {
       compression: this.#uws.DISABLED,
       maxPayloadLength: this.#options.maxFrameBytes,
       maxBackpressure: MAX_UNSENT_BYTES,
+      // Also for the pongs that the library sends by itself, and else drops in silence.
+      closeOnBackpressureLimit: true,
       // The gateway does its own liveness.
       idleTimeout: 0,
       sendPingsAutomatically: false,
@@ -125,11 +127,20 @@ class UwsTransport implements Transport {
       },
       message: (webSocket, message, isBinary) => {
         const { guarded } = placeOf(webSocket).socket
+        guarded.received(message.byteLength)
         if (isBinary) guarded.binary()
-        else guarded.text(textOf(message))
+        else guarded.text(Buffer.from(message))
       },
-      ping: (webSocket) => placeOf(webSocket).socket.guarded.alive(),
-      pong: (webSocket, payload) => placeOf(webSocket).socket.guarded.pong(textOf(payload)),
+      ping: (webSocket, payload) => {
+        const { guarded } = placeOf(webSocket).socket
+        guarded.received(payload.byteLength)
+        guarded.alive()
+      },
+      pong: (webSocket, payload) => {
+        const { guarded } = placeOf(webSocket).socket
+        guarded.received(payload.byteLength)
+        guarded.pong(textOf(payload))
+      },
       close: (webSocket, code, reason) => placeOf(webSocket).socket.closed(code, textOf(reason)),
     }
   }
@@ -149,7 +160,7 @@ class UwsTransport implements Transport {
     const query = req.getQuery()
     const url = query ? `${req.getUrl()}?${query}` : req.getUrl()
     const upgrade = describeUpgrade(peerAddress(res), url, (name) => req.getHeader(name))
-    const place: Place = { socket: new UwsSocket(this.#options.log), upgrade }
+    const place: Place = { socket: new UwsSocket(this.#options), upgrade }
     res.upgrade(place, req.getHeader('sec-websocket-key'), protocol, '', context)
   }
 

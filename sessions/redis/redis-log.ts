@@ -5,7 +5,7 @@ import { enterOwned, lapsedTurns, touchOwned } from './hints.ts'
 import { Keys, ownerHash } from './keys.ts'
 import { fullRetryMs } from './limits.ts'
 import { News } from './news.ts'
-import { describeSession, listSessions, openSession, readPage, readText } from './reads.ts'
+import { describeSession, findTurn, listSessions, openSession, readPage, readText } from './reads.ts'
 import { type LinkEvents, RedisLink, StoreFull } from './redis-link.ts'
 import { kindOf, RedisStore } from './redis-store.ts'
 import type { RedisTarget } from './redis-url.ts'
@@ -79,6 +79,7 @@ export function createRedisLog(options: RedisLogOptions): RedisLog {
     open: (request) => openSession(store, request),
     page: (request) => readPage(store, request),
     read: (request) => readText(store, request),
+    findTurn: (request) => findTurn(store, request),
     cancel: ({ session, turn }) => cancelTurn(store, session, turn),
     addFeedback: (request) => writeFeedback(store, request),
     update: ({ session, metadata }) => updateSession(store, session, writeMetadata(metadata)),

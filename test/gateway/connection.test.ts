@@ -1,13 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Identity, Scope } from '../../gateway/auth/identity.ts'
-import {
-  type ConnectionEffect,
-  type ConnectionEvent,
-  type ConnectionState,
-  openConnection,
-  stepConnection,
-} from '../../gateway/connection.ts'
+import { openConnection, stepConnection } from '../../gateway/connection.ts'
+import type { ConnectionEffect, ConnectionEvent, ConnectionState } from '../../gateway/connection-state.ts'
 import { closeCodes } from '../../protocol/close-code.ts'
 import type { Down } from '../../protocol/down.ts'
 import type { Up } from '../../protocol/up.ts'
@@ -43,7 +38,15 @@ class Driven {
   }
 
   frame(frame: Up, nowMs = 0): readonly ConnectionEffect[] {
-    return this.step({ type: 'frame', frame: { kind: 'ok', frame }, nowMs })
+    return this.text(JSON.stringify(frame), nowMs)
+  }
+
+  text(text: string, nowMs = 0, subjectWaitMs = 0): readonly ConnectionEffect[] {
+    return this.step({ type: 'frame', text, subjectWaitMs, nowMs })
+  }
+
+  tick(nowMs: number, unansweredBytes = 0): readonly ConnectionEffect[] {
+    return this.step({ type: 'tick', unansweredBytes, nowMs })
   }
 
   verified(
@@ -105,14 +108,14 @@ describe('greeting', () => {
 
   test('[CONN-13] no hello within the deadline ends the socket', () => {
     const driven = new Driven()
-    expect(driven.step({ type: 'tick', nowMs: 9_999 })).toEqual([])
-    expect(closes(driven.step({ type: 'tick', nowMs: 10_000 }))).toEqual([closeCodes.helloTimeout])
+    expect(driven.tick(9_999)).toEqual([])
+    expect(closes(driven.tick(10_000))).toEqual([closeCodes.helloTimeout])
   })
 
   test('[CONN-14] requests sent before welcome wait for it, in order, a bounded number of them', () => {
     const driven = new Driven()
     driven.frame({ type: 'hello', token: 't' })
-    const early = Array.from({ length: 10 }, (_, n): Up => ({ type: 'session.list', id: `l${n}` }))
+    const early = Array.from({ length: 10 }, (_, n): Up => ({ type: 'session.close', id: `l${n}`, session: 's' }))
     for (const frame of early.slice(0, 9)) expect(driven.frame(frame)).toEqual([])
     const served = driven.verified(identity()).flatMap((effect) => (effect.type === 'serve' ? [effect.request.id] : []))
     expect(served).toEqual(early.slice(0, 9).map((frame) => ('id' in frame ? frame.id : '')))
@@ -169,8 +172,7 @@ describe('ready', () => {
 
   test('[CONN-20] frames that are none are refused and forgiven, up to a bound', () => {
     const driven = Driven.ready()
-    const bad = (nowMs: number) =>
-      driven.step({ type: 'frame', frame: { kind: 'invalid', ref: 'x', message: 'no' }, nowMs })
+    const bad = (nowMs: number) => driven.text('{"type":"none","id":"x"}', nowMs)
     expect(sent(bad(0))).toMatchObject([{ type: 'error', ref: 'x', kind: 'invalid' }])
     for (let second = 1; second <= 19; second++) bad(second * 100)
     expect(driven.state.phase).toBe('ready')
@@ -180,15 +182,13 @@ describe('ready', () => {
 
   test('[CONN-21] a token is warned of once, 60 s ahead, and ends the socket when it ends', () => {
     const driven = Driven.ready(identity('ada', 100_000))
-    driven.step({ type: 'heard', nowMs: 35_000 })
-    expect(sent(driven.step({ type: 'tick', nowMs: 39_999 }))).toEqual([])
-    expect(sent(driven.step({ type: 'tick', nowMs: 40_000 }))).toEqual([
-      { type: 'token.expiring', tokenExpiresAt: 100_000 },
-    ])
-    expect(sent(driven.step({ type: 'tick', nowMs: 41_000 }))).toEqual([])
-    driven.step({ type: 'heard', nowMs: 100_000 })
-    expect(closes(driven.step({ type: 'tick', nowMs: 104_999 }))).toEqual([])
-    expect(closes(driven.step({ type: 'tick', nowMs: 105_000 }))).toEqual([closeCodes.tokenExpired])
+    driven.step({ type: 'control', nowMs: 35_000 })
+    expect(sent(driven.tick(39_999))).toEqual([])
+    expect(sent(driven.tick(40_000))).toEqual([{ type: 'token.expiring', tokenExpiresAt: 100_000 }])
+    expect(sent(driven.tick(41_000))).toEqual([])
+    driven.step({ type: 'control', nowMs: 100_000 })
+    expect(closes(driven.tick(104_999))).toEqual([])
+    expect(closes(driven.tick(105_000))).toEqual([closeCodes.tokenExpired])
   })
 
   test('[CONN-22] a token is refreshed in place for the same subject and tenant, and for nobody else', () => {
@@ -212,11 +212,11 @@ describe('ready', () => {
 
   test('[CONN-23] a ping goes out each heartbeat, and three without any sign of life end the socket', () => {
     const driven = Driven.ready()
-    expect(driven.step({ type: 'tick', nowMs: 25_000 })).toEqual([{ type: 'ping' }])
-    driven.step({ type: 'heard', nowMs: 26_000 })
-    expect(driven.step({ type: 'tick', nowMs: 50_000 })).toEqual([{ type: 'ping' }])
-    expect(closes(driven.step({ type: 'tick', nowMs: 100_999 }))).toEqual([])
-    expect(closes(driven.step({ type: 'tick', nowMs: 101_000 }))).toEqual([closeCodes.unresponsive])
+    expect(driven.tick(25_000)).toEqual([{ type: 'ping' }])
+    driven.step({ type: 'control', nowMs: 26_000 })
+    expect(driven.tick(50_000)).toEqual([{ type: 'ping' }])
+    expect(closes(driven.tick(100_999))).toEqual([])
+    expect(closes(driven.tick(101_000))).toEqual([closeCodes.unresponsive])
   })
 })
 
@@ -231,13 +231,11 @@ test('[CONN-24] whatever comes in whatever order: one close at most, nothing aft
   const event: fc.Arbitrary<Timed> = fc.oneof(
     up.map(
       (frame) =>
-        (nowMs: number): ConnectionEvent => ({ type: 'frame', frame: { kind: 'ok', frame }, nowMs }),
+        (nowMs: number): ConnectionEvent => ({ type: 'frame', text: JSON.stringify(frame), subjectWaitMs: 0, nowMs }),
     ),
-    fc.constant(
-      (nowMs: number): ConnectionEvent => ({ type: 'frame', frame: { kind: 'invalid', message: 'no' }, nowMs }),
-    ),
-    fc.constant((nowMs: number): ConnectionEvent => ({ type: 'tick', nowMs })),
-    fc.constant((nowMs: number): ConnectionEvent => ({ type: 'heard', nowMs })),
+    fc.constant((nowMs: number): ConnectionEvent => ({ type: 'frame', text: 'nonsense', subjectWaitMs: 0, nowMs })),
+    fc.constant((nowMs: number): ConnectionEvent => ({ type: 'tick', unansweredBytes: 0, nowMs })),
+    fc.constant((nowMs: number): ConnectionEvent => ({ type: 'control', nowMs })),
     who.map(
       (identity) =>
         (nowMs: number): ConnectionEvent => ({

@@ -10,6 +10,7 @@ import { createMemoryLog } from '../../sessions/memory-log.ts'
 import type { SessionLog } from '../../sessions/session-log.ts'
 import { MiniReader, tooLong } from '../support/mini-reader.ts'
 import { ScriptedTurn } from '../support/scripted-turn.ts'
+import { servedWith } from '../support/served.ts'
 
 const owner = { tenant: 'default', subject: 'ada' }
 const identity = { ...owner, scopes: new Set(['chat', 'history'] as const), expiresAtMs: 1e12 }
@@ -57,7 +58,7 @@ class Stage {
     reader.isDeaf = true
     const cursor = from === 'cursor' && reader.seq > 0 ? { cursor: reader.cursor } : {}
     if (from === 'start') Object.assign(reader, { seq: 0, mark: 0, turn: undefined, text: '' })
-    const served = { chat: this.#chat, outbox, watchedSessions: 10, opened: () => undefined }
+    const served = servedWith(this.#chat, outbox)
     await serveRequest(served, identity, { type: 'session.open', id: 'o', session, ...cursor }, (kind) =>
       expect(kind).toBe(''),
     )
@@ -173,7 +174,7 @@ describe('outbox', () => {
       () => undefined,
     )
     await serveRequest(
-      { chat, outbox, watchedSessions: 1, opened: () => undefined },
+      servedWith(chat, outbox, 1),
       identity,
       { type: 'session.open', id: 'o', session, cursor },
       () => undefined,

@@ -35,6 +35,7 @@ export interface Adapter {
 export type SocketEvent =
   | { readonly kind: 'text'; readonly frame: string }
   | { readonly kind: 'binary' }
+  | { readonly kind: 'overLimit' }
   | { readonly kind: 'pong'; readonly payload: string }
   | { readonly kind: 'alive' }
   | { readonly kind: 'closed'; readonly code: number; readonly reason: string }
@@ -56,6 +57,8 @@ export interface StationOptions {
   readonly port?: number
   readonly tls?: NonNullable<TransportOptions['tls']>
   readonly fetch?: HttpHandler
+  /** Absent: no bound of its own. */
+  readonly beforeAdmit?: TransportOptions['beforeAdmit']
   /** Called before the event is written down; it may throw. */
   readonly onEvent?: (event: SocketEvent, socket: Socket) => void
   readonly onAccept?: (upgrade: Upgrade, socket: Socket) => void
@@ -75,6 +78,7 @@ export class Station implements AsyncDisposable {
       port: options.port ?? 0,
       ...(options.tls && { tls: options.tls }),
       maxFrameBytes: MAX_FRAME_BYTES,
+      beforeAdmit: options.beforeAdmit ?? { frameBytes: MAX_FRAME_BYTES, totalBytes: Number.POSITIVE_INFINITY },
       socketPath: SOCKET_PATH,
       subprotocol: SUBPROTOCOL,
       fetch: options.fetch ?? (() => new Response('nothing here', { status: 404 })),
@@ -115,6 +119,7 @@ export class Station implements AsyncDisposable {
     return {
       text: (frame) => tell({ kind: 'text', frame }),
       binary: () => tell({ kind: 'binary' }),
+      overLimit: () => tell({ kind: 'overLimit' }),
       pong: (payload) => tell({ kind: 'pong', payload }),
       alive: () => tell({ kind: 'alive' }),
       closed: (code, reason) => tell({ kind: 'closed', code, reason }),

@@ -188,6 +188,7 @@ async function everyOperation(log: SessionLog): Promise<readonly string[]> {
     await log.open({ session, limit: 5 }),
     await log.page({ session, limit: 5 }),
     await log.read({ session, turn: 'turn-1', part: 0, at: 0, maxBytes: 5 }),
+    await log.findTurn({ session, turn: 'turn-1' }),
     await log.cancel({ session, turn: 'turn-2' }),
     await log.addFeedback({ session, record: feedback }),
     await log.update({ session, metadata: {} }),
