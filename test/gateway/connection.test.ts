@@ -220,6 +220,120 @@ describe('ready', () => {
   })
 })
 
+describe('before welcome', () => {
+  test('[CONN-120] a token that is not verified by the hello deadline closes the socket, which may come back', () => {
+    const driven = new Driven()
+    driven.frame({ type: 'hello', token: 't' })
+    expect(driven.tick(9_999)).toEqual([])
+    expect(closes(driven.tick(10_000))).toEqual([closeCodes.unavailable])
+    expect(driven.verified(identity())).toEqual([])
+  })
+
+  test('[CONN-121] frames behind hello are held as text: at most 64 Ki characters of them, and parsed after welcome', () => {
+    const driven = new Driven()
+    driven.frame({ type: 'hello', token: 't' })
+    const filler = 'x'.repeat(20 * 1024)
+    const frame = (id: string) => JSON.stringify({ type: 'session.close', id, session: 's', filler })
+    for (const id of ['a', 'b', 'c']) expect(driven.text(frame(id), 500)).toEqual([])
+    expect(sent(driven.text(frame('d'), 500))).toMatchObject([{ type: 'error', ref: 'd', kind: 'rate-limited' }])
+    expect(driven.text('nonsense', 500)).toEqual([])
+    const effects = driven.verified(identity())
+    expect(effects.flatMap((effect) => (effect.type === 'serve' ? [effect.request.id] : []))).toEqual(['a', 'b', 'c'])
+    expect(sent(effects)).toMatchObject([{ type: 'welcome' }, { type: 'error', kind: 'invalid' }])
+  })
+
+  test('[CONN-122] what the transport drops before welcome closes the socket for good, and says the bound', () => {
+    const effects = new Driven().step({ type: 'over-limit' })
+    expect(sent(effects)).toMatchObject([{ kind: 'too-large', message: expect.stringContaining('24576') }])
+    expect(closes(effects)).toEqual([closeCodes.protocol])
+  })
+})
+
+describe('what a frame counts for', () => {
+  const large = (length: number, id = 'a') =>
+    JSON.stringify({ type: 'session.close', id, session: 's', filler: 'x'.repeat(length - 60) })
+  const kinds = (effects: readonly ConnectionEffect[]) =>
+    sent(effects).flatMap((frame) => (frame.type === 'error' ? [frame.kind] : []))
+
+  test('[CONN-123] a frame counts once for each started 16 Ki characters, and a full rate takes any frame', () => {
+    const driven = Driven.ready()
+    expect(kinds(driven.text(large(1_000_000), 10_000))).toEqual([])
+    const [refused] = sent(driven.text(large(100), 10_000))
+    expect(refused).toMatchObject({ kind: 'rate-limited', retryAfterMs: 200 })
+    expect(kinds(driven.text(large(64 * 1024), 10_700))).toEqual([])
+    expect(kinds(driven.text(large(64 * 1024), 10_700))).toEqual(['rate-limited'])
+  })
+
+  test('[CONN-124] what is too fast is not parsed: neither its JSON nor its shape is looked at', () => {
+    const driven = Driven.ready()
+    driven.text(large(1_000_000), 10_000)
+    expect(kinds(driven.text(`{"type":${'['.repeat(100_000)}`, 10_000))).toEqual(['rate-limited'])
+    expect(kinds(driven.text('nonsense', 10_000))).toEqual(['rate-limited'])
+    expect(driven.state.badFrames.level).toBe(20)
+  })
+
+  test('[CONN-125] a refusal as too fast has a `ref` when the frame is short, or begins with its type and id', () => {
+    const driven = Driven.ready()
+    const refOf = (text: string) => sent(driven.text(text, 10_000)).map((frame) => ('ref' in frame ? frame.ref : ''))
+    driven.text(large(1_000_000), 10_000)
+    expect(refOf('{"session":"s","type":"session.close","id":"short"}')).toEqual(['short'])
+    expect(refOf(large(10_000, 'first'))).toEqual(['first'])
+    expect(refOf(JSON.stringify({ filler: 'x'.repeat(10_000), id: 'last' }))).toEqual([''])
+  })
+
+  test('[CONN-126] a request for a page counts eight times, and a large answer once for each 16 KiB', () => {
+    const driven = Driven.ready()
+    expect(kinds(driven.frame({ type: 'history.get', id: 'a', session: 's' }, 10_000))).toEqual([])
+    expect(sent(driven.frame({ type: 'session.list', id: 'b' }, 10_000))).toMatchObject([
+      { ref: 'b', kind: 'rate-limited' },
+    ])
+    driven.step({ type: 'answered', bytes: 200 * 1024, nowMs: 20_000 })
+    expect(kinds(driven.frame({ type: 'ping', id: 'c' }, 20_000))).toEqual(['rate-limited'])
+    expect(kinds(driven.frame({ type: 'ping', id: 'd' }, 21_300))).toEqual([])
+    for (let n = 0; n < 100; n++) driven.step({ type: 'answered', bytes: 200 * 1024, nowMs: 21_300 })
+    expect(kinds(driven.frame({ type: 'ping', id: 'e' }, 21_300))).toEqual(['rate-limited'])
+    expect(driven.state.phase).toBe('ready')
+  })
+
+  test('[CONN-127] pings of the client, and pongs that say nothing new, count as frames', () => {
+    const driven = Driven.ready()
+    for (let n = 0; n < 9; n++) driven.step({ type: 'control', nowMs: 0 })
+    expect(kinds(driven.frame({ type: 'ping', id: 'a' }))).toEqual(['rate-limited'])
+    for (let n = 0; n < 100 && driven.state.phase !== 'closed'; n++) driven.step({ type: 'control', nowMs: 0 })
+    expect(closes(driven.effects)).toEqual([closeCodes.tooFast])
+  })
+
+  test('[CONN-128] what a subject sends too fast over all its sockets is refused, and closes none', () => {
+    const driven = Driven.ready()
+    const [refused] = sent(driven.text('{"type":"ping","id":"a"}', 0, 70))
+    expect(refused).toMatchObject({ ref: 'a', kind: 'rate-limited', retryAfterMs: 70 })
+    expect(driven.state.phase).toBe('ready')
+  })
+})
+
+describe('a client that does not read', () => {
+  const window = 64 * 1024
+
+  test('[CONN-129] it is closed when it reads nothing for three heartbeats, or is sent more than a mebibyte', () => {
+    const driven = Driven.ready()
+    for (let nowMs = 1_000; nowMs <= 75_000; nowMs += 1_000) {
+      driven.step({ type: 'control', nowMs })
+      expect(closes(driven.tick(nowMs, window + 1))).toEqual([])
+    }
+    driven.step({ type: 'control', nowMs: 76_000 })
+    expect(closes(driven.tick(76_000, window + 1))).toEqual([closeCodes.unresponsive])
+    expect(closes(Driven.ready().tick(1_000, 1024 * 1024 + 1))).toEqual([closeCodes.unresponsive])
+  })
+
+  test('[CONN-129] one that reads slowly, or has little to read, goes on', () => {
+    const driven = Driven.ready()
+    for (let nowMs = 1_000; nowMs <= 300_000; nowMs += 1_000) {
+      driven.step(nowMs % 60_000 === 0 ? { type: 'read', nowMs } : { type: 'control', nowMs })
+      expect(closes(driven.tick(nowMs, nowMs < 200_000 ? 300_000 : window))).toEqual([])
+    }
+  })
+})
+
 test('[CONN-24] whatever comes in whatever order: one close at most, nothing after it, nothing served before welcome', () => {
   const up = fc.constantFrom<Up>(
     { type: 'hello', token: 't' },

@@ -146,6 +146,26 @@ describe('outbox', () => {
     expect(watching.reader.largestFrameBytes).toBeLessThanOrEqual(frameDownBytes)
   })
 
+  test('[OUTBOX-120] nor is the frame of a turn that a slow reader slept through, whose text is in its record', async () => {
+    const stage = await new Stage().start()
+    const watching = stage.reader()
+    await stage.open(watching, 'cursor')
+    const texts = new Map<string, string>()
+    for (let n = 0; n < 6; n++) {
+      const turn = await ScriptedTurn.accepted(stage.log, session, `t${n}`)
+      await turn.open()
+      await turn.write('\u0001'.repeat(60_000))
+      await turn.end()
+      texts.set(`t${n}`, turn.text)
+    }
+    for (let round = 0; round < 1_000 && watching.reader.finished.size < 6; round++) {
+      answerPings(watching)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(watching.reader.finished).toEqual(texts)
+    expect(watching.reader.largestFrameBytes).toBeLessThanOrEqual(frameDownBytes)
+  })
+
   test('[OUTBOX-4] a position in the middle of a character counts as the beginning', async () => {
     const stage = await new Stage().start()
     const watching = stage.reader()

@@ -24,6 +24,8 @@ interface Differences {
   readonly unansweredClose: number
   /** A streamed answer's status and headers come before its first piece is there. */
   readonly headAhead: boolean
+  /** A frame that is not complete counts before `admit`; and one in very many pieces closes its socket. */
+  readonly countsPieces: boolean
 }
 
 export interface Adapter {
