@@ -9,15 +9,61 @@ export const badFramesForgivenPerSecond = 0.2
 /** Frames above the allowed rate that are refused before the socket is closed with 4100, in seconds of that rate. */
 export const tooFastSeconds = 5
 
-/** Frames held while a token is verified; more are refused as rate-limited. */
+/**
+ * The largest frame before `welcome`, in UTF-8 bytes: a `hello` with a token of 16 KiB fits. A larger one is not read, and
+ * closes the socket with 4500.
+ */
+export const strangerFrameBytes = 24 * 1024
+
+/** All that a socket may send before `welcome`, in bytes on the wire; more closes it with 4500. */
+export const strangerBytes = 128 * 1024
+
+/** Frames held, unparsed, while a token is verified, and their length in UTF-16 units; more are refused as rate-limited. */
 export const heldFramesMax = 32
+export const heldLength = 64 * 1024
+
+/** A frame counts as one frame for each started piece of this length, in UTF-16 units, against the rate. */
+export const frameCostLength = 16 * 1024
+
+/** A request for a page (`session.list`, `history.get`) counts as this many frames against the rate. */
+export const pageCostFrames = 8
+
+/** An answer counts as one frame more for each whole piece of this size, in UTF-8 bytes, against its socket's rate. */
+export const answerCostBytes = 16 * 1024
+
+/** All sockets of one subject on a node together have as high a rate as this many sockets. */
+export const subjectRateSockets = 10
+
+/** Subjects whose rate a node remembers; above, the least recently used begins anew. */
+export const subjectRatesMax = 50_000
+
+/** A refused frame of at most this length, in UTF-16 units, is parsed to name its `id`; of a longer one only the beginning is read. */
+export const refusedParseLength = 4 * 1024
+
+/** What a frame or an HTTP body may hold: levels, values, and characters in a number. Above, it is `invalid` and is not parsed. */
+export const jsonDepthMax = 32
+export const jsonValuesMax = 1_024
+export const jsonNumberLength = 64
 
 /** Requests of one socket that are served at once; more wait, and above the second number are refused as rate-limited. */
 export const requestsAtOnce = 16
 export const requestsWaitingMax = 128
 
-/** What a socket may have unanswered before its requests wait, in bytes. */
+/**
+ * What a socket may have unanswered, with the answers under way counted at their largest, before its requests wait; and
+ * what its library may hold because the kernel does not take it. In bytes.
+ */
 export const unansweredForRequestsBytes = 512 * 1024
+export const unsentForRequestsBytes = 64 * 1024
+
+/** The largest answer of a request that brings no page, record or text of others, in bytes. */
+export const smallAnswerBytes = 32 * 1024
+
+/** A socket with more than this unanswered does not read and is closed with 4002, in bytes. */
+export const unreadBytesMax = 1024 * 1024
+
+/** Pongs to a client's own pings that it does not read: above this, in bytes, the connection is ended. */
+export const unreadPongsBytes = 64 * 1024
 
 /**
  * What the records of one page may take as JSON, in bytes: further ones are left for the next page, and one that is

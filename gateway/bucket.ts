@@ -4,12 +4,13 @@ export interface Bucket {
   readonly atMs: number
 }
 
-export function take(bucket: Bucket, capacity: number, perSecond: number, nowMs: number): Bucket {
+/** Takes `cost`, at most the capacity, so that whatever finds the bucket full is within the rate. */
+export function take(bucket: Bucket, capacity: number, perSecond: number, nowMs: number, cost = 1): Bucket {
   const filled = Math.min(capacity, bucket.level + (Math.max(0, nowMs - bucket.atMs) * perSecond) / 1000)
-  return { level: filled - 1, atMs: nowMs }
+  return { level: filled - Math.min(cost, capacity), atMs: nowMs }
 }
 
-/** Milliseconds until the bucket can give one again. */
-export function untilNextMs(bucket: Bucket, perSecond: number): number {
-  return Math.max(1, Math.ceil(((1 - bucket.level) * 1000) / perSecond))
+/** Milliseconds until the bucket can give `cost` again. */
+export function untilNextMs(bucket: Bucket, perSecond: number, cost = 1): number {
+  return Math.max(1, Math.ceil(((cost - bucket.level) * 1000) / perSecond))
 }

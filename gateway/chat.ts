@@ -7,7 +7,7 @@ import type { Cursor, Metadata } from '../protocol/shapes.ts'
 import type { UpOf } from '../protocol/up.ts'
 import type { Full, ListedSession, OpenReply, SessionInfo, SessionLog } from '../sessions/session-log.ts'
 import type { Identity } from './auth/identity.ts'
-import { unavailableRetryMs, writesPerMinute } from './bounds.ts'
+import { pageBytes, unavailableRetryMs, writesPerMinute } from './bounds.ts'
 import { fitPage } from './frames.ts'
 import { KnownOwners } from './known-owners.ts'
 import { WriteRate } from './write-rate.ts'
@@ -169,7 +169,12 @@ export class Chat {
     return this.#available(async () => {
       const { before, limit = pageSessionsDefault } = request
       const owner = { tenant: identity.tenant, subject: identity.subject }
-      const reply = await this.#log.list({ owner, limit, ...(before === undefined ? {} : { before }) })
+      const reply = await this.#log.list({
+        owner,
+        limit,
+        maxBytes: pageBytes,
+        ...(before === undefined ? {} : { before }),
+      })
       if (reply.kind === 'invalid') return refused('invalid', 'before: not the `next` of an earlier page')
       return { kind: 'ok', sessions: reply.sessions, ...(reply.next === undefined ? {} : { next: reply.next }) }
     })

@@ -1,93 +1,39 @@
 import { type CloseCode, closeCodes } from '../protocol/close-code.ts'
 import type { Down } from '../protocol/down.ts'
 import { type ErrorKind, refusal } from '../protocol/error.ts'
-import { frameDownBytes, missedHeartbeats, pageRecordsMax, tokenExpiringAheadMs } from '../protocol/limits.ts'
-import type { Request, Up } from '../protocol/up.ts'
+import {
+  frameDownBytes,
+  missedHeartbeats,
+  pageRecordsMax,
+  tokenExpiringAheadMs,
+  windowBytes,
+} from '../protocol/limits.ts'
+import type { Up, UpOf } from '../protocol/up.ts'
 import { protocolVersion } from '../protocol/version.ts'
 import type { Verification } from './auth/authenticator.ts'
-import type { Identity } from './auth/identity.ts'
 import { CLOCK_TOLERANCE_SECONDS } from './auth/limits.ts'
 import { operationOf, permit } from './auth/permissions.ts'
-import { badFramesForgivenPerSecond, badFramesMax, heldFramesMax, tooFastSeconds } from './bounds.ts'
-import { type Bucket, take, untilNextMs } from './bucket.ts'
-import type { ParsedFrame } from './parse-frame.ts'
-
-/**
- * One socket's life as a reducer: greeting, verifying, ready, closed. It decides who is heard and when a socket ends;
- * what requests do is not its business. No clock, no waiting: time comes in the events, work goes out as effects.
- *
- *   greeting ──hello──▶ verifying ──ok──▶ ready
- *       └──deadline──────────┴──refused─────┴──expired, dead, too fast──▶ closed
- */
-export type ConnectionState =
-  | (Common & { readonly phase: 'greeting'; readonly headerToken?: string })
-  | (Common & { readonly phase: 'verifying'; readonly held: readonly Request[]; readonly client: string })
-  | (Common & {
-      readonly phase: 'ready'
-      readonly identity: Identity
-      readonly isRefreshing: boolean
-      readonly wasWarned: boolean
-    })
-  | (Common & { readonly phase: 'closed' })
-
-interface Common {
-  readonly settings: ConnectionSettings
-  readonly openedMs: number
-  readonly heardMs: number
-  readonly pingedMs: number
-  readonly frames: Bucket
-  readonly badFrames: Bucket
-  /** The node is leaving, which is said after `welcome`: a client that is not welcome yet does not listen. */
-  readonly leaving?: Leaving
-}
-
-interface Leaving {
-  readonly reconnectAfterMs: number
-  readonly deadlineMs: number
-}
-
-export interface ConnectionSettings {
-  readonly connection: string
-  readonly contentBytes: number
-  readonly framesPerSecond: number
-  readonly watchedSessions: number
-  readonly helloDeadlineMs: number
-  readonly heartbeatMs: number
-}
-
-export type ConnectionEvent =
-  | { readonly type: 'frame'; readonly frame: ParsedFrame; readonly nowMs: number }
-  /** Anything else that only shows life. */
-  | { readonly type: 'heard'; readonly nowMs: number }
-  | {
-      readonly type: 'verified'
-      readonly purpose: VerifyPurpose
-      readonly verification: Verification
-      /** Whether the subject may have one more socket here. */
-      readonly hasPlace: boolean
-      readonly nowMs: number
-    }
-  | { readonly type: 'tick'; readonly nowMs: number }
-  /** The key that signed the socket's present token was removed. */
-  | { readonly type: 'key-removed' }
-  | ({ readonly type: 'leaving' } & Leaving)
-  | { readonly type: 'closed' }
-
-export type VerifyPurpose = { readonly kind: 'hello' } | { readonly kind: 'refresh'; readonly ref: string }
-
-export type ConnectionEffect =
-  | { readonly type: 'send'; readonly frame: Down }
-  | { readonly type: 'verify'; readonly token: string; readonly purpose: VerifyPurpose }
-  | { readonly type: 'serve'; readonly request: Request; readonly identity: Identity }
-  /** The socket is this identity's from now on. */
-  | { readonly type: 'welcomed'; readonly identity: Identity; readonly client: string }
-  | { readonly type: 'ping' }
-  | { readonly type: 'close'; readonly code: CloseCode; readonly reason: string }
-
-export interface Step {
-  readonly state: ConnectionState
-  readonly effects: readonly ConnectionEffect[]
-}
+import {
+  badFramesForgivenPerSecond,
+  badFramesMax,
+  heldFramesMax,
+  heldLength,
+  strangerBytes,
+  strangerFrameBytes,
+  unreadBytesMax,
+} from './bounds.ts'
+import { type Bucket, take } from './bucket.ts'
+import type {
+  Common,
+  ConnectionEffect,
+  ConnectionEvent,
+  ConnectionSettings,
+  ConnectionState,
+  Leaving,
+  Step,
+} from './connection-state.ts'
+import { afterAnswer, frameCost, rateOf, requestCost, subjectTooFast, tooFast } from './frame-rate.ts'
+import { parseFrame, parseHello, refOfRefused } from './parse-frame.ts'
 
 /** Full since ever; most sockets have it all their life. */
 const noBadFrames: Bucket = { level: badFramesMax, atMs: 0 }
@@ -105,17 +51,37 @@ export function openConnection(settings: ConnectionSettings, nowMs: number, head
   return headerToken === undefined ? { ...common, phase: 'greeting' } : { ...common, phase: 'greeting', headerToken }
 }
 
+/**
+ * One socket's life as a reducer: greeting, verifying, ready, closed. It decides who is heard and when a socket ends;
+ * what requests do is not its business. No clock, no waiting: time comes in the events, work goes out as effects.
+ *
+ * A frame is charged to the socket's rate before it is parsed, and nothing but `hello` is parsed before `welcome`.
+ *
+ *   greeting ──hello──▶ verifying ──ok──▶ ready
+ *       └──deadline──────────┴──refused─────┴──expired, dead, too fast──▶ closed
+ */
 export function stepConnection(state: ConnectionState, event: ConnectionEvent): Step {
   if (state.phase === 'closed') return { state, effects: [] }
   switch (event.type) {
     case 'frame':
-      return onFrame({ ...state, heardMs: event.nowMs }, event.frame, event.nowMs)
-    case 'heard':
-      return { state: { ...state, heardMs: event.nowMs }, effects: [] }
+      return onFrame({ ...state, heardMs: event.nowMs }, event)
+    case 'binary':
+      return onBinary({ ...state, heardMs: event.nowMs }, event.nowMs)
+    case 'over-limit':
+      return onOverLimit(state)
+    case 'read':
+      return { state: reads({ ...state, heardMs: event.nowMs }), effects: [] }
+    case 'control':
+      return onControl({ ...state, heardMs: event.nowMs }, event.nowMs)
+    case 'answered':
+      return {
+        state: { ...state, frames: afterAnswer(state.frames, state.settings.framesPerSecond, event) },
+        effects: [],
+      }
     case 'verified':
       return event.purpose.kind === 'hello' ? onGreeted(state, event) : onRefreshed(state, event, event.purpose.ref)
     case 'tick':
-      return onTick(state, event.nowMs)
+      return onTick(state, event.nowMs, event.unansweredBytes)
     case 'key-removed':
       return onKeyRemoved(state)
     case 'leaving':
@@ -134,60 +100,95 @@ function onLeaving(state: Open, { reconnectAfterMs, deadlineMs }: Leaving): Step
   return { state, effects: [send({ type: 'going.away', reconnectAfterMs, deadlineMs })] }
 }
 
-function onFrame(state: Open, parsed: ParsedFrame, nowMs: number): Step {
-  const { framesPerSecond } = state.settings
-  const frames = take(state.frames, framesPerSecond, framesPerSecond, nowMs)
-  const counted = { ...state, frames }
-  if (frames.level < -tooFastSeconds * framesPerSecond) {
-    return close(
-      counted,
-      'rate-limited',
-      `more than ${framesPerSecond} frames a second: send slower`,
-      closeCodes.tooFast,
-    )
+function onFrame(state: Open, { text, subjectWaitMs, nowMs }: Extract<ConnectionEvent, { type: 'frame' }>): Step {
+  const cost = frameCost(text.length)
+  const charged = charge(state, nowMs, cost)
+  if (charged.kind === 'flood') return charged.step
+  const { state: counted } = charged
+  if (charged.kind === 'over')
+    return refuse(counted, refOfRefused(text), tooFast(counted.frames, counted.settings.framesPerSecond, cost))
+  if (subjectWaitMs > 0) return refuse(counted, refOfRefused(text), subjectTooFast(subjectWaitMs))
+  switch (counted.phase) {
+    case 'greeting':
+      return onFirstFrame(counted, text)
+    case 'verifying':
+      return hold(counted, text)
+    case 'ready':
+      return onText(counted, text, nowMs)
+    default:
+      return assertNever(counted)
   }
-  if (frames.level < 0) return refuse(counted, refOf(parsed), tooFast(frames, framesPerSecond))
-  return parsed.kind === 'ok' ? onMessage(counted, parsed.frame) : onBadFrame(counted, parsed, nowMs)
 }
 
-function tooFast(frames: Bucket, framesPerSecond: number) {
-  return refusal(
-    'rate-limited',
-    `more than ${framesPerSecond} frames a second: send it again later`,
-    untilNextMs(frames, framesPerSecond),
-  )
+/** Counts against the rate. `over`: to be refused. `flood`: so far over it that the socket is closed. */
+function charge<S extends Open>(state: S, nowMs: number, cost: number): Charged<S> {
+  const { framesPerSecond } = state.settings
+  const counted = { ...state, frames: take(state.frames, framesPerSecond, framesPerSecond, nowMs, cost) }
+  const rate = rateOf(counted.frames, framesPerSecond)
+  if (rate !== 'flood') return { kind: rate, state: counted }
+  const message = `more than ${framesPerSecond} frames a second: send slower`
+  return { kind: 'flood', step: close(counted, 'rate-limited', message, closeCodes.tooFast) }
 }
 
-function onBadFrame(state: Open, parsed: Extract<ParsedFrame, { kind: 'invalid' }>, nowMs: number): Step {
+type Charged<S> =
+  | { readonly kind: 'within' | 'over'; readonly state: S }
+  | { readonly kind: 'flood'; readonly step: Step }
+
+function onBinary(state: Open, nowMs: number): Step {
+  const charged = charge(state, nowMs, 1)
+  if (charged.kind === 'flood') return charged.step
+  if (charged.kind === 'over')
+    return refuse(charged.state, undefined, tooFast(charged.state.frames, charged.state.settings.framesPerSecond, 1))
+  return onBadFrame(charged.state, undefined, 'a binary frame: send one JSON object in each text frame', nowMs)
+}
+
+function onControl(state: Open, nowMs: number): Step {
+  const charged = charge(state, nowMs, 1)
+  return charged.kind === 'flood' ? charged.step : { state: charged.state, effects: [] }
+}
+
+function onOverLimit(state: Open): Step {
+  const message =
+    `before welcome a frame has at most ${strangerFrameBytes} bytes, and all together ${strangerBytes}: ` +
+    'send hello, and wait for welcome before anything large'
+  return close(state, 'too-large', message, closeCodes.protocol)
+}
+
+function onBadFrame(state: Open, ref: string | undefined, message: string, nowMs: number): Step {
   const badFrames = take(state.badFrames, badFramesMax, badFramesForgivenPerSecond, nowMs)
   if (badFrames.level < 0) {
     return close(
       { ...state, badFrames },
       'invalid',
-      `too many frames that are not of the protocol; the last: ${parsed.message}`,
+      `too many frames that are not of the protocol; the last: ${message}`,
       closeCodes.tooManyErrors,
     )
   }
-  return refuse({ ...state, badFrames }, parsed.ref, refusal('invalid', parsed.message))
+  return refuse({ ...state, badFrames }, ref, refusal('invalid', message))
 }
 
-function onMessage(state: Open, frame: Up): Step {
-  switch (state.phase) {
-    case 'greeting':
-      return onHello(state, frame)
-    case 'verifying':
-      return hold(state, frame)
-    case 'ready':
-      return onRequest(state, frame)
-    default:
-      return assertNever(state)
-  }
+function onFirstFrame(state: Extract<Open, { phase: 'greeting' }>, text: string): Step {
+  const parsed = parseHello(text)
+  return parsed.kind === 'ok'
+    ? onHello(state, parsed.frame)
+    : close(state, 'invalid', parsed.message, closeCodes.protocol)
 }
 
-function onHello(state: Extract<Open, { phase: 'greeting' }>, frame: Up): Step {
-  if (frame.type !== 'hello') {
-    return close(state, 'invalid', `the first frame must be hello, not ${frame.type}`, closeCodes.protocol)
-  }
+function onText(state: Ready, text: string, nowMs: number): Step {
+  const parsed = parseFrame(text)
+  if (parsed.kind === 'invalid') return onBadFrame(state, parsed.ref, parsed.message, nowMs)
+  const { frame } = parsed
+  const { framesPerSecond } = state.settings
+  const cost = Math.min(requestCost(frame), framesPerSecond - 1)
+  if (cost === 0) return onRequest(state, frame)
+  const charged = charge(state, nowMs, cost)
+  if (charged.kind === 'flood') return charged.step
+  if (charged.kind === 'over')
+    return refuse(charged.state, refOf(frame), tooFast(charged.state.frames, framesPerSecond, cost + 1))
+  return onRequest(charged.state, frame)
+}
+
+function onHello(state: Extract<Open, { phase: 'greeting' }>, frame: UpOf<'hello'>): Step {
   const token = frame.token ?? state.headerToken
   if (token === undefined) {
     const message = 'no token: put one into hello or into the Authorization header of the upgrade'
@@ -200,13 +201,17 @@ function onHello(state: Extract<Open, { phase: 'greeting' }>, frame: Up): Step {
   }
 }
 
-/** A client may send on at once; its requests wait for its name. */
-function hold(state: Extract<Open, { phase: 'verifying' }>, frame: Up): Step {
-  if (frame.type === 'hello') return refuse(state, undefined, refusal('invalid', 'hello comes once, first'))
-  if (state.held.length >= heldFramesMax) {
-    return refuse(state, frame.id, refusal('rate-limited', 'too many frames before welcome: wait for it', 100))
+/** A client may send on at once; its requests wait for its name, as they came. */
+function hold(state: Extract<Open, { phase: 'verifying' }>, text: string): Step {
+  const length = state.held.reduce((sum, frame) => sum + frame.length, text.length)
+  if (state.held.length >= heldFramesMax || length > heldLength) {
+    return refuse(
+      state,
+      refOfRefused(text),
+      refusal('rate-limited', 'too many frames before welcome: wait for it', 100),
+    )
   }
-  return { state: { ...state, held: [...state.held, frame] }, effects: [] }
+  return { state: { ...state, held: [...state.held, text] }, effects: [] }
 }
 
 type Ready = Extract<Open, { phase: 'ready' }>
@@ -245,9 +250,9 @@ function onGreeted(state: Open, { verification, hasPlace, nowMs }: Verified): St
   const { leaving } = ready
   const greeted = leaving === undefined ? welcomed : andThen(welcomed, () => onLeaving(ready, leaving))
   return held.reduce<Step>(
-    (step, frame) =>
-      andThen(step, (next) => (next.phase === 'ready' ? onRequest(next, frame) : { state: next, effects: [] })),
-    andThen(greeted, (next) => onTick(next, nowMs)),
+    (step, text) =>
+      andThen(step, (next) => (next.phase === 'ready' ? onText(next, text, nowMs) : { state: next, effects: [] })),
+    andThen(greeted, (next) => onTick(next, nowMs, 0)),
   )
 }
 
@@ -290,19 +295,20 @@ function onRefreshed(state: Open, { verification }: Verified, ref: string): Step
   }
 }
 
-function onTick(state: ConnectionState, nowMs: number): Step {
+function onTick(state: ConnectionState, nowMs: number, unansweredBytes: number): Step {
   if (state.phase === 'closed') return { state, effects: [] }
   const { heartbeatMs, helloDeadlineMs } = state.settings
-  if (state.phase === 'greeting' && nowMs - state.openedMs >= helloDeadlineMs) {
-    return close(state, 'unauthenticated', `no hello within ${helloDeadlineMs} ms`, closeCodes.helloTimeout)
-  }
+  if (state.phase !== 'ready' && nowMs - state.openedMs >= helloDeadlineMs) return onHelloDeadline(state)
   if (nowMs - state.heardMs >= missedHeartbeats * heartbeatMs)
     return endWith(state, closeCodes.unresponsive, 'nothing came for three heartbeats')
   if (state.phase !== 'ready') return { state, effects: [] }
+  const reading = lookForReading(state, nowMs, unansweredBytes)
+  if (reading === undefined)
+    return endWith(state, closeCodes.unresponsive, 'what was sent is not read: read, and answer each ping')
   const alive: Step =
     nowMs - state.pingedMs < heartbeatMs
-      ? { state, effects: [] }
-      : { state: { ...state, pingedMs: nowMs }, effects: [{ type: 'ping' }] }
+      ? { state: reading, effects: [] }
+      : { state: { ...reading, pingedMs: nowMs }, effects: [{ type: 'ping' }] }
   return andThen(alive, (next) => (next.phase === 'ready' ? checkToken(next, nowMs) : { state: next, effects: [] }))
 }
 
@@ -310,6 +316,30 @@ function onKeyRemoved(state: Open): Step {
   if (state.phase !== 'ready') return { state, effects: [] }
   const message = 'the key that signed this token was removed: connect with a new token'
   return close(state, 'unauthenticated', message, closeCodes.tokenExpired)
+}
+
+function onHelloDeadline(state: Exclude<Open, { phase: 'ready' }>): Step {
+  const { helloDeadlineMs } = state.settings
+  if (state.phase === 'greeting')
+    return close(state, 'unauthenticated', `no hello within ${helloDeadlineMs} ms`, closeCodes.helloTimeout)
+  const message = `unable to verify the token within ${helloDeadlineMs} ms: connect again later`
+  return close(state, 'unavailable', message, closeCodes.unavailable)
+}
+
+/** `undefined`: the client does not read. A slow one proves with each pong that it does. */
+function lookForReading(state: Ready, nowMs: number, unansweredBytes: number): Ready | undefined {
+  if (unansweredBytes <= windowBytes) return reads(state)
+  if (unansweredBytes > unreadBytesMax) return undefined
+  const { unreadSinceMs = nowMs } = state
+  if (nowMs - unreadSinceMs >= missedHeartbeats * state.settings.heartbeatMs) return undefined
+  return state.unreadSinceMs === undefined ? { ...state, unreadSinceMs } : state
+}
+
+function reads<S extends Open>(state: S): S {
+  if (state.unreadSinceMs === undefined) return state
+  const { unreadSinceMs: _, ...rest } = state
+  // Nothing but an optional field is missing.
+  return rest as S
 }
 
 function checkToken(state: Ready, nowMs: number): Step {
@@ -357,9 +387,8 @@ function send(frame: Down): ConnectionEffect {
   return { type: 'send', frame }
 }
 
-function refOf(parsed: ParsedFrame): string | undefined {
-  if (parsed.kind === 'invalid') return parsed.ref
-  return parsed.frame.type === 'hello' ? undefined : parsed.frame.id
+function refOf(frame: Up): string | undefined {
+  return frame.type === 'hello' ? undefined : frame.id
 }
 
 function assertNever(value: never): never {

@@ -23,7 +23,7 @@ export function encodeFrame(frame: Down): string {
 }
 
 /** A record of a page: a terminal with its whole text, if that is not too long to be sent whole. */
-export function pageRecord(entry: LogEntry): LogRecord {
+function pageRecord(entry: LogEntry): LogRecord {
   const { record, texts } = entry
   const text = texts?.[0]
   if (!isTerminal(record) || text === undefined || text.length > deltaTextBytes) return record
@@ -49,7 +49,7 @@ export function fitPage(
 }
 
 /** The record with its text, or without where JSON's escapes make it too long for a frame. */
-function fitRecord(entry: LogEntry): LogRecord {
+export function fitRecord(entry: LogEntry): LogRecord {
   const record = pageRecord(entry)
   return Buffer.byteLength(JSON.stringify(record)) > pageBytes ? entry.record : record
 }

@@ -8,12 +8,12 @@ import type { SessionLog } from '../sessions/session-log.ts'
 import { type Answering, openAnswering } from './answering.ts'
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts'
 import { readUpgradeToken } from './auth/token-source.ts'
-import { lastFramesMs } from './bounds.ts'
+import { lastFramesMs, strangerBytes, strangerFrameBytes, subjectRateSockets } from './bounds.ts'
 import { Chat, randomId } from './chat.ts'
 import { TrustedProxies } from './client-address.ts'
 import type { PolicySource } from './config/policy/live-policy.ts'
 import type { Config } from './config.ts'
-import type { ConnectionSettings } from './connection.ts'
+import type { ConnectionSettings } from './connection-state.ts'
 import { Connections } from './connections.ts'
 import { createHttpApp, type HttpApp } from './http/app.ts'
 import { isAllowedOrigin } from './origin.ts'
@@ -22,6 +22,7 @@ import { openRecording, type Recording } from './recording/recording.ts'
 import { type ConnectionDeps, ServedConnection } from './serve-connection.ts'
 import { givenStore, openStore, type Store } from './store.ts'
 import { type StrangerLimits, Strangers } from './strangers.ts'
+import { SubjectRate } from './subject-rate.ts'
 import type { Telemetry } from './telemetry/ports.ts'
 import { chooseTransport } from './transport/choose-transport.ts'
 import type { Admission, Socket, SocketHandlers, Transport, Upgrade } from './transport/transport.ts'
@@ -117,6 +118,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     port: config.listen.port,
     ...(config.tls.kind === 'on' ? { tls: { certFile: config.tls.certFile, keyFile: config.tls.keyFile } } : {}),
     maxFrameBytes: config.limits.maxFrameBytes,
+    beforeAdmit: { frameBytes: strangerFrameBytes, totalBytes: strangerBytes },
     socketPath,
     subprotocol: protocolVersion,
     ...node.http,
@@ -302,12 +304,13 @@ function recordedTelemetry(telemetry: Telemetry, recording: Recording): Telemetr
 }
 
 function connectionDeps(parts: NodeParts): ConnectionDeps {
-  const { telemetry, chat, feeds, log, authenticator, connections, recording } = parts
+  const { config, telemetry, chat, feeds, log, authenticator, connections, recording } = parts
   return {
     chat,
     feeds,
     log,
     telemetry: telemetry.sockets,
+    subjectRate: new SubjectRate(subjectRateSockets * config.limits.framesPerSecond),
     nowMs: Date.now,
     verify: (token) => authenticator.verify(token),
     hasPlace: (identity) => connections.hasPlace(identity),

@@ -5,7 +5,7 @@ import type { Feed, GoneReason } from '../sessions/feed.ts'
 import type { Feeds } from '../sessions/feeds.ts'
 import type { LogEntry, OpenReply, SessionInfo, SessionLog } from '../sessions/session-log.ts'
 import { fetchAgainMaxMs, fetchAgainMinMs, fetchRecords, fetchTextBytes, leastRoomBytes } from './bounds.ts'
-import { deltaEncoder, encodeFrame, fitPage, liveRecordFrame, pageRecord } from './frames.ts'
+import { deltaEncoder, encodeFrame, fitPage, fitRecord, liveRecordFrame } from './frames.ts'
 import { Reader, type ReaderAttempt, type ReaderOwner } from './reader.ts'
 import { SendWindow } from './window.ts'
 
@@ -50,9 +50,12 @@ export class Outbox implements ReaderOwner {
     return this.#readers.has(session)
   }
 
-  send(frame: Down): void {
+  /** Answers the frame's length in bytes. */
+  send(frame: Down): number {
     const encoded = encodeFrame(frame)
-    this.#write(encoded, Buffer.byteLength(encoded))
+    const bytes = Buffer.byteLength(encoded)
+    this.#write(encoded, bytes)
+    return bytes
   }
 
   /**
@@ -85,9 +88,14 @@ export class Outbox implements ReaderOwner {
     return this.#readers.get(reader.session) === reader
   }
 
-  /** Any pong: its payload may answer a ping of the window. */
-  pong(payload: string): void {
-    this.#window.answered(payload)
+  /** Any pong: its payload may answer a ping of the window. Answers whether it says that more was read. */
+  pong(payload: string): boolean {
+    if (!this.#window.answered(payload)) return false
+    this.#serveBehind()
+    return true
+  }
+
+  #serveBehind(): void {
     // Who used the room up waits behind those who had none of it.
     for (const reader of this.#behind ?? []) {
       if (!this.hasRoom) return
@@ -215,7 +223,7 @@ export class Outbox implements ReaderOwner {
       if (!this.hasRoom) return 'moved'
       const { record } = entry
       const lacks = isTerminal(record) && record.bytes > (reader.attempt?.ends[0] ?? 0)
-      const shown = lacks ? pageRecord(entry) : record
+      const shown = lacks ? fitRecord(entry) : record
       if (lacks && isTerminal(shown) && shown.text === undefined) return this.#sendSlice(reader, record)
       const frame = liveRecordFrame(reader.session, shown)
       this.#write(frame, frame.length)

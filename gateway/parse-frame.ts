@@ -1,6 +1,9 @@
 import type { z } from 'zod'
 import { idPattern } from '../protocol/limits.ts'
-import { type Up, up } from '../protocol/up.ts'
+import { hello } from '../protocol/up/hello.ts'
+import { type Up, type UpOf, up } from '../protocol/up.ts'
+import { refusedParseLength } from './bounds.ts'
+import { readJson } from './read-json.ts'
 
 export type ParsedFrame =
   | { readonly kind: 'ok'; readonly frame: Up }
@@ -9,22 +12,40 @@ export type ParsedFrame =
 
 /** A text frame as a message of the protocol, or why it is none. */
 export function parseFrame(text: string): ParsedFrame {
-  const value = parseJson(text)
-  if (value === undefined)
-    return { kind: 'invalid', message: 'the frame is not JSON: send one JSON object in each text frame' }
-  const parsed = up.safeParse(value)
+  const read = readJson(text)
+  if (read.kind === 'refused') return invalid(refAtHead(text), `the frame ${read.message}`)
+  const parsed = up.safeParse(read.value)
   if (parsed.success) return { kind: 'ok', frame: parsed.data }
-  const ref = refOf(value)
-  const message = describeIssue(parsed.error.issues[0])
-  return ref === undefined ? { kind: 'invalid', message } : { kind: 'invalid', ref, message }
+  return invalid(refOf(read.value), describeIssue(parsed.error.issues[0], 'the frame'))
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+/** The first frame of a socket. Nothing but `hello` is checked against a schema. */
+export function parseHello(text: string): { readonly kind: 'ok'; readonly frame: UpOf<'hello'> } | NoHello {
+  const read = readJson(text)
+  if (read.kind === 'refused') return { kind: 'invalid', message: `the first frame must be hello: it ${read.message}` }
+  const parsed = hello.safeParse(read.value)
+  if (parsed.success) return { kind: 'ok', frame: parsed.data }
+  const issue = describeIssue(parsed.error.issues[0], 'the frame')
+  return { kind: 'invalid', message: `the first frame must be hello: ${issue}` }
+}
+
+interface NoHello {
+  readonly kind: 'invalid'
+  readonly message: string
+}
+
+/**
+ * The `id` of a frame that is refused without being served, where finding it is cheap: of a short frame, or of one that
+ * begins with its `type` and `id`.
+ */
+export function refOfRefused(text: string): string | undefined {
+  if (text.length > refusedParseLength) return refAtHead(text)
+  const read = readJson(text)
+  return read.kind === 'ok' ? refOf(read.value) : undefined
+}
+
+function invalid(ref: string | undefined, message: string): ParsedFrame {
+  return ref === undefined ? { kind: 'invalid', message } : { kind: 'invalid', ref, message }
 }
 
 function refOf(value: unknown): string | undefined {
@@ -32,10 +53,21 @@ function refOf(value: unknown): string | undefined {
   return typeof value.id === 'string' && idPattern.test(value.id) ? value.id : undefined
 }
 
-/** Names the place and the rule, and never the value, which may be the user's text. */
-export function describeIssue(issue: z.core.$ZodIssue | undefined): string {
-  if (issue === undefined) return 'the frame does not fit the protocol'
-  const path = issue.path.map(String).join('.')
-  if (issue.code === 'invalid_union' && path === 'type') return 'type: not a message that a client sends'
-  return path === '' ? `the frame must be an object: ${issue.message}` : `${path}: ${issue.message}`
+const headWithId = /^\s{0,8}\{\s{0,8}(?:"type"\s?:\s?"[a-z.]{1,32}"\s?,\s{0,8})?"id"\s?:\s?"([A-Za-z0-9_-]{1,64})"/
+
+function refAtHead(text: string): string | undefined {
+  return headWithId.exec(text)?.[1]
 }
+
+/**
+ * Names the place and the rule, and never the value, which may be a user's text. A key that no schema has is one too, and
+ * may be as long as the frame. `whole`: what to call the place when it is not a field.
+ */
+export function describeIssue(issue: z.core.$ZodIssue | undefined, whole: string): string {
+  if (issue === undefined) return `${whole} does not fit the protocol`
+  const path = issue.path.map((key) => (plainKey.test(String(key)) ? String(key) : '…')).join('.')
+  if (issue.code === 'invalid_union' && path === 'type') return 'type: not a message that a client sends'
+  return `${path === '' ? `${whole} must be an object` : path}: ${issue.message}`
+}
+
+const plainKey = /^[A-Za-z0-9_.-]{1,64}$/

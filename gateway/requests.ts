@@ -1,9 +1,11 @@
 import type { Down, DownOf } from '../protocol/down.ts'
 import { type ErrorKind, type Refusal, refusal } from '../protocol/error.ts'
+import { frameDownBytes } from '../protocol/limits.ts'
 import type { Cursor } from '../protocol/shapes.ts'
 import type { Request, UpOf } from '../protocol/up.ts'
 import type { SessionInfo } from '../sessions/session-log.ts'
 import type { Identity } from './auth/identity.ts'
+import { smallAnswerBytes } from './bounds.ts'
 import type { Chat, Outcome } from './chat.ts'
 import { type Outbox, openedFrame } from './outbox.ts'
 import { snapToCharacters } from './reader.ts'
@@ -13,7 +15,18 @@ export interface Served {
   readonly chat: Chat
   readonly outbox: Outbox
   readonly watchedSessions: number
+  /** Sends the answer, and what comes with it. */
+  answer(frame: Down): void
+  /** Whether the client has read enough to be sent another page. */
+  hasRoom(): boolean
   opened(how: 'new' | 'resumed' | 'reset', session: string): void
+}
+
+/** The most bytes that the answer to a request may take. */
+export function largestAnswerBytes({ type }: Request): number {
+  return type === 'session.open' || type === 'session.list' || type === 'history.get' || type === 'turn.read'
+    ? frameDownBytes
+    : smallAnswerBytes
 }
 
 type Serveable = Exclude<Request, { type: 'ping' | 'token.refresh' }>
@@ -29,7 +42,7 @@ export async function serveRequest(
   const answer = await answerRequest(served, identity, request)
   if (answer === undefined) return
   if (answer.type === 'error') onRefused(answer.kind)
-  served.outbox.send(answer)
+  served.answer(answer)
 }
 
 function answerRequest(served: Served, identity: Identity, request: Serveable): Promise<Down | undefined> | Down {
@@ -112,7 +125,7 @@ async function watch(
   const placed =
     turn === undefined || attempt === undefined ? frame : { ...frame, turn: { ...turn, ends: [...attempt.ends] } }
   served.opened(frame.reset ? 'reset' : cursor === undefined ? 'new' : 'resumed', session)
-  outbox.send(ref === undefined ? placed : { ...placed, ref })
+  served.answer(ref === undefined ? placed : { ...placed, ref })
   reader.place(feed, { seq: frame.seq, mark: frame.mark }, attempt)
   outbox.moved(reader)
   return undefined
@@ -127,6 +140,8 @@ function notWatched(isGone: boolean, session: string, ref: string | undefined): 
   if (ref === undefined) return undefined
   return refuse(ref, refusal('busy', 'the session was opened again or closed before this was answered'), session)
 }
+
+const notRead = refusal('busy', 'too much that was sent is not read: read it, then open the session')
 
 function isFull({ outbox, watchedSessions }: Served): boolean {
   return outbox.watchedCount >= watchedSessions
@@ -174,8 +189,9 @@ async function sendMessage(
   const sent = await served.chat.send(identity, request)
   if (sent.kind === 'refused') return refuse(request.id, sent.refusal, request.session)
   const { session, messageId } = request
-  served.outbox.send({ type: 'message.accepted', ref: request.id, session, messageId, turn: sent.turn, seq: sent.seq })
+  served.answer({ type: 'message.accepted', ref: request.id, session, messageId, turn: sent.turn, seq: sent.seq })
   if (served.outbox.watches(session)) return undefined
+  if (!served.hasRoom()) return refuse(undefined, notRead, session)
   return watch(served, session, sent.info, undefined, undefined)
 }
 

@@ -5,20 +5,26 @@ import type { Feeds } from '../sessions/feeds.ts'
 import type { SessionLog } from '../sessions/session-log.ts'
 import type { Verification } from './auth/authenticator.ts'
 import type { Identity } from './auth/identity.ts'
-import { requestsAtOnce, requestsWaitingMax, unansweredForRequestsBytes } from './bounds.ts'
-import type { Chat } from './chat.ts'
 import {
-  type ConnectionEffect,
-  type ConnectionEvent,
-  type ConnectionSettings,
-  type ConnectionState,
-  openConnection,
-  stepConnection,
-  type VerifyPurpose,
-} from './connection.ts'
+  requestsAtOnce,
+  requestsWaitingMax,
+  unansweredForRequestsBytes,
+  unreadPongsBytes,
+  unsentForRequestsBytes,
+} from './bounds.ts'
+import type { Chat } from './chat.ts'
+import { openConnection, stepConnection } from './connection.ts'
+import type {
+  ConnectionEffect,
+  ConnectionEvent,
+  ConnectionSettings,
+  ConnectionState,
+  VerifyPurpose,
+} from './connection-state.ts'
+import { answerCost, frameCost, requestCost } from './frame-rate.ts'
 import { type BugListener, Outbox } from './outbox.ts'
-import { parseFrame } from './parse-frame.ts'
-import { type Served, serveRequest } from './requests.ts'
+import { largestAnswerBytes, type Served, serveRequest } from './requests.ts'
+import type { SubjectRate } from './subject-rate.ts'
 import type { IncomingTrace, SocketTelemetry } from './telemetry/ports.ts'
 import type { Socket, SocketHandlers } from './transport/transport.ts'
 
@@ -34,6 +40,8 @@ export class ServedConnection implements SocketHandlers, BugListener {
   #state: ConnectionState
   #identity: Identity | undefined
   #servingCount = 0
+  /** What the requests that are being served may be answered with, in bytes, at most. */
+  #reservedBytes = 0
   #waiting: { readonly request: Request; readonly identity: Identity }[] = []
 
   constructor(
@@ -58,30 +66,40 @@ export class ServedConnection implements SocketHandlers, BugListener {
     return this.#identity
   }
 
-  text(frame: string): void {
-    this.#deps.telemetry.frameCame(frame.length)
-    this.#step({ type: 'frame', frame: parseFrame(frame), nowMs: this.#deps.nowMs() })
+  text(text: string): void {
+    this.#deps.telemetry.frameCame(text.length)
+    const nowMs = this.#deps.nowMs()
+    const identity = this.#identity
+    const subjectWaitMs =
+      identity === undefined ? 0 : this.#deps.subjectRate.take(identity, frameCost(text.length), nowMs)
+    this.#step({ type: 'frame', text, subjectWaitMs, nowMs })
   }
 
   binary(): void {
-    const message = 'a binary frame: send one JSON object in each text frame'
-    this.#step({ type: 'frame', frame: { kind: 'invalid', message }, nowMs: this.#deps.nowMs() })
+    this.#step({ type: 'binary', nowMs: this.#deps.nowMs() })
+  }
+
+  overLimit(): void {
+    this.#step({ type: 'over-limit' })
   }
 
   pong(payload: string): void {
-    this.#step({ type: 'heard', nowMs: this.#deps.nowMs() })
-    this.outbox.pong(payload)
-    this.#serveWaiting()
+    const isNew = this.outbox.pong(payload)
+    this.#step({ type: isNew ? 'read' : 'control', nowMs: this.#deps.nowMs() })
+    if (isNew) this.#serveWaiting()
   }
 
   alive(): void {
-    this.#step({ type: 'heard', nowMs: this.#deps.nowMs() })
+    this.#step({ type: 'control', nowMs: this.#deps.nowMs() })
+    // What is unsent and is not the outbox's are pongs, which the library queues by itself.
+    if (this.#socket.bufferedBytes() - this.outbox.unansweredBytes > unreadPongsBytes) this.#socket.terminate()
   }
 
   tick(): void {
+    const { unansweredBytes } = this.outbox
     this.#guard(() => {
       if (this.#isKeyRemoved()) this.#step({ type: 'key-removed' })
-      this.#step({ type: 'tick', nowMs: this.#deps.nowMs() })
+      this.#step({ type: 'tick', unansweredBytes, nowMs: this.#deps.nowMs() })
     })
   }
 
@@ -119,11 +137,12 @@ export class ServedConnection implements SocketHandlers, BugListener {
     switch (effect.type) {
       case 'send':
         if (effect.frame.type === 'error') this.#deps.telemetry.refused(effect.frame.kind)
-        return this.outbox.send(effect.frame)
+        return void this.outbox.send(effect.frame)
       case 'verify':
         return void this.#verify(effect.token, effect.purpose)
       case 'welcomed':
         this.#identity = effect.identity
+        this.#socket.admit()
         return this.#deps.welcomed(this, effect.identity, effect.client)
       case 'serve':
         return this.#take(effect.request, effect.identity)
@@ -153,7 +172,8 @@ export class ServedConnection implements SocketHandlers, BugListener {
   }
 
   #take(request: Request, identity: Identity): void {
-    if (this.#servingCount < requestsAtOnce && this.#canAnswer()) return void this.#serve(request, identity)
+    this.#deps.subjectRate.charge(identity, requestCost(request), this.#deps.nowMs())
+    if (this.#waiting.length === 0 && this.#canServe(request)) return void this.#serve(request, identity)
     if (this.#waiting.length < requestsWaitingMax) {
       this.#waiting.push({ request, identity })
       return
@@ -162,31 +182,33 @@ export class ServedConnection implements SocketHandlers, BugListener {
     this.#perform({ type: 'send', frame: { type: 'error', ref: request.id, ...error } })
   }
 
-  #canAnswer(): boolean {
-    return this.outbox.unansweredBytes < unansweredForRequestsBytes
+  /** Each request under way counts as if its answer were as large as it can be: they may all be answered at once. */
+  #canServe(request: Request): boolean {
+    if (this.#servingCount >= requestsAtOnce || this.#socket.bufferedBytes() > unsentForRequestsBytes) return false
+    const expectedBytes = this.outbox.unansweredBytes + this.#reservedBytes + largestAnswerBytes(request)
+    return expectedBytes <= unansweredForRequestsBytes
   }
 
   #serveWaiting(): void {
-    while (this.#waiting.length > 0 && this.#servingCount < requestsAtOnce && this.#canAnswer()) {
-      const next = this.#waiting.shift()
-      if (next !== undefined) void this.#serve(next.request, next.identity)
+    for (;;) {
+      const [next] = this.#waiting
+      if (next === undefined || !this.#canServe(next.request)) return
+      this.#waiting.shift()
+      void this.#serve(next.request, next.identity)
     }
   }
 
   /** A bug in serving a request closes this socket, and no other. */
   async #serve(request: Request, identity: Identity): Promise<void> {
+    const reservedBytes = largestAnswerBytes(request)
     this.#servingCount++
+    this.#reservedBytes += reservedBytes
+    let answeredBytes = 0
     try {
-      const { chat, telemetry } = this.#deps
-      const served: Served = {
-        chat,
-        outbox: this.outbox,
-        watchedSessions: this.#state.settings.watchedSessions,
-        opened: (how, session) => {
-          telemetry.sessionOpened(how)
-          this.#deps.watched(this.connection, session)
-        },
-      }
+      const served = this.#served((frame) => {
+        answeredBytes += this.outbox.send(frame)
+      })
+      const { telemetry } = this.#deps
       await telemetry.traced(request, this.connection, this.#incomingTrace, () =>
         serveRequest(served, identity, request, (kind) => telemetry.refused(kind)),
       )
@@ -194,7 +216,26 @@ export class ServedConnection implements SocketHandlers, BugListener {
       this.broke(error)
     }
     this.#servingCount--
+    this.#reservedBytes -= reservedBytes
+    const nowMs = this.#deps.nowMs()
+    this.#step({ type: 'answered', bytes: answeredBytes, nowMs })
+    this.#deps.subjectRate.charge(identity, answerCost(answeredBytes), nowMs)
     this.#serveWaiting()
+  }
+
+  #served(answer: Served['answer']): Served {
+    const { chat, telemetry } = this.#deps
+    return {
+      chat,
+      outbox: this.outbox,
+      watchedSessions: this.#state.settings.watchedSessions,
+      answer,
+      hasRoom: () => this.outbox.unansweredBytes < unansweredForRequestsBytes,
+      opened: (how, session) => {
+        telemetry.sessionOpened(how)
+        this.#deps.watched(this.connection, session)
+      },
+    }
   }
 
   /** For what no transport calls, which would catch it: a timer, a promise. */
@@ -223,6 +264,7 @@ export interface ConnectionDeps {
   readonly feeds: Feeds
   readonly log: SessionLog
   readonly telemetry: SocketTelemetry
+  readonly subjectRate: SubjectRate
   nowMs(): number
   verify(token: string): Promise<Verification>
   /** Whether the subject may have one more socket here. */

@@ -32,9 +32,11 @@ export class SendWindow {
     return String(this.#written)
   }
 
-  /** Takes a pong's payload; one that answers no ping of ours changes nothing. */
-  answered(payload: string): void {
+  /** Takes a pong's payload. Answers whether it says that more was read; any other changes nothing. */
+  answered(payload: string): boolean {
     const count = Number(payload)
-    if (Number.isSafeInteger(count) && count > this.#answered && count <= this.#pinged) this.#answered = count
+    if (!Number.isSafeInteger(count) || count <= this.#answered || count > this.#pinged) return false
+    this.#answered = count
+    return true
   }
 }

@@ -36,10 +36,34 @@ const metadataKey = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, 'a key is a letter, then up to 63 of [A-Za-z0-9_.-]')
 const metadataValue = z.union([z.string().max(metadataValueLength), z.number(), z.boolean()])
-export const metadata = z
+const metadataRecord = z
   .record(metadataKey, metadataValue)
-  .refine((value) => Object.keys(value).length <= metadataEntries, `at most ${metadataEntries} entries`)
-  .refine((value) => utf8Bytes(JSON.stringify(value)) <= metadataBytes, `at most ${metadataBytes} bytes of JSON`)
+  .refine((value) => utf8Bytes(JSON.stringify(value)) <= metadataBytes, tooManyBytes())
+/** Counted before each entry is checked: an issue for each of 90,000 entries took 0.7 s. */
+export const metadata = z.preprocess((value, context) => {
+  const problem = findMetadataProblem(value)
+  if (problem === undefined) return value
+  context.issues.push({ code: 'custom', message: problem, input: undefined })
+  return z.NEVER
+}, metadataRecord)
+
+function findMetadataProblem(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  let entries = 0
+  let length = 0
+  // Keys of an object are texts.
+  const record = value as Readonly<Record<string, unknown>>
+  for (const key in record) {
+    if (++entries > metadataEntries) return `at most ${metadataEntries} entries`
+    const item = record[key]
+    length += key.length + (typeof item === 'string' ? item.length : 0)
+    if (length > metadataBytes) return tooManyBytes()
+  }
+  return undefined
+}
+function tooManyBytes(): string {
+  return `at most ${metadataBytes} bytes of JSON`
+}
 function utf8Bytes(text: string): number {
   return new TextEncoder().encode(text).length
 }

@@ -1,5 +1,5 @@
 import * as limits from './memory-limits.ts'
-import { lapsedTurns, listSessions, openingOf, openSession, pageOf, readText } from './memory-reads.ts'
+import { findTurn, lapsedTurns, listSessions, openingOf, openSession, pageOf, readText } from './memory-reads.ts'
 import type { MemorySession } from './memory-session.ts'
 import { MemoryShelves, sizeOf } from './memory-shelves.ts'
 import { acceptMessage, appendText, cancelTurn, endTurn, takeOverTurn, writeFeedback } from './memory-turn.ts'
@@ -59,6 +59,7 @@ export function createMemoryLog(options: MemoryLogOptions = {}): SessionLog {
     open: (request) => at(request.session, (session) => openSession(shelves, session, request)),
     page: (request) => at(request.session, (session) => pageOf(session, request)),
     read: (request) => at(request.session, (session) => readText(session, request)),
+    findTurn: (request) => at(request.session, (session) => findTurn(session, request)),
     cancel: ({ session: id, turn }) => at(id, (session) => cancelTurn(session, turn)),
     addFeedback: (request) => at(request.session, (session) => writeFeedback(shelves, session, request)),
     opening: ({ session: id, turn }) => at(id, (session) => openingOf(session, turn)),

@@ -1,9 +1,12 @@
 import { deltaTextBytes } from '../protocol/limits.ts'
+import { ListPage } from './list-page.ts'
 import { lapsedMax } from './memory-limits.ts'
 import type { MemorySession } from './memory-session.ts'
 import type { MemoryShelves } from './memory-shelves.ts'
 import { leaseOf } from './memory-turn.ts'
 import type {
+  FindTurnReply,
+  FindTurnRequest,
   ListedSession,
   ListReply,
   ListRequest,
@@ -95,6 +98,13 @@ export function openingOf(session: MemorySession, turn: string): OpeningReply {
   return isOpening ? { kind: 'ok', record } : { kind: 'ok' }
 }
 
+export function findTurn(session: MemorySession, { turn }: FindTurnRequest): FindTurnReply {
+  const { run } = session
+  if (run?.turn === turn) return { kind: 'running', message: run.message }
+  const end = session.turn(turn)?.end?.record
+  return end === undefined ? unknown : { kind: 'ended', entry: { seq: end.seq, mark: end.mark } }
+}
+
 /** A turn without an attempt has an empty part 0, and no other. */
 function sliceOfNone(part: number, at: number): ReadReply {
   return part === 0 ? { kind: 'ok', ...sliceText(noText, at, 0) } : unknown
@@ -113,18 +123,18 @@ export function lapsedTurns(shelves: MemoryShelves): { readonly session: string;
 /** A place in the order of use: what is used between two pages moves to the front, where the first page finds it. */
 const listCursor = /^u([0-9a-z]{1,10})$/
 
-export function listSessions(shelves: MemoryShelves, { owner, before, limit }: ListRequest): ListReply {
+export function listSessions(shelves: MemoryShelves, request: ListRequest): ListReply {
+  const { owner, before } = request
   const usedOrder = before === undefined ? shelves.uses + 1 : parseListCursor(before)
   if (usedOrder === undefined || usedOrder > shelves.uses + 1) return { kind: 'invalid' }
-  const sessions: ListedSession[] = []
+  const page = new ListPage(request)
   let last = usedOrder
   for (const session of shelves.shelf(owner)?.usedBefore(usedOrder) ?? []) {
     if (shelves.isDue(session)) continue
-    if (sessions.length >= limit) return { kind: 'ok', sessions, next: `u${last.toString(36)}` }
-    sessions.push(listed(session))
+    if (!page.add(listed(session))) return { kind: 'ok', sessions: page.sessions, next: `u${last.toString(36)}` }
     last = session.usedOrder
   }
-  return { kind: 'ok', sessions }
+  return { kind: 'ok', sessions: page.sessions }
 }
 
 function parseListCursor(cursor: string): number | undefined {

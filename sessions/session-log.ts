@@ -38,6 +38,8 @@ export interface SessionLog {
   page(request: PageRequest): Promise<PageReply>
   /** A slice of a running or an ended turn's text, cut on character boundaries. */
   read(request: ReadRequest): Promise<ReadReply>
+  /** Where a turn is in the log, at the same cost however long the log is. */
+  findTurn(request: FindTurnRequest): Promise<FindTurnReply>
   /** A fact in the log's meta: nothing is appended after it, and the turn ends `cancelled`. */
   cancel(request: { readonly session: string; readonly turn: string }): Promise<CancelReply>
   /** Writes feedback on a turn of this session, unless the turn's last feedback says the same. */
@@ -302,6 +304,18 @@ export type ReadReply =
   | { readonly kind: 'unknown' }
   | Gone
 
+export interface FindTurnRequest {
+  readonly session: string
+  readonly turn: string
+}
+export type FindTurnReply =
+  /** `message`: the place of its message. */
+  | { readonly kind: 'running'; readonly message: LogPlace }
+  /** `entry`: the place of its terminal record. */
+  | { readonly kind: 'ended'; readonly entry: LogPlace }
+  | { readonly kind: 'unknown' }
+  | Gone
+
 export type CancelReply = { readonly kind: 'cancelling' | 'ended' | 'unknown' } | Gone
 
 export interface FeedbackRequest {
@@ -331,6 +345,8 @@ export interface ListRequest {
   /** `next` of the page before. */
   readonly before?: string
   readonly limit: number
+  /** The page's entries as JSON, in bytes; one entry is answered in any case. Absent: no bound. */
+  readonly maxBytes?: number
 }
 export interface ListedSession {
   readonly session: string

@@ -15,8 +15,11 @@ export const reconnectMs = 1_000
 /** A stream that cannot read the store tries again after this long, in milliseconds. */
 export const storeRetryMs = 1_000
 
-/** Records in which a turn's beginning is looked for, from the end of the log; an older turn is not streamed. */
+/** Records in which an ended turn's message is looked for, back from its terminal record; a turn with more between is not streamed. */
 export const turnSearchRecords = 10_000
+
+/** Records between a stream's place and the log's end that are walked one by one; with more the turn is looked up first. */
+export const walkedRecordsMax = 64
 
 /** Files of the page: a larger one is not served. In bytes. */
 export const pageFileBytes = 16 * 1024 * 1024

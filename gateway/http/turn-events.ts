@@ -9,7 +9,8 @@ import { deltaEncoder, liveRecordFrame } from '../frames.ts'
 import { openedFrame } from '../outbox.ts'
 import { Reader, type ReaderOwner, snapToCharacters } from '../reader.ts'
 import { encodeEventId, type StreamPlace } from './event-id.ts'
-import { eventTextBytes, storeRetryMs } from './limits.ts'
+import { eventTextBytes, storeRetryMs, walkedRecordsMax } from './limits.ts'
+import { findTurnRange, type TurnRange } from './turn-start.ts'
 
 /**
  * The frames of one turn, one after the other, for who asks for the next one: the outbox of a client without a socket.
@@ -51,6 +52,24 @@ export class TurnEvents implements ReaderOwner {
     if (reply.kind === 'gone') return sessionGone
     snapToCharacters(place.attempt, feed)
     if (reply.from === 'reset') await this.#reset()
+    else if (reply.head.seq - place.seq > walkedRecordsMax) return this.#skip()
+    return { kind: 'ok' }
+  }
+
+  /** A client may name a place far from the turn. Records of other turns are not walked one by one to pass them over. */
+  async #skip(): Promise<Outcome<object>> {
+    const { session, turn } = this.#asked
+    const reader = this.#reader
+    let range: TurnRange | undefined
+    try {
+      range = await findTurnRange(this.#parts.log, session, turn)
+    } catch {
+      return storeAway
+    }
+    const isOver = range?.endSeq !== undefined && range.endSeq <= reader.seq
+    if (range === undefined || isOver) this.#ahead = lostEvent(this.#asked)
+    else if (reader.feed !== undefined && range.before.seq > reader.seq)
+      reader.place(reader.feed, range.before, undefined)
     return { kind: 'ok' }
   }
 

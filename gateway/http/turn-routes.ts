@@ -1,5 +1,4 @@
 import { refusal } from '../../protocol/error.ts'
-import type { LogPlace } from '../../sessions/session-log.ts'
 import type { Identity } from '../auth/identity.ts'
 import { decodeEventId, type StreamPlace } from './event-id.ts'
 import { tooManyStreams } from './message-routes.ts'
@@ -9,7 +8,7 @@ import type { Call, Route, RouteParts } from './route.ts'
 import { eventsQuery, newFeedback, streamFrame, textQuery } from './schemas.ts'
 import { json } from './session-routes.ts'
 import { answerTurnEvents } from './turn-answer.ts'
-import { placeBeforeTurn } from './turn-start.ts'
+import { findTurnRange, type TurnRange } from './turn-start.ts'
 
 /** A turn: its events (also again, from where a client was), its text, its cancel, what is thought of it. */
 
@@ -64,13 +63,13 @@ async function beginning(
   session: string,
   turn: string,
 ): Promise<StreamPlace | 'unavailable' | undefined> {
-  let position: LogPlace | undefined
+  let range: TurnRange | undefined
   try {
-    position = await placeBeforeTurn(log, session, turn)
+    range = await findTurnRange(log, session, turn)
   } catch {
     return 'unavailable'
   }
-  return position === undefined ? undefined : { ...position, turn, attempt: undefined, isEnded: false }
+  return range === undefined ? undefined : { ...range.before, turn, attempt: undefined, isEnded: false }
 }
 
 const text: Route = {

@@ -1,4 +1,4 @@
-import { pageRecordsMax } from '../../protocol/limits.ts'
+import { pageRecordsDefault } from '../../protocol/limits.ts'
 import { type LogPlace, logStart, type SessionLog } from '../../sessions/session-log.ts'
 import { turnSearchRecords } from './limits.ts'
 
@@ -10,16 +10,46 @@ export async function placeBefore(log: SessionLog, session: string, seq: number)
   return record === undefined ? undefined : { seq: record.seq, mark: record.mark }
 }
 
-/** The place before a turn's message; looked for from the end, since it is mostly a late turn that is asked for. */
-export async function placeBeforeTurn(log: SessionLog, session: string, turn: string): Promise<LogPlace | undefined> {
-  let before: number | undefined
-  for (let searched = 0; searched < turnSearchRecords; searched += pageRecordsMax) {
-    const reply = await log.page({ session, limit: pageRecordsMax, ...(before === undefined ? {} : { before }) })
+export interface TurnRange {
+  /** The place before the turn's message. */
+  readonly before: LogPlace
+  /** The number of its terminal record; absent while it runs. */
+  readonly endSeq?: number
+}
+
+/**
+ * Where a turn is in its log; `undefined` when the session has no such turn, which costs one question. The store knows where
+ * a turn ended; from there the few records of the turn itself are walked back to its message.
+ */
+export async function findTurnRange(log: SessionLog, session: string, turn: string): Promise<TurnRange | undefined> {
+  const found = await log.findTurn({ session, turn })
+  if (found.kind === 'running') return rangeFrom(await placeBefore(log, session, found.message.seq))
+  if (found.kind !== 'ended') return undefined
+  const messageSeq = await findMessage(log, session, turn, found.entry.seq)
+  if (messageSeq === undefined) return undefined
+  return rangeFrom(await placeBefore(log, session, messageSeq), found.entry.seq)
+}
+
+function rangeFrom(before: LogPlace | undefined, endSeq?: number): TurnRange | undefined {
+  if (before === undefined) return undefined
+  return endSeq === undefined ? { before } : { before, endSeq }
+}
+
+async function findMessage(
+  log: SessionLog,
+  session: string,
+  turn: string,
+  endSeq: number,
+): Promise<number | undefined> {
+  let before = endSeq
+  for (let searched = 0; searched < turnSearchRecords; searched += pageRecordsDefault) {
+    const reply = await log.page({ session, before, limit: pageRecordsDefault })
     if (reply.kind === 'gone') return undefined
-    const found = reply.entries.find(({ record }) => record.type === 'message.added' && record.turn === turn)
-    if (found !== undefined) return placeBefore(log, session, found.record.seq)
-    before = reply.entries[0]?.record.seq
-    if (!reply.hasMore || before === undefined) return undefined
+    const message = reply.entries.findLast(({ record }) => record.type === 'message.added' && record.turn === turn)
+    if (message !== undefined) return message.record.seq
+    const first = reply.entries[0]
+    if (!reply.hasMore || first === undefined) return undefined
+    before = first.record.seq
   }
   return undefined
 }

@@ -8,7 +8,7 @@
  */
 import { closeCodes } from '../../protocol/close-code.ts'
 import { cutCloseReason } from './close-reason.ts'
-import type { Socket, SocketAcceptor, SocketHandlers, TransportLog, Upgrade } from './transport.ts'
+import type { Socket, SocketAcceptor, SocketHandlers, TransportLog, TransportOptions, Upgrade } from './transport.ts'
 
 /** What a library's adapter does for the guard. Called only while the socket is open. */
 export interface LibrarySocket {
@@ -18,23 +18,34 @@ export interface LibrarySocket {
   close(code: number, reason: string): void
   terminate(): void
   bufferedBytes(): number
+  /** Reads nothing more, where the library can. What was read already may still be delivered. */
+  stopReading(): void
 }
 
 /**
- * The most that a library holds for one socket. The gateway's own window is far below it; whoever gets here broke that
- * window, and loses the socket (1006 at the gateway) rather than a frame in silence.
+ * The most that a library holds for one socket. The gateway itself holds back answers, records and deltas far below it, so
+ * only pongs and refusals that are not read come near. At it the socket is ended (1006 at the gateway); no frame is
+ * dropped in silence.
  */
-export const MAX_UNSENT_BYTES = 16 * 1024 * 1024
+export const MAX_UNSENT_BYTES = 2 * 1024 * 1024
+
+/** What a socket has in common with the others of its transport. */
+export interface SocketOptions {
+  readonly beforeAdmit: TransportOptions['beforeAdmit']
+  readonly log: TransportLog
+}
 
 export class GuardedSocket implements Socket {
   readonly #library: LibrarySocket
-  readonly #log: TransportLog
+  readonly #options: SocketOptions
   #state: 'open' | 'closing' | 'closed' = 'open'
   #handlers: SocketHandlers | undefined
+  /** What came before `admit`, in bytes; negative: admitted. */
+  #strangerBytes = 0
 
-  constructor(library: LibrarySocket, log: TransportLog) {
+  constructor(library: LibrarySocket, options: SocketOptions) {
     this.#library = library
-    this.#log = log
+    this.#options = options
   }
 
   accept(acceptor: SocketAcceptor, upgrade: Upgrade): void {
@@ -47,8 +58,16 @@ export class GuardedSocket implements Socket {
 
   send(frame: string | Buffer): void {
     if (this.#state !== 'open' || this.#library.send(frame)) return
-    this.#log.warn({ unsentBytes: this.#library.bufferedBytes() }, 'socket ended: too much is unsent')
+    this.#options.log.warn({ unsentBytes: this.#library.bufferedBytes() }, 'socket ended: too much is unsent')
     this.terminate()
+  }
+
+  admit(): void {
+    this.#strangerBytes = -1
+  }
+
+  get isAdmitted(): boolean {
+    return this.#strangerBytes < 0
   }
 
   ping(payload: string): void {
@@ -72,10 +91,18 @@ export class GuardedSocket implements Socket {
     return this.#state === 'closed' ? 0 : this.#library.bufferedBytes()
   }
 
-  text(frame: string): void {
+  /** So much arrived; the adapter says it before it delivers what arrived. */
+  received(bytes: number): void {
+    if (this.isAdmitted) return
+    this.#strangerBytes += bytes
+    if (this.#strangerBytes > this.#options.beforeAdmit.totalBytes) this.#overLimit()
+  }
+
+  text(frame: Buffer): void {
     if (this.#state !== 'open') return
+    if (!this.isAdmitted && frame.length > this.#options.beforeAdmit.frameBytes) return this.#overLimit()
     try {
-      this.#handlers?.text(frame)
+      this.#handlers?.text(frame.toString())
     } catch (error) {
       this.#fail(error)
     }
@@ -110,7 +137,7 @@ export class GuardedSocket implements Socket {
 
   /** The peer broke the protocol or its connection broke; the library closes, `closed` follows. */
   brokenByPeer(reason: string): void {
-    this.#log.info({ reason }, 'socket broken by its peer')
+    this.#options.log.info({ reason }, 'socket broken by its peer')
   }
 
   closed(code: number, reason: string): void {
@@ -124,8 +151,19 @@ export class GuardedSocket implements Socket {
     this.#handlers = undefined
   }
 
+  #overLimit(): void {
+    if (this.#state !== 'open') return
+    this.#library.stopReading()
+    try {
+      this.#handlers?.overLimit()
+    } catch (error) {
+      this.#fail(error)
+    }
+    this.close(closeCodes.protocol, 'too much before admission')
+  }
+
   #fail(error: unknown): void {
-    this.#log.error({ err: error }, 'a socket handler failed')
+    this.#options.log.error({ err: error }, 'a socket handler failed')
     this.close(closeCodes.internal, 'internal error')
   }
 }

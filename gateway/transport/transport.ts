@@ -22,6 +22,12 @@ export interface TransportOptions {
   readonly tls?: { readonly certFile: string; readonly keyFile: string }
   /** A larger frame loses the socket: `ws` closes with 1009, uWS without a close frame (1006). */
   readonly maxFrameBytes: number
+  /**
+   * What a socket may send until `Socket.admit`: bytes of one text frame, and bytes in all. Beyond, nothing more of it is
+   * delivered, and `overLimit` is called. `ws` counts every byte that arrives and stops reading. uWS counts whole frames:
+   * it has no limit for one socket, and holds up to `maxFrameBytes` of an unfinished frame.
+   */
+  readonly beforeAdmit: { readonly frameBytes: number; readonly totalBytes: number }
   readonly socketPath: string
   readonly subprotocol: string
   readonly fetch: HttpHandler
@@ -115,8 +121,10 @@ export type SocketAcceptor = (upgrade: Upgrade, socket: Socket) => SocketHandler
 
 export interface Socket {
   /** Sends one text frame. A Buffer holds its UTF-8, may be shared between sockets and must not change. After the close it does nothing. A
-   * socket for which the library holds more than 16 MiB is ended (1006): no frame is dropped in silence. */
+   * socket for which the library holds more than 2 MiB is ended (1006): no frame is dropped in silence. */
   send(frame: string | Buffer): void
+  /** The client is known: from now on `beforeAdmit` does not bound what it sends. */
+  admit(): void
   /** A WebSocket ping; `payload` is at most 125 bytes of ASCII and comes back in `pong`, after all that was sent before was read. */
   ping(payload: string): void
   /** Sends a close frame; `closed` follows, after at most 2 s. The reason is cut to 123 bytes. */
@@ -132,6 +140,8 @@ export interface SocketHandlers {
   text(frame: string): void
   /** A whole binary frame came; its content does not matter. */
   binary(): void
+  /** The client sent more than it may before `admit`. Once, and nothing but `closed` follows: close the socket. */
+  overLimit(): void
   pong(payload: string): void
   /** Any sign of life below the frames: a ping by the client. */
   alive(): void

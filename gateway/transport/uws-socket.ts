@@ -8,8 +8,8 @@
  * It is given bytes, never strings: a string with characters from U+0080 to U+00FF alone goes out as Latin-1 (seen with
  * version 20.x on Node 24), which is not UTF-8, and the client closes.
  */
-import { GuardedSocket, type LibrarySocket } from './guarded-socket.ts'
-import type { SocketAcceptor, TransportLog, Upgrade } from './transport.ts'
+import { GuardedSocket, type LibrarySocket, type SocketOptions } from './guarded-socket.ts'
+import type { SocketAcceptor, Upgrade } from './transport.ts'
 import type { UwsWebSocket } from './uws-types.ts'
 
 const DROPPED = 2
@@ -18,8 +18,8 @@ export class UwsSocket implements LibrarySocket {
   readonly guarded: GuardedSocket
   #webSocket: UwsWebSocket | undefined
 
-  constructor(log: TransportLog) {
-    this.guarded = new GuardedSocket(this, log)
+  constructor(options: SocketOptions) {
+    this.guarded = new GuardedSocket(this, options)
   }
 
   opened(webSocket: UwsWebSocket, acceptor: SocketAcceptor, upgrade: Upgrade): void {
@@ -50,5 +50,8 @@ export class UwsSocket implements LibrarySocket {
 
   bufferedBytes(): number {
     return this.#webSocket?.getBufferedAmount() ?? 0
+  }
+  stopReading(): void {
+    // The library has no way to pause a socket; the close that follows drops what comes.
   }
 }

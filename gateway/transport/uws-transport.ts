@@ -130,6 +130,8 @@ class UwsTransport implements Transport {
       compression: this.#uws.DISABLED,
       maxPayloadLength: this.#options.maxFrameBytes,
       maxBackpressure: MAX_UNSENT_BYTES,
+      // Also for the pongs that the library sends by itself, and else drops in silence.
+      closeOnBackpressureLimit: true,
       // The gateway does its own liveness.
       idleTimeout: 0,
       sendPingsAutomatically: false,
@@ -142,11 +144,20 @@ class UwsTransport implements Transport {
       },
       message: (webSocket, message, isBinary) => {
         const { guarded } = placeOf(webSocket).socket
+        guarded.received(message.byteLength)
         if (isBinary) guarded.binary()
-        else guarded.text(textOf(message))
+        else guarded.text(Buffer.from(message))
       },
-      ping: (webSocket) => placeOf(webSocket).socket.guarded.alive(),
-      pong: (webSocket, payload) => placeOf(webSocket).socket.guarded.pong(textOf(payload)),
+      ping: (webSocket, payload) => {
+        const { guarded } = placeOf(webSocket).socket
+        guarded.received(payload.byteLength)
+        guarded.alive()
+      },
+      pong: (webSocket, payload) => {
+        const { guarded } = placeOf(webSocket).socket
+        guarded.received(payload.byteLength)
+        guarded.pong(textOf(payload))
+      },
       close: (webSocket, code, reason) => {
         const { socket, guest } = placeOf(webSocket)
         guest?.closed()
@@ -171,7 +182,7 @@ class UwsTransport implements Transport {
     const protocol = offered.includes(this.#options.subprotocol) ? this.#options.subprotocol : ''
     const { guest } = connection
     const upgrade = describeUpgrade(peerOf(connection), urlOf(req), (name) => req.getHeader(name))
-    const place: Place = { socket: new UwsSocket(this.#options.log), upgrade, guest }
+    const place: Place = { socket: new UwsSocket(this.#options), upgrade, guest }
     this.#connections.upgraded(connection)
     res.upgrade(place, req.getHeader('sec-websocket-key'), protocol, '', context)
   }

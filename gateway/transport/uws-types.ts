@@ -33,12 +33,13 @@ export interface UwsBehavior {
   readonly compression: number
   readonly maxPayloadLength: number
   readonly maxBackpressure: number
+  readonly closeOnBackpressureLimit: boolean
   readonly idleTimeout: number
   readonly sendPingsAutomatically: boolean
   upgrade(res: UwsResponse, req: UwsRequest, context: object): void
   open(webSocket: UwsWebSocket): void
   message(webSocket: UwsWebSocket, message: ArrayBuffer, isBinary: boolean): void
-  ping(webSocket: UwsWebSocket): void
+  ping(webSocket: UwsWebSocket, payload: ArrayBuffer): void
   pong(webSocket: UwsWebSocket, payload: ArrayBuffer): void
   close(webSocket: UwsWebSocket, code: number, reason: ArrayBuffer): void
 }

@@ -4,9 +4,9 @@
  */
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
-import { GuardedSocket, type LibrarySocket, MAX_UNSENT_BYTES } from './guarded-socket.ts'
+import { GuardedSocket, type LibrarySocket, MAX_UNSENT_BYTES, type SocketOptions } from './guarded-socket.ts'
 import { textFrame } from './text-frame.ts'
-import type { SocketAcceptor, TransportLog, Upgrade } from './transport.ts'
+import type { SocketAcceptor, Upgrade } from './transport.ts'
 
 const TEXT = { binary: false }
 
@@ -31,16 +31,26 @@ export function serveWebSocket(
   connection: Duplex,
   upgrade: Upgrade,
   acceptor: SocketAcceptor,
-  log: TransportLog,
+  options: SocketOptions,
 ): void {
-  const guarded = new GuardedSocket(new WsSocket(webSocket, connection), log)
+  const guarded = new GuardedSocket(new WsSocket(webSocket, connection), options)
   webSocket.guarded = guarded
   webSocket.on('message', onMessage)
   webSocket.on('ping', onPing)
   webSocket.on('pong', onPong)
   webSocket.on('close', onClose)
   webSocket.on('error', onError)
+  countUntilAdmitted(connection, guarded)
   guarded.accept(acceptor, upgrade)
+}
+
+/** Before `ws` reads: it tells of a frame only when all of it is there. */
+function countUntilAdmitted(connection: Duplex, guarded: GuardedSocket): void {
+  const count = (chunk: Buffer): void => {
+    if (guarded.isAdmitted) connection.off('data', count)
+    else guarded.received(chunk.length)
+  }
+  connection.prependListener('data', count)
 }
 
 class WsSocket implements LibrarySocket {
@@ -77,6 +87,10 @@ class WsSocket implements LibrarySocket {
   bufferedBytes(): number {
     return this.#webSocket.bufferedAmount
   }
+
+  stopReading(): void {
+    this.#webSocket.pause()
+  }
 }
 
 /** What many watchers get is one payload: it is framed once. */
@@ -95,7 +109,8 @@ let lastFrame: Buffer = Buffer.alloc(0)
 function onMessage(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void {
   const { guarded } = gatewayWebSocket(this)
   if (isBinary) guarded?.binary()
-  else guarded?.text(data.toString())
+  // By default `ws` delivers a Buffer.
+  else guarded?.text(data as Buffer)
 }
 
 function onPing(this: WebSocket): void {

@@ -44,6 +44,17 @@ const CLOSE_TIMEOUT_MS = 2_000
  */
 const BACKLOG = 65_535
 
+/**
+ * Pieces of an unfinished frame, which cost some 260 bytes each whatever they hold: so many that a frame at the limit may
+ * come in TCP segments of 512 bytes. One in more pieces closes its socket with 1008.
+ */
+const LEAST_CHUNK_BYTES = 512
+const LEAST_CHUNKS = 64
+/** WebSocket fragments of one message, empty ones too; more close the socket with 1008. */
+const MAX_FRAGMENTS = 1_024
+/** Pongs to a client's pings that the connection has not taken; at one more it is ended. `ws` has the same default. */
+const MAX_PENDING_PONGS = 60
+
 export const createWsTransport: CreateTransport = (options) => new WsTransport(options)
 
 class WsTransport implements Transport {
@@ -170,7 +181,7 @@ class WsTransport implements Transport {
         socket,
         describeUpgrade(peer, request.url ?? '/', (name) => request.headers[name]),
         this.#options.accept,
-        this.#options.log,
+        this.#options,
       )
     })
   }
@@ -201,6 +212,9 @@ function createWebSocketServer(options: TransportOptions) {
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: options.maxFrameBytes,
+    maxBufferedChunks: Math.max(LEAST_CHUNKS, Math.ceil(options.maxFrameBytes / LEAST_CHUNK_BYTES)),
+    maxFragments: MAX_FRAGMENTS,
+    maxPendingAutoPongs: MAX_PENDING_PONGS,
     autoPong: true,
     skipUTF8Validation: false,
     allowSynchronousEvents: true,

@@ -34,6 +34,9 @@ export const rememberedMessages = 256
 /** Records with more bytes than this in all are not read in one step, but for one: Redis serves nobody meanwhile. */
 export const readRecordBytes = 256 * 1024
 
+/** Sessions of a list that are read at once; a page that is full by then reads no more. */
+export const listBatch = 32
+
 /** Rounds of one question whose tapes were others meanwhile; then the store counts as away for it. */
 export const againMax = 5
 

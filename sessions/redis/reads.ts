@@ -1,7 +1,10 @@
 import { deltaTextBytes } from '../../protocol/limits.ts'
 import type { Metadata } from '../../protocol/shapes.ts'
+import { ListPage } from '../list-page.ts'
 import {
   type DescribeReply,
+  type FindTurnReply,
+  type FindTurnRequest,
   type ListedSession,
   type ListReply,
   type ListRequest,
@@ -18,7 +21,7 @@ import {
 } from '../session-log.ts'
 import { sliceText } from '../text-slice.ts'
 import { ownerHash } from './keys.ts'
-import { readRecordBytes } from './limits.ts'
+import { listBatch, readRecordBytes } from './limits.ts'
 import { leaveOwned } from './owned.ts'
 import { type Reply, StoreAway, type Value } from './redis-link.ts'
 import { kindOf, type RedisStore } from './redis-store.ts'
@@ -153,28 +156,35 @@ export async function readOpening(store: RedisStore, session: string, turn: stri
   return isOpening ? { kind, record } : { kind }
 }
 
+export async function findTurn(store: RedisStore, { session, turn }: FindTurnRequest): Promise<FindTurnReply> {
+  const reply = await store.run('find-turn', store.of(session), turn)
+  const kind = kindOf(reply)
+  if (kind === 'running') return { kind, message: placeOf(text(reply[1])) }
+  if (kind === 'ended') return { kind, entry: placeOf(text(reply[1])) }
+  return kind === 'gone' ? gone : { kind: 'unknown' }
+}
+
 /** A place in the order of use: what is used between two pages moves to the front, where the first page finds it. */
 const listCursor = /^u([0-9a-z]{1,11})\.([A-Za-z0-9_-]{1,64})$/
 
 export async function listSessions(store: RedisStore, request: ListRequest): Promise<ListReply> {
   const { owner, before, limit } = request
+  const page = new ListPage(request)
   let from = before === undefined ? undefined : parseListCursor(before)
   if (before !== undefined && from === undefined) return invalid
   const hash = ownerHash(owner)
-  const sessions: ListedSession[] = []
   for (;;) {
-    const places = await ownedBefore(store, hash, from, limit + 1 - sessions.length)
+    const places = await ownedBefore(store, hash, from, Math.min(listBatch, limit + 1 - page.sessions.length))
     const found = await Promise.all(places.map(({ session }) => listedSession(store, session, owner)))
     for (const [index, listed] of found.entries()) {
       const place = places[index]
       if (place === undefined) continue
       if (listed === 'gone') void leaveOwned(store, hash, place.session)
-      else if (listed !== 'skipped' && sessions.length >= limit && from !== undefined)
-        return { kind: 'ok', sessions, next: `u${from.usedUs.toString(36)}.${from.session}` }
-      else if (listed !== 'skipped') sessions.push(listed)
+      else if (listed !== 'skipped' && !page.add(listed) && from !== undefined)
+        return { kind: 'ok', sessions: page.sessions, next: `u${from.usedUs.toString(36)}.${from.session}` }
       from = place
     }
-    if (places.length === 0) return { kind: 'ok', sessions }
+    if (places.length === 0) return { kind: 'ok', sessions: page.sessions }
   }
 }
 

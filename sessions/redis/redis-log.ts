@@ -7,7 +7,7 @@ import { Keys } from './keys.ts'
 import { sessionBytes } from './limits.ts'
 import { News } from './news.ts'
 import { chargeOwned, recountSoon, touchOwned } from './owned.ts'
-import { describeSession, listSessions, openSession, readOpening, readPage, readText } from './reads.ts'
+import { describeSession, findTurn, listSessions, openSession, readOpening, readPage, readText } from './reads.ts'
 import { type LinkEvents, RedisLink } from './redis-link.ts'
 import { kindOf, RedisStore } from './redis-store.ts'
 import type { RedisTarget } from './redis-url.ts'
@@ -82,6 +82,7 @@ export function createRedisLog(options: RedisLogOptions): RedisLog {
     open: (request) => openSession(store, request),
     page: (request) => readPage(store, request),
     read: (request) => readText(store, request),
+    findTurn: (request) => findTurn(store, request),
     cancel: ({ session, turn }) => cancelTurn(store, session, turn),
     addFeedback: (request) => writeFeedback(store, request),
     opening: ({ session, turn }) => readOpening(store, session, turn),

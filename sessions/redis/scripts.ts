@@ -27,6 +27,7 @@ const scriptNames = [
   'end',
   'erase',
   'feedback',
+  'find-turn',
   'open',
   'opening',
   'owner-charge',

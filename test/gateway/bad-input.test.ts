@@ -58,10 +58,10 @@ describe.each(testedTransports)('bad input over %s', (transport) => {
     await works(client)
   })
 
-  test('[BAD-1] deep nesting in a field that nobody knows is ignored like the field', async () => {
+  test('[BAD-121] deep nesting in a field that nobody knows is refused too, and refers to the request', async () => {
     const client = await connect()
     client.socket.send(`{"type":"ping","id":"deep","x":${deep}}`)
-    expect(await client.next('pong')).toMatchObject({ ref: 'deep' })
+    expect(await client.next('error')).toMatchObject({ ref: 'deep', kind: 'invalid' })
     await works(client)
   })
 

@@ -1,13 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Identity, Scope } from '../../gateway/auth/identity.ts'
-import {
-  type ConnectionEffect,
-  type ConnectionEvent,
-  type ConnectionState,
-  openConnection,
-  stepConnection,
-} from '../../gateway/connection.ts'
+import { openConnection, stepConnection } from '../../gateway/connection.ts'
+import type { ConnectionEffect, ConnectionEvent, ConnectionState } from '../../gateway/connection-state.ts'
 import { closeCodes } from '../../protocol/close-code.ts'
 import type { Down } from '../../protocol/down.ts'
 import type { Up } from '../../protocol/up.ts'
@@ -43,7 +38,15 @@ class Driven {
   }
 
   frame(frame: Up, nowMs = 0): readonly ConnectionEffect[] {
-    return this.step({ type: 'frame', frame: { kind: 'ok', frame }, nowMs })
+    return this.text(JSON.stringify(frame), nowMs)
+  }
+
+  text(text: string, nowMs = 0, subjectWaitMs = 0): readonly ConnectionEffect[] {
+    return this.step({ type: 'frame', text, subjectWaitMs, nowMs })
+  }
+
+  tick(nowMs: number, unansweredBytes = 0): readonly ConnectionEffect[] {
+    return this.step({ type: 'tick', unansweredBytes, nowMs })
   }
 
   verified(
@@ -105,14 +108,14 @@ describe('greeting', () => {
 
   test('[CONN-13] no hello within the deadline ends the socket', () => {
     const driven = new Driven()
-    expect(driven.step({ type: 'tick', nowMs: 9_999 })).toEqual([])
-    expect(closes(driven.step({ type: 'tick', nowMs: 10_000 }))).toEqual([closeCodes.helloTimeout])
+    expect(driven.tick(9_999)).toEqual([])
+    expect(closes(driven.tick(10_000))).toEqual([closeCodes.helloTimeout])
   })
 
   test('[CONN-14] requests sent before welcome wait for it, in order, a bounded number of them', () => {
     const driven = new Driven()
     driven.frame({ type: 'hello', token: 't' })
-    const early = Array.from({ length: 10 }, (_, n): Up => ({ type: 'session.list', id: `l${n}` }))
+    const early = Array.from({ length: 10 }, (_, n): Up => ({ type: 'session.close', id: `l${n}`, session: 's' }))
     for (const frame of early.slice(0, 9)) expect(driven.frame(frame)).toEqual([])
     const served = driven.verified(identity()).flatMap((effect) => (effect.type === 'serve' ? [effect.request.id] : []))
     expect(served).toEqual(early.slice(0, 9).map((frame) => ('id' in frame ? frame.id : '')))
@@ -169,8 +172,7 @@ describe('ready', () => {
 
   test('[CONN-20] frames that are none are refused and forgiven, up to a bound', () => {
     const driven = Driven.ready()
-    const bad = (nowMs: number) =>
-      driven.step({ type: 'frame', frame: { kind: 'invalid', ref: 'x', message: 'no' }, nowMs })
+    const bad = (nowMs: number) => driven.text('{"type":"none","id":"x"}', nowMs)
     expect(sent(bad(0))).toMatchObject([{ type: 'error', ref: 'x', kind: 'invalid' }])
     for (let second = 1; second <= 19; second++) bad(second * 100)
     expect(driven.state.phase).toBe('ready')
@@ -180,15 +182,13 @@ describe('ready', () => {
 
   test('[CONN-21] a token is warned of once, 60 s ahead, and ends the socket when it ends', () => {
     const driven = Driven.ready(identity('ada', 100_000))
-    driven.step({ type: 'heard', nowMs: 35_000 })
-    expect(sent(driven.step({ type: 'tick', nowMs: 39_999 }))).toEqual([])
-    expect(sent(driven.step({ type: 'tick', nowMs: 40_000 }))).toEqual([
-      { type: 'token.expiring', tokenExpiresAt: 100_000 },
-    ])
-    expect(sent(driven.step({ type: 'tick', nowMs: 41_000 }))).toEqual([])
-    driven.step({ type: 'heard', nowMs: 100_000 })
-    expect(closes(driven.step({ type: 'tick', nowMs: 104_999 }))).toEqual([])
-    expect(closes(driven.step({ type: 'tick', nowMs: 105_000 }))).toEqual([closeCodes.tokenExpired])
+    driven.step({ type: 'control', nowMs: 35_000 })
+    expect(sent(driven.tick(39_999))).toEqual([])
+    expect(sent(driven.tick(40_000))).toEqual([{ type: 'token.expiring', tokenExpiresAt: 100_000 }])
+    expect(sent(driven.tick(41_000))).toEqual([])
+    driven.step({ type: 'control', nowMs: 100_000 })
+    expect(closes(driven.tick(104_999))).toEqual([])
+    expect(closes(driven.tick(105_000))).toEqual([closeCodes.tokenExpired])
   })
 
   test('[CONN-22] a token is refreshed in place for the same subject and tenant, and for nobody else', () => {
@@ -212,11 +212,125 @@ describe('ready', () => {
 
   test('[CONN-23] a ping goes out each heartbeat, and three without any sign of life end the socket', () => {
     const driven = Driven.ready()
-    expect(driven.step({ type: 'tick', nowMs: 25_000 })).toEqual([{ type: 'ping' }])
-    driven.step({ type: 'heard', nowMs: 26_000 })
-    expect(driven.step({ type: 'tick', nowMs: 50_000 })).toEqual([{ type: 'ping' }])
-    expect(closes(driven.step({ type: 'tick', nowMs: 100_999 }))).toEqual([])
-    expect(closes(driven.step({ type: 'tick', nowMs: 101_000 }))).toEqual([closeCodes.unresponsive])
+    expect(driven.tick(25_000)).toEqual([{ type: 'ping' }])
+    driven.step({ type: 'control', nowMs: 26_000 })
+    expect(driven.tick(50_000)).toEqual([{ type: 'ping' }])
+    expect(closes(driven.tick(100_999))).toEqual([])
+    expect(closes(driven.tick(101_000))).toEqual([closeCodes.unresponsive])
+  })
+})
+
+describe('before welcome', () => {
+  test('[CONN-120] a token that is not verified by the hello deadline closes the socket, which may come back', () => {
+    const driven = new Driven()
+    driven.frame({ type: 'hello', token: 't' })
+    expect(driven.tick(9_999)).toEqual([])
+    expect(closes(driven.tick(10_000))).toEqual([closeCodes.unavailable])
+    expect(driven.verified(identity())).toEqual([])
+  })
+
+  test('[CONN-121] frames behind hello are held as text: at most 64 Ki characters of them, and parsed after welcome', () => {
+    const driven = new Driven()
+    driven.frame({ type: 'hello', token: 't' })
+    const filler = 'x'.repeat(20 * 1024)
+    const frame = (id: string) => JSON.stringify({ type: 'session.close', id, session: 's', filler })
+    for (const id of ['a', 'b', 'c']) expect(driven.text(frame(id), 500)).toEqual([])
+    expect(sent(driven.text(frame('d'), 500))).toMatchObject([{ type: 'error', ref: 'd', kind: 'rate-limited' }])
+    expect(driven.text('nonsense', 500)).toEqual([])
+    const effects = driven.verified(identity())
+    expect(effects.flatMap((effect) => (effect.type === 'serve' ? [effect.request.id] : []))).toEqual(['a', 'b', 'c'])
+    expect(sent(effects)).toMatchObject([{ type: 'welcome' }, { type: 'error', kind: 'invalid' }])
+  })
+
+  test('[CONN-122] what the transport drops before welcome closes the socket for good, and says the bound', () => {
+    const effects = new Driven().step({ type: 'over-limit' })
+    expect(sent(effects)).toMatchObject([{ kind: 'too-large', message: expect.stringContaining('24576') }])
+    expect(closes(effects)).toEqual([closeCodes.protocol])
+  })
+})
+
+describe('what a frame counts for', () => {
+  const large = (length: number, id = 'a') =>
+    JSON.stringify({ type: 'session.close', id, session: 's', filler: 'x'.repeat(length - 60) })
+  const kinds = (effects: readonly ConnectionEffect[]) =>
+    sent(effects).flatMap((frame) => (frame.type === 'error' ? [frame.kind] : []))
+
+  test('[CONN-123] a frame counts once for each started 16 Ki characters, and a full rate takes any frame', () => {
+    const driven = Driven.ready()
+    expect(kinds(driven.text(large(1_000_000), 10_000))).toEqual([])
+    const [refused] = sent(driven.text(large(100), 10_000))
+    expect(refused).toMatchObject({ kind: 'rate-limited', retryAfterMs: 200 })
+    expect(kinds(driven.text(large(64 * 1024), 10_700))).toEqual([])
+    expect(kinds(driven.text(large(64 * 1024), 10_700))).toEqual(['rate-limited'])
+  })
+
+  test('[CONN-124] what is too fast is not parsed: neither its JSON nor its shape is looked at', () => {
+    const driven = Driven.ready()
+    driven.text(large(1_000_000), 10_000)
+    expect(kinds(driven.text(`{"type":${'['.repeat(100_000)}`, 10_000))).toEqual(['rate-limited'])
+    expect(kinds(driven.text('nonsense', 10_000))).toEqual(['rate-limited'])
+    expect(driven.state.badFrames.level).toBe(20)
+  })
+
+  test('[CONN-125] a refusal as too fast has a `ref` when the frame is short, or begins with its type and id', () => {
+    const driven = Driven.ready()
+    const refOf = (text: string) => sent(driven.text(text, 10_000)).map((frame) => ('ref' in frame ? frame.ref : ''))
+    driven.text(large(1_000_000), 10_000)
+    expect(refOf('{"session":"s","type":"session.close","id":"short"}')).toEqual(['short'])
+    expect(refOf(large(10_000, 'first'))).toEqual(['first'])
+    expect(refOf(JSON.stringify({ filler: 'x'.repeat(10_000), id: 'last' }))).toEqual([''])
+  })
+
+  test('[CONN-126] a request for a page counts eight times, and a large answer once for each 16 KiB', () => {
+    const driven = Driven.ready()
+    expect(kinds(driven.frame({ type: 'history.get', id: 'a', session: 's' }, 10_000))).toEqual([])
+    expect(sent(driven.frame({ type: 'session.list', id: 'b' }, 10_000))).toMatchObject([
+      { ref: 'b', kind: 'rate-limited' },
+    ])
+    driven.step({ type: 'answered', bytes: 200 * 1024, nowMs: 20_000 })
+    expect(kinds(driven.frame({ type: 'ping', id: 'c' }, 20_000))).toEqual(['rate-limited'])
+    expect(kinds(driven.frame({ type: 'ping', id: 'd' }, 21_300))).toEqual([])
+    for (let n = 0; n < 100; n++) driven.step({ type: 'answered', bytes: 200 * 1024, nowMs: 21_300 })
+    expect(kinds(driven.frame({ type: 'ping', id: 'e' }, 21_300))).toEqual(['rate-limited'])
+    expect(driven.state.phase).toBe('ready')
+  })
+
+  test('[CONN-127] pings of the client, and pongs that say nothing new, count as frames', () => {
+    const driven = Driven.ready()
+    for (let n = 0; n < 9; n++) driven.step({ type: 'control', nowMs: 0 })
+    expect(kinds(driven.frame({ type: 'ping', id: 'a' }))).toEqual(['rate-limited'])
+    for (let n = 0; n < 100 && driven.state.phase !== 'closed'; n++) driven.step({ type: 'control', nowMs: 0 })
+    expect(closes(driven.effects)).toEqual([closeCodes.tooFast])
+  })
+
+  test('[CONN-128] what a subject sends too fast over all its sockets is refused, and closes none', () => {
+    const driven = Driven.ready()
+    const [refused] = sent(driven.text('{"type":"ping","id":"a"}', 0, 70))
+    expect(refused).toMatchObject({ ref: 'a', kind: 'rate-limited', retryAfterMs: 70 })
+    expect(driven.state.phase).toBe('ready')
+  })
+})
+
+describe('a client that does not read', () => {
+  const window = 64 * 1024
+
+  test('[CONN-129] it is closed when it reads nothing for three heartbeats, or is sent more than a mebibyte', () => {
+    const driven = Driven.ready()
+    for (let nowMs = 1_000; nowMs <= 75_000; nowMs += 1_000) {
+      driven.step({ type: 'control', nowMs })
+      expect(closes(driven.tick(nowMs, window + 1))).toEqual([])
+    }
+    driven.step({ type: 'control', nowMs: 76_000 })
+    expect(closes(driven.tick(76_000, window + 1))).toEqual([closeCodes.unresponsive])
+    expect(closes(Driven.ready().tick(1_000, 1024 * 1024 + 1))).toEqual([closeCodes.unresponsive])
+  })
+
+  test('[CONN-129] one that reads slowly, or has little to read, goes on', () => {
+    const driven = Driven.ready()
+    for (let nowMs = 1_000; nowMs <= 300_000; nowMs += 1_000) {
+      driven.step(nowMs % 60_000 === 0 ? { type: 'read', nowMs } : { type: 'control', nowMs })
+      expect(closes(driven.tick(nowMs, nowMs < 200_000 ? 300_000 : window))).toEqual([])
+    }
   })
 })
 
@@ -231,13 +345,11 @@ test('[CONN-24] whatever comes in whatever order: one close at most, nothing aft
   const event: fc.Arbitrary<Timed> = fc.oneof(
     up.map(
       (frame) =>
-        (nowMs: number): ConnectionEvent => ({ type: 'frame', frame: { kind: 'ok', frame }, nowMs }),
+        (nowMs: number): ConnectionEvent => ({ type: 'frame', text: JSON.stringify(frame), subjectWaitMs: 0, nowMs }),
     ),
-    fc.constant(
-      (nowMs: number): ConnectionEvent => ({ type: 'frame', frame: { kind: 'invalid', message: 'no' }, nowMs }),
-    ),
-    fc.constant((nowMs: number): ConnectionEvent => ({ type: 'tick', nowMs })),
-    fc.constant((nowMs: number): ConnectionEvent => ({ type: 'heard', nowMs })),
+    fc.constant((nowMs: number): ConnectionEvent => ({ type: 'frame', text: 'nonsense', subjectWaitMs: 0, nowMs })),
+    fc.constant((nowMs: number): ConnectionEvent => ({ type: 'tick', unansweredBytes: 0, nowMs })),
+    fc.constant((nowMs: number): ConnectionEvent => ({ type: 'control', nowMs })),
     fc.constant((): ConnectionEvent => ({ type: 'key-removed' })),
     who.map(
       (identity) =>

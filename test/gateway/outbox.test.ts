@@ -10,6 +10,7 @@ import { createMemoryLog } from '../../sessions/memory-log.ts'
 import type { SessionLog } from '../../sessions/session-log.ts'
 import { MiniReader, tooLong } from '../support/mini-reader.ts'
 import { ScriptedTurn } from '../support/scripted-turn.ts'
+import { servedWith } from '../support/served.ts'
 
 const owner = { tenant: 'default', subject: 'ada' }
 const identity = { ...owner, scopes: new Set(['chat', 'history'] as const), expiresAtMs: 1e12 }
@@ -57,7 +58,7 @@ class Stage {
     reader.isDeaf = true
     const cursor = from === 'cursor' && reader.seq > 0 ? { cursor: reader.cursor } : {}
     if (from === 'start') Object.assign(reader, { seq: 0, mark: 0, turn: undefined, text: '' })
-    const served = { chat: this.#chat, outbox, watchedSessions: 10, opened: () => undefined }
+    const served = servedWith(this.#chat, outbox)
     await serveRequest(served, identity, { type: 'session.open', id: 'o', session, ...cursor }, (kind) =>
       expect(kind).toBe(''),
     )
@@ -145,6 +146,26 @@ describe('outbox', () => {
     expect(watching.reader.largestFrameBytes).toBeLessThanOrEqual(frameDownBytes)
   })
 
+  test('[OUTBOX-120] nor is the frame of a turn that a slow reader slept through, whose text is in its record', async () => {
+    const stage = await new Stage().start()
+    const watching = stage.reader()
+    await stage.open(watching, 'cursor')
+    const texts = new Map<string, string>()
+    for (let n = 0; n < 6; n++) {
+      const turn = await ScriptedTurn.accepted(stage.log, session, `t${n}`)
+      await turn.open()
+      await turn.write('\u0001'.repeat(60_000))
+      await turn.end()
+      texts.set(`t${n}`, turn.text)
+    }
+    for (let round = 0; round < 1_000 && watching.reader.finished.size < 6; round++) {
+      answerPings(watching)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(watching.reader.finished).toEqual(texts)
+    expect(watching.reader.largestFrameBytes).toBeLessThanOrEqual(frameDownBytes)
+  })
+
   test('[OUTBOX-4] a position in the middle of a character counts as the beginning', async () => {
     const stage = await new Stage().start()
     const watching = stage.reader()
@@ -173,7 +194,7 @@ describe('outbox', () => {
       () => undefined,
     )
     await serveRequest(
-      { chat, outbox, watchedSessions: 1, opened: () => undefined },
+      servedWith(chat, outbox, 1),
       identity,
       { type: 'session.open', id: 'o', session, cursor },
       () => undefined,

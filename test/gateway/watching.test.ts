@@ -4,6 +4,7 @@ import { Chat } from '../../gateway/chat.ts'
 import { Outbox } from '../../gateway/outbox.ts'
 import { serveRequest } from '../../gateway/requests.ts'
 import { ServedConnection } from '../../gateway/serve-connection.ts'
+import { SubjectRate } from '../../gateway/subject-rate.ts'
 import { closeCodes } from '../../protocol/close-code.ts'
 import { type Down, down } from '../../protocol/down.ts'
 import type { Request } from '../../protocol/up.ts'
@@ -11,6 +12,7 @@ import { Feeds } from '../../sessions/feeds.ts'
 import { createMemoryLog } from '../../sessions/memory-log.ts'
 import { LossyLog } from '../support/lossy-log.ts'
 import { ScriptedTurn } from '../support/scripted-turn.ts'
+import { servedWith } from '../support/served.ts'
 import { quietTelemetry } from '../support/telemetry.ts'
 
 const owner = { tenant: 'default', subject: 'ada' }
@@ -52,7 +54,7 @@ class Desk {
   }
 
   ask(request: Request, watchedSessions = 10): Promise<void> {
-    const served = { chat: this.chat, outbox: this.outbox, watchedSessions, opened: () => undefined }
+    const served = servedWith(this.chat, this.outbox, watchedSessions)
     return serveRequest(served, identity, request, () => undefined)
   }
 
@@ -232,7 +234,7 @@ describe('one socket, many sessions', () => {
     const others: string[] = []
     const sink = { send: (frame: string | Buffer) => void others.push(String(frame)), ping: () => undefined }
     const other = new Outbox(sink, desk.feeds, desk.store, quietTelemetry().sockets)
-    const served = { chat: desk.chat, outbox: other, watchedSessions: 1, opened: () => undefined }
+    const served = servedWith(desk.chat, other, 1)
     await serveRequest(served, identity, { type: 'session.open', id: 'x', session }, () => undefined)
     desk.sends = () => {
       throw new Error('a bug')
@@ -325,6 +327,7 @@ describe('a bug behind a promise or a timer', () => {
     }
     const socket = {
       send: () => (where === 'leave' ? fails() : undefined),
+      admit: () => undefined,
       ping: () => undefined,
       close: (code: number) => void closes.push(code),
       terminate: () => undefined,
@@ -344,6 +347,7 @@ describe('a bug behind a promise or a timer', () => {
       feeds: desk.feeds,
       log: desk.store,
       telemetry: telemetry.sockets,
+      subjectRate: new SubjectRate(100),
       nowMs: () => (isBroken && where === 'tick' ? fails() : 1),
       verify: (): Promise<Verification> => Promise.resolve({ kind: 'ok', identity }),
       hasPlace: () => (where === 'verify' ? fails() : true),

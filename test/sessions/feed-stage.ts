@@ -8,6 +8,7 @@ import { createMemoryLog } from '../../sessions/memory-log.ts'
 import { LossyLog, ManualTimers } from '../support/lossy-log.ts'
 import { MiniReader } from '../support/mini-reader.ts'
 import { ScriptedTurn } from '../support/scripted-turn.ts'
+import { servedWith } from '../support/served.ts'
 
 export const owner = { tenant: 'default', subject: 'ada' }
 const identity = { ...owner, scopes: new Set(['chat', 'history'] as const), expiresAtMs: 1e12 }
@@ -56,7 +57,7 @@ export class FeedStage {
   async open({ reader, outbox }: Watching): Promise<string | undefined> {
     reader.isDeaf = true
     const cursor = reader.seq > 0 ? { cursor: reader.cursor } : {}
-    const served = { chat: this.#chat, outbox, watchedSessions: 10, opened: () => undefined }
+    const served = servedWith(this.#chat, outbox)
     let refused: string | undefined
     await serveRequest(served, identity, { type: 'session.open', id: 'o', session, ...cursor }, (kind) => {
       refused = kind

@@ -62,6 +62,7 @@ export class NodeLink {
       open: wrap((request: Parameters<SessionLog['open']>[0]) => store.open(request)),
       page: wrap((request: Parameters<SessionLog['page']>[0]) => store.page(request)),
       read: wrap((request: Parameters<SessionLog['read']>[0]) => store.read(request)),
+      findTurn: wrap((request: Parameters<SessionLog['findTurn']>[0]) => store.findTurn(request)),
       cancel: wrap((request: Parameters<SessionLog['cancel']>[0]) => store.cancel(request)),
       opening: wrap((request: Parameters<SessionLog['opening']>[0]) => store.opening(request)),
       addFeedback: wrap((request: Parameters<SessionLog['addFeedback']>[0]) => store.addFeedback(request)),

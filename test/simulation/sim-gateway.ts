@@ -62,6 +62,7 @@ export class SimGateway {
         this.#saw(down)
         socket.down.push(down)
       },
+      admit: () => undefined,
       ping: (payload) => queueMicrotask(() => socket.isOpen && connection.pong(payload)),
       close: () => void this.#closing.add(socket),
       terminate: () => void this.#closing.add(socket),

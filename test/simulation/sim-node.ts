@@ -1,6 +1,7 @@
 import type { Identity } from '../../gateway/auth/identity.ts'
 import { Chat } from '../../gateway/chat.ts'
 import { ServedConnection } from '../../gateway/serve-connection.ts'
+import { SubjectRate } from '../../gateway/subject-rate.ts'
 import type { Socket } from '../../gateway/transport/transport.ts'
 import type { Fence } from '../../orchestrator/ports.ts'
 import { loadPrompts } from '../../orchestrator/prompts/load-prompts.ts'
@@ -104,6 +105,7 @@ export class SimNode {
         feeds: this.feeds,
         log: this.link.log,
         telemetry: { ...telemetry.sockets, failed: (_connection, error) => void this.troubles.push(error) },
+        subjectRate: new SubjectRate(100_000),
         nowMs: Date.now,
         verify: () => Promise.resolve({ kind: 'ok', identity }),
         hasPlace: () => true,

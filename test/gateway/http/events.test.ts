@@ -26,6 +26,38 @@ describe.each(testedTransports)('the events of a turn on %s', (transport) => {
     expect(new Set(client.events.map(({ frame }) => frame.turn))).toEqual(new Set(['turn']))
   })
 
+  test('[HTTP-122] a turn that is not there costs the store one question, however long the session is', async () => {
+    const calls: string[] = []
+    await using station = await startStation({ transport, between: (log) => countReads(log, calls) })
+    const session = await newSession(station)
+    for (let n = 0; n < 60; n++) await endedTurn(station.log, session, `turn-${n}`, 'text')
+    calls.length = 0
+    expect((await events(station, session, 'nope')).status).toBe(404)
+    expect(calls).toEqual(['findTurn'])
+  })
+
+  test('[HTTP-123] a place far from the turn is not walked to it record by record', async () => {
+    const calls: string[] = []
+    await using station = await startStation({ transport, between: (log) => countReads(log, calls) })
+    const session = await newSession(station)
+    for (let n = 0; n < 60; n++) await endedTurn(station.log, session, `turn-${n}`, 'text')
+    const idFor = await idAfter(station.log, session, 1)
+    calls.length = 0
+    const unknown = await events(station, session, 'nope', idFor('nope'))
+    expect(await unknown.text()).toContain('not-found')
+    expect(calls.length).toBeLessThan(10)
+    calls.length = 0
+    const client = new EventsClient()
+    await client.read(await events(station, session, 'turn-50', idFor('turn-50')))
+    expect(client.text.toString()).toBe('text')
+    expect(client.types[0]).toBe('message.added')
+    expect(calls.length).toBeLessThan(20)
+    calls.length = 0
+    const over = await events(station, session, 'turn-0', (await idAfter(station.log, session, 20))('turn-0'))
+    expect(await over.text()).toContain('not-found')
+    expect(calls.length).toBeLessThan(10)
+  })
+
   test('[HTTP-12] every id of a stream resumes it exactly there, while the turn runs and after it ended', async () => {
     await using station = await startStation({ transport })
     const session = await newSession(station)
@@ -211,6 +243,30 @@ test('[HTTP-14] an id is read back as it was written', () => {
     }),
   )
 })
+
+/** Writes down which reads of the log there were. */
+function countReads(log: SessionLog, calls: string[]): SessionLog {
+  const count =
+    <Arguments extends readonly unknown[], Reply>(name: string, read: (...given: Arguments) => Reply) =>
+    (...given: Arguments): Reply => {
+      calls.push(name)
+      return read(...given)
+    }
+  return {
+    ...log,
+    open: count('open', log.open),
+    page: count('page', log.page),
+    read: count('read', log.read),
+    findTurn: count('findTurn', log.findTurn),
+  }
+}
+
+/** Makes ids of the place after the record `seq`. */
+async function idAfter(log: SessionLog, session: string, seq: number): Promise<(turn: string) => string> {
+  const reply = await log.page({ session, before: seq + 1, limit: 1 })
+  const mark = reply.kind === 'ok' ? (reply.entries[0]?.record.mark ?? 0) : 0
+  return (turn) => encodeEventId({ seq, mark, turn, attempt: undefined, isEnded: false })
+}
 
 function events(station: Station, session: string, turn: string, lastEventId?: string): Promise<Response> {
   const headers: Record<string, string> = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }

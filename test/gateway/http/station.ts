@@ -124,12 +124,13 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     host: '127.0.0.1',
     port: 0,
     maxFrameBytes: 1024 * 1024,
+    beforeAdmit: { frameBytes: 1024, totalBytes: 1024 },
     socketPath: '/v1/socket',
     subprotocol: 'sluice.v1',
     ...createHttpApp(deps),
     accept: (_upgrade, socket) => {
       socket.terminate()
-      return { text: nothing, binary: nothing, pong: nothing, alive: nothing, closed: nothing }
+      return { text: nothing, binary: nothing, overLimit: nothing, pong: nothing, alive: nothing, closed: nothing }
     },
     log: { info: nothing, warn: keep, error: keep },
   })

@@ -1,5 +1,6 @@
 /** What the gateway relies on, the same on every socket library. The rules are in docs/SPEC.md under SOCKET. */
 import { describe } from 'vitest'
+import { boundsContract } from './bounds-contract.ts'
 import { closingContract } from './closing-contract.ts'
 import { connectionsContract } from './connections-contract.ts'
 import { framesContract } from './frames-contract.ts'
@@ -12,6 +13,7 @@ import { tlsContract } from './tls-contract.ts'
 export function transportContract(adapter: Adapter): void {
   describe(`transport ${adapter.name}`, () => {
     framesContract(adapter)
+    boundsContract(adapter)
     closingContract(adapter)
     httpContract(adapter)
     connectionsContract(adapter)

@@ -25,6 +25,8 @@ interface Differences {
   readonly unansweredClose: number
   /** A streamed answer's status and headers come before its first piece is there. */
   readonly headAhead: boolean
+  /** A frame that is not complete counts before `admit`; and one in very many pieces closes its socket. */
+  readonly countsPieces: boolean
 }
 
 export interface Adapter {
@@ -36,6 +38,7 @@ export interface Adapter {
 export type SocketEvent =
   | { readonly kind: 'text'; readonly frame: string }
   | { readonly kind: 'binary' }
+  | { readonly kind: 'overLimit' }
   | { readonly kind: 'pong'; readonly payload: string }
   | { readonly kind: 'alive' }
   | { readonly kind: 'closed'; readonly code: number; readonly reason: string }
@@ -60,6 +63,8 @@ export interface StationOptions {
   readonly answerWhole?: WholeHandler
   readonly admit?: NonNullable<TransportOptions['admit']>
   readonly timeouts?: NonNullable<TransportOptions['timeouts']>
+  /** Absent: no bound of its own. */
+  readonly beforeAdmit?: TransportOptions['beforeAdmit']
   /** Called before the event is written down; it may throw. */
   readonly onEvent?: (event: SocketEvent, socket: Socket) => void
   readonly onAccept?: (upgrade: Upgrade, socket: Socket) => void
@@ -82,6 +87,7 @@ export class Station implements AsyncDisposable {
       ...(options.admit && { admit: options.admit }),
       ...(options.timeouts && { timeouts: options.timeouts }),
       maxFrameBytes: MAX_FRAME_BYTES,
+      beforeAdmit: options.beforeAdmit ?? { frameBytes: MAX_FRAME_BYTES, totalBytes: Number.POSITIVE_INFINITY },
       socketPath: SOCKET_PATH,
       subprotocol: SUBPROTOCOL,
       fetch: options.fetch ?? (() => new Response('nothing here', { status: 404 })),
@@ -122,6 +128,7 @@ export class Station implements AsyncDisposable {
     return {
       text: (frame) => tell({ kind: 'text', frame }),
       binary: () => tell({ kind: 'binary' }),
+      overLimit: () => tell({ kind: 'overLimit' }),
       pong: (payload) => tell({ kind: 'pong', payload }),
       alive: () => tell({ kind: 'alive' }),
       closed: (code, reason) => tell({ kind: 'closed', code, reason }),

@@ -153,6 +153,48 @@ export function describeSessions(makeLog: MakeLog): void {
     }
   })
 
+  test('[STORE-120] a page of a list ends before it has more bytes than asked for, and has one session at least', async () => {
+    const made = await makeLog()
+    const { log, advance } = made
+    const title = 'x'.repeat(1_000)
+    const ids = Array.from({ length: 40 }, (_, index) => `s${index}`)
+    for (const id of ids) {
+      await log.create({ session: id, owner, attributes: {}, metadata: { title }, timeMs: 1 })
+      await advance(1)
+    }
+    const seen: string[] = []
+    for (let before: string | undefined; ; ) {
+      const page = await log.list({ owner, limit: 100, maxBytes: 10_000, ...(before === undefined ? {} : { before }) })
+      const { sessions, next } = expectKind(page, 'ok')
+      expect(JSON.stringify(sessions).length).toBeLessThanOrEqual(10_001)
+      expect(sessions.length).toBeGreaterThan(0)
+      seen.push(...sessions.map((listed) => listed.session))
+      if (next === undefined) break
+      before = next
+    }
+    expect(seen).toEqual(ids.toReversed())
+    expect(expectKind(await log.list({ owner, limit: 10, maxBytes: 1 }), 'ok').sessions).toHaveLength(1)
+  })
+
+  test('[STORE-121] where a turn is in the log is known while it runs and after it ended, in its session alone', async () => {
+    const made = await makeLog()
+    const { log } = made
+    await makeSession(made)
+    await makeSession(made, 'other')
+    await answerTurn(log, 1, 'one')
+    await startTurn(log, 2, 'two')
+    const records = (await history(log)).map(({ record }) => record)
+    const placeOf = (type: string, turn: string) => {
+      const found = records.find((record) => record.type === type && 'turn' in record && record.turn === turn)
+      return { seq: found?.seq, mark: found?.mark }
+    }
+    const where = (turn: string, of = session) => log.findTurn({ session: of, turn })
+    expect(await where('turn-1')).toEqual({ kind: 'ended', entry: placeOf('turn.completed', 'turn-1') })
+    expect(await where('turn-2')).toEqual({ kind: 'running', message: placeOf('message.added', 'turn-2') })
+    expect(await where('turn-3')).toEqual({ kind: 'unknown' })
+    expect(await where('turn-1', 'other')).toEqual({ kind: 'unknown' })
+  })
+
   test('[STORE-8] two sessions share nothing', async () => {
     const made = await makeLog()
     const { log } = made
@@ -174,7 +216,7 @@ async function nextPage(log: SessionLog, before: string | undefined, limit: numb
   return expectKind(await log.list({ owner, before, limit }), 'ok')
 }
 
-const allGone = Array.from({ length: 12 }, () => 'gone')
+const allGone = Array.from({ length: 13 }, () => 'gone')
 
 async function everyOperation(log: SessionLog): Promise<readonly string[]> {
   const fence = { token: 'token-2', turn: 'turn-2', attempt: 1 }
@@ -188,6 +230,7 @@ async function everyOperation(log: SessionLog): Promise<readonly string[]> {
     await log.open({ session, limit: 5 }),
     await log.page({ session, limit: 5 }),
     await log.read({ session, turn: 'turn-1', part: 0, at: 0, maxBytes: 5 }),
+    await log.findTurn({ session, turn: 'turn-1' }),
     await log.cancel({ session, turn: 'turn-2' }),
     await log.addFeedback({ session, record: feedback }),
     await log.update({ session, metadata: {} }),
