@@ -157,11 +157,11 @@ export function tokenWeight(text: string): number {
       before = 0
     }
     if (word > 0) {
-      sum += word > whole ? word : whole
+      sum += Math.max(word, whole)
       word = 0
     }
   }
-  if (word > 0) sum += word > whole ? word : whole
+  if (word > 0) sum += Math.max(word, whole)
   if (before === blank || before === moreBlanks) sum += whole
   return sum
 }

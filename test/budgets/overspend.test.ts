@@ -98,6 +98,13 @@ const cancel: End = async (bench, { session, turn }) => {
 const erase: End = (bench, { session }) => bench.log.erase(session)
 const itself: End = (bench, { session, turn }) => bench.terminal(session, turn)
 const drain: End = (bench) => bench.turns.drain(0)
+const replaceAndCancel: End = async (bench, { session, turn }) => {
+  await bench.terminal(session, turn)
+  const again = await bench.turns.send(bench.request(session, dense, { replaces: turn }))
+  if (again.kind !== 'accepted') throw new Error(JSON.stringify(again))
+  await bench.model.waitFor(({ number, sentTokenCount }) => number === 2 && sentTokenCount > 20)
+  await cancel(bench, { session, turn: again.turn })
+}
 const arrived = (request: RecordedRequest) => request.chat !== undefined
 const sent = (count: number) => (request: RecordedRequest) => request.sentTokenCount >= count
 
@@ -119,6 +126,7 @@ const phases: readonly Phase[] = [
   { name: 'cancelled near the end', model: 'm?answer=count&tokens=400&tps=4000', until: sent(380), end: cancel },
   { name: 'whose session is deleted', model: slow, until: sent(60), end: erase },
   { name: 'whose node leaves', model: slow, until: sent(60), end: drain },
+  { name: 'that is asked again', model: 'm?answer=count&tokens=100&tps=1000', until: sent(1), end: replaceAndCancel },
   { name: 'that runs to its end', model: 'm?answer=count&tokens=30', until: sent(1), end: itself },
   {
     name: 'that falls silent',
