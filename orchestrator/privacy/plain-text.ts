@@ -64,6 +64,7 @@ class PlainTextBuilder {
   readonly #edits: Edit[] = []
   /** The last one is a single character where a mark came after it. */
   readonly #pieces: string[] = []
+  #joinedCount = 0
   #plainLength = 0
   /** Where the units begin that were looked at and are taken as they are. */
   #copied = 0
@@ -78,8 +79,15 @@ class PlainTextBuilder {
     for (let limit = findPartUnits; this.#at < this.#original.length; limit += findPartUnits) {
       if (this.#at > 0) await setImmediate()
       this.#advance(Math.min(limit, this.#original.length))
+      this.#copy(this.#at)
+      this.#joinPieces()
     }
-    this.#copy(this.#at)
+  }
+
+  /** A million of them joined at once would take long. */
+  #joinPieces(): void {
+    this.#pieces.splice(this.#joinedCount, Number.POSITIVE_INFINITY, this.#pieces.slice(this.#joinedCount).join(''))
+    this.#joinedCount = this.#pieces.length
   }
 
   plainText(): PlainText {
