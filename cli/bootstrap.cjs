@@ -15,7 +15,7 @@ const path = require('node:path')
 const { cacheDir, Failure, inProject, run, say } = require('./bootstrap/project.cjs')
 const { prepareDependencies } = require('./bootstrap/dependencies.cjs')
 const { preparePage } = require('./bootstrap/page.cjs')
-const { findChromium, findNginx, findPython, prepareMachine } = require('./bootstrap/machine.cjs')
+const { findChromium, findHaproxy, findNginx, findPython, prepareMachine } = require('./bootstrap/machine.cjs')
 const { prepareUws } = require('./bootstrap/uws.cjs')
 const { preparePeers } = require('./bootstrap/peers.cjs')
 const { prepareHelm } = require('./bootstrap/helm.cjs')
@@ -46,6 +46,8 @@ async function testEnvironment(node, uwsEntry) {
   if (python !== undefined) env.SLUICE_TEST_PYTHON = python
   const nginx = findNginx()
   if (nginx !== undefined) env.SLUICE_TEST_NGINX = nginx
+  const haproxy = findHaproxy()
+  if (haproxy !== undefined) env.SLUICE_TEST_HAPROXY = haproxy
   if (uwsEntry !== undefined) env.SLUICE_UWS_PATH = uwsEntry
   return env
 }

@@ -11,12 +11,13 @@ const ASK_TIMEOUT_MS = 30_000
 const POLICY_FILE = '/usr/sbin/policy-rc.d'
 const MAC_CHROME = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
 /** Packages that bring a service of their own name. */
-const SERVICES = ['redis-server', 'nginx']
+const SERVICES = ['redis-server', 'nginx', 'haproxy']
 /** The uWebSockets.js binaries for Node 22 and up need this C library. */
 const UWS_GLIBC = [2, 38]
 
 // Debian puts it where only root's path leads.
 const findNginx = () => findProgram('nginx', '/usr/sbin/nginx')
+const findHaproxy = () => findProgram('haproxy', '/usr/sbin/haproxy')
 
 const findChromium = () => {
   const given = process.env.SLUICE_TEST_CHROMIUM
@@ -54,6 +55,7 @@ const PARTS = [
     isThere: () => findProgram('redis-server') !== undefined,
   },
   { name: 'nginx', apt: 'nginx', brew: 'nginx', isThere: () => findNginx() !== undefined },
+  { name: 'HAProxy', apt: 'haproxy', brew: 'haproxy', isThere: () => findHaproxy() !== undefined },
   { name: 'Chromium', apt: 'chromium', brew: '--cask google-chrome', isThere: () => findChromium() !== undefined },
   { name: 'Python with websockets', apt: 'python3-websockets', brew: undefined, isThere: hasPythonWebsockets },
   {
@@ -147,4 +149,4 @@ async function prepareMachine() {
   return [line]
 }
 
-module.exports = { prepareMachine, findChromium, findNginx, findPython, osRelease }
+module.exports = { prepareMachine, findChromium, findHaproxy, findNginx, findPython, osRelease }

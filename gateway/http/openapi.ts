@@ -36,7 +36,9 @@ export function openApiPath(path: string): string {
 function operationOf({ path, access, document }: Route): object {
   const { id, summary, query, headers, body, answers, refusals = [] } = document
   const always: readonly ErrorKind[] =
-    access === 'open' ? [] : ['invalid', 'unauthenticated', 'forbidden', 'unavailable', 'internal']
+    access === 'open'
+      ? ['rate-limited']
+      : ['invalid', 'unauthenticated', 'forbidden', 'rate-limited', 'unavailable', 'internal']
   return {
     operationId: id,
     summary,

@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { IncomingHttpHeaders } from 'node:http'
 import { get } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -150,7 +151,7 @@ describe.each(testedTransports)('access over %s', (transport) => {
     expect(direct.gateway.state().sockets).toBe(3)
   })
 
-  test('[CONN-35] with the variables of TLS the socket and HTTP are served over it, and plain ones are not', async () => {
+  test('[CONN-35] [HTTP-105] with the variables of TLS the socket and HTTP are served over it, and plain ones are not', async () => {
     using certificates = new CertificateFolder()
     certificates.write('127.0.0.1', 'tls.crt', 'tls.key')
     const [certFile, keyFile] = [certificates.path('tls.crt'), certificates.path('tls.key')]
@@ -164,8 +165,18 @@ describe.each(testedTransports)('access over %s', (transport) => {
     client.close()
     expect(await statusOverTls(`https://127.0.0.1:${port}/healthz`)).toBe(200)
     await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow()
+    for (const path of ['/healthz', '/v1/sessions', '/v1/openapi.json']) {
+      const asked = await headersOverTls(`https://127.0.0.1:${port}${path}`)
+      expect([path, asked['strict-transport-security']]).toEqual([path, 'max-age=31536000'])
+    }
   })
 })
+
+function headersOverTls(url: string): Promise<IncomingHttpHeaders> {
+  return new Promise((resolve, reject) => {
+    get(url, { rejectUnauthorized: false }, (response) => resolve(response.resume().headers)).on('error', reject)
+  })
+}
 
 function statusOverTls(url: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {

@@ -65,7 +65,7 @@ export function configFor(text: string, port: number, upstreamPorts: readonly nu
 }
 
 /** Nobody's at this moment; nginx cannot say which one it took. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
@@ -75,7 +75,7 @@ async function freePort(): Promise<number> {
   return address.port
 }
 
-async function listens(child: ChildProcess, port: number): Promise<boolean> {
+export async function listens(child: ChildProcess, port: number): Promise<boolean> {
   const deadlineMs = Date.now() + START_TIMEOUT_MS
   while (child.exitCode === null && Date.now() < deadlineMs) {
     if (await accepts(port)) return true
@@ -95,7 +95,7 @@ function accepts(port: number): Promise<boolean> {
   })
 }
 
-async function stopped(child: ChildProcess): Promise<void> {
+export async function stopped(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
   child.kill('SIGTERM')

@@ -7,6 +7,8 @@ export interface WireOptions {
   readonly subprotocol?: string
   /** Default false: TLS to a gateway whose certificate nobody signed. */
   readonly trustsAnybody?: boolean
+  /** An address of this machine to connect from. */
+  readonly from?: string
 }
 
 /**
@@ -22,8 +24,12 @@ export class WireClient {
   #isClosed = false
 
   constructor(url: string, options: WireOptions = {}) {
-    const { headers = {}, subprotocol = 'sluice.v1', trustsAnybody = false } = options
-    this.socket = new WebSocket(url, subprotocol, { headers, rejectUnauthorized: !trustsAnybody })
+    const { headers = {}, subprotocol = 'sluice.v1', trustsAnybody = false, from } = options
+    this.socket = new WebSocket(url, subprotocol, {
+      headers,
+      rejectUnauthorized: !trustsAnybody,
+      ...(from && { localAddress: from }),
+    })
     this.socket.on('message', (data) => this.#came(String(data)))
     this.closed = new Promise((resolve) => {
       this.socket.on('close', (code, reason) => {

@@ -26,6 +26,20 @@ test('[HTTP-48] both documents are served as they are committed', async () => {
   }
 })
 
+test('[HTTP-104] a document that is known is not sent again, to whoever asks', async () => {
+  await using station = await startStation()
+  for (const path of ['/v1/openapi.json', '/v1/protocol.json']) {
+    const first = await fetch(station.url + path)
+    const headers = { 'if-none-match': String(first.headers.get('etag')) }
+    for (const other of [{}, { origin: station.url }]) {
+      const again = await fetch(station.url + path, { headers: { ...headers, ...other } })
+      expect([again.status, await again.text()]).toEqual([304, ''])
+      expect(again.headers.get('vary')).toBe('Origin')
+    }
+    expect((await fetch(station.url + path, { headers: { origin: 'https://evil.example' } })).status).toBe(403)
+  }
+})
+
 test('[HTTP-49] every route that is served is in the document, and every path of the document is served', async () => {
   await using station = await startStation()
   const documented = await jsonOf(await fetch(`${station.url}/v1/openapi.json`))

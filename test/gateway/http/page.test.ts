@@ -1,4 +1,4 @@
-import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { request as rawRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -43,6 +43,48 @@ describe.each(testedTransports)('the page on %s', (transport) => {
       expect(policy).not.toContain('unsafe')
       expect(headers.get('x-content-type-options')).toBe('nosniff')
       expect(headers.get('referrer-policy')).toBe('no-referrer')
+    }
+  })
+
+  test('[HTTP-104] files are read once, and again when they change', async () => {
+    await using station = await startStation({ transport })
+    await build(station.pageDir)
+    const asset = `${station.url}/assets/index-abc123.js`
+    const first = await fetch(asset)
+    expect(await first.text()).toBe('export {}')
+    // What has a hash of its content in its name is not looked at again.
+    await rm(join(station.pageDir, 'assets', 'index-abc123.js'))
+    const again = await fetch(asset, { method: 'HEAD' })
+    expect([again.status, again.headers.get('content-length')]).toEqual([200, '9'])
+    const known = await fetch(asset, { headers: { 'if-none-match': `"x", W/${first.headers.get('etag')}` } })
+    expect([known.status, await known.text()]).toEqual([304, ''])
+    for (const text of ['<p>1', '<p>2', '<p>3 is longer']) {
+      await writeFile(join(station.pageDir, 'index.html'), text)
+      expect(await (await fetch(`${station.url}/`)).text()).toBe(text)
+      expect((await fetch(`${station.url}/`, { method: 'HEAD' })).headers.get('content-length')).toBe(`${text.length}`)
+    }
+    await rm(join(station.pageDir, 'index.html'))
+    expect((await fetch(`${station.url}/`)).status).toBe(404)
+  })
+
+  test('[HTTP-104] a file in memory that a link out of the folder takes the place of is not answered', async () => {
+    await using station = await startStation({ transport })
+    await build(station.pageDir)
+    await fetch(`${station.url}/`)
+    const outside = `${station.pageDir}-secret.txt`
+    await writeFile(outside, 'secret')
+    await rm(join(station.pageDir, 'index.html'))
+    await symlink(outside, join(station.pageDir, 'index.html'))
+    expect(await (await fetch(`${station.url}/`)).text()).not.toContain('secret')
+  })
+
+  test('[HTTP-105] the page gives up what it does not use', async () => {
+    await using station = await startStation({ transport })
+    await build(station.pageDir)
+    for (const _ of ['read', 'in memory']) {
+      const { headers } = await fetch(`${station.url}/`)
+      expect(headers.get('permissions-policy')).toContain('microphone=()')
+      expect(headers.has('strict-transport-security')).toBe(false)
     }
   })
 

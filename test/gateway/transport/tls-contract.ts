@@ -60,6 +60,38 @@ export function tlsContract(adapter: Adapter): void {
       folder.write('other', 'other.crt', 'tls.key')
       await expect(startTls(adapter, folder)).rejects.toThrow(`unable to use certificate ${folder.path('tls.crt')}`)
     })
+
+    test('[SOCKET-106] TLS 1.2 has no suite without forward secrecy or with CBC, and TLS 1.3 is there', async () => {
+      using folder = new CertificateFolder()
+      folder.write('first', 'tls.crt', 'tls.key')
+      folder.writeRsa('rsa', 'rsa.crt', 'rsa.key')
+      await using ec = await startTls(adapter, folder)
+      const files = { certFile: folder.path('rsa.crt'), keyFile: folder.path('rsa.key') }
+      await using rsa = await startStation(adapter, { tls: files })
+      const old = ['AES128-SHA', 'AES256-GCM-SHA384', 'ECDHE-RSA-AES128-SHA', 'ECDHE-RSA-AES256-SHA384']
+      for (const suite of old) expect([suite, await negotiated(rsa, suite)]).toEqual([suite, 'refused'])
+      expect(await negotiated(ec, 'ECDHE-ECDSA-AES128-SHA')).toBe('refused')
+      expect(await negotiated(rsa, 'ECDHE-RSA-AES128-GCM-SHA256')).toBe('TLSv1.2')
+      expect(await negotiated(ec, 'ECDHE-ECDSA-AES256-GCM-SHA384')).toBe('TLSv1.2')
+      expect(await negotiated(ec)).toBe('TLSv1.3')
+      // Also with a certificate that was read again.
+      folder.writeRsa('later', 'tls.crt', 'tls.key')
+      await ec.log.next('reload', (line) => line.message === 'new certificate in use')
+      expect(await negotiated(ec, 'ECDHE-RSA-AES128-SHA')).toBe('refused')
+      expect(await negotiated(ec)).toBe('TLSv1.3')
+    })
+  })
+}
+
+/** The version that a client with this suite of TLS 1.2 alone, or with all that Node has, comes to. */
+function negotiated(station: Station, suite?: string): Promise<string | null> {
+  const asked = suite === undefined ? {} : { ciphers: `${suite}:@SECLEVEL=0`, maxVersion: 'TLSv1.2' as const }
+  return new Promise((resolve) => {
+    const tls = connect({ port: station.port, host: '127.0.0.1', rejectUnauthorized: false, ...asked }, () => {
+      resolve(tls.getProtocol())
+      tls.destroy()
+    })
+    tls.on('error', () => resolve('refused'))
   })
 }
 
@@ -77,9 +109,17 @@ export class CertificateFolder implements Disposable {
 
   /** Each file appears whole, one after the other, as certificate tools write them. */
   write(commonName: string, cert: string, key: string): void {
+    this.#make(commonName, cert, key, ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'])
+  }
+
+  writeRsa(commonName: string, cert: string, key: string): void {
+    this.#make(commonName, cert, key, ['rsa:2048'])
+  }
+
+  #make(commonName: string, cert: string, key: string, newKey: readonly string[]): void {
     mkdirSync(join(this.path(cert), '..'), { recursive: true })
     const made = ['-out', this.path('made.crt'), '-keyout', this.path('made.key'), '-subj', `/CN=${commonName}`]
-    const kind = ['req', '-x509', '-nodes', '-days', '1', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
+    const kind = ['req', '-x509', '-nodes', '-days', '1', '-newkey', ...newKey]
     execFileSync('openssl', [...kind, ...made], { stdio: 'pipe' })
     renameSync(this.path('made.crt'), this.path(cert))
     renameSync(this.path('made.key'), this.path(key))
