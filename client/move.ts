@@ -56,8 +56,10 @@ export function backoffMs(move: Move, tries: number): number {
 export function request(move: Move, online: Online, body: Unnumbered, purpose: Purpose): string {
   const ref = `r${takeNumber(move)}`
   change(move, { inFlight: withEntry(move.state.inFlight, ref, purpose) })
-  // `Unnumbered` is each request without its id; the union does not survive the spread.
-  const frame = { ...body, id: ref } as Outbound
+  // Type and id first: a gateway that refuses a large frame unparsed reads no further. `Unnumbered` is each request without
+  // its id; the union does not survive the spread.
+  const { type, ...fields } = body
+  const frame = { type, id: ref, ...fields } as Outbound
   move.effects.push({ type: 'transmit', socket: online.socket, frame })
   return ref
 }
