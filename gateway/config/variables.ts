@@ -182,11 +182,11 @@ const store = {
   ),
   SLUICE_SESSIONS_PER_TENANT: share(
     'sessions',
-    'sessions that one tenant may have; auto: half of the store, 7/8 while it is alone',
+    'sessions that one tenant may have; auto: half of the store, once there is another tenant',
   ),
   SLUICE_BYTES_PER_TENANT: share(
     'bytes',
-    "bytes that one tenant's sessions may hold; auto: half of the store, 7/8 while it is alone",
+    "bytes that one tenant's sessions may hold; auto: half of the store, once there is another tenant",
   ),
   SLUICE_MEMORY_MAX_BYTES: wholeNumber(storeBytesMax, {
     meaning: 'text the memory store keeps',
