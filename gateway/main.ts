@@ -23,6 +23,7 @@ import { type ConnectionDeps, ServedConnection } from './serve-connection.ts'
 import { givenStore, openStore, type Store } from './store.ts'
 import { type StrangerLimits, Strangers } from './strangers.ts'
 import { SubjectRate } from './subject-rate.ts'
+import { countedLog } from './telemetry/counted-log.ts'
 import type { Telemetry } from './telemetry/ports.ts'
 import { chooseTransport } from './transport/choose-transport.ts'
 import type { Admission, Socket, SocketHandlers, Transport, Upgrade } from './transport/transport.ts'
@@ -69,7 +70,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const recording = openRecording(config.recording, parts.telemetry.log, Date.now)
   const telemetry = recording === undefined ? parts.telemetry : recordedTelemetry(parts.telemetry, recording)
   const opened = parts.log === undefined ? await openStore(config.store, telemetry) : givenStore(parts.log)
-  const store = recording === undefined ? opened : { ...opened, log: recordedLog(opened.log, recording) }
+  const counted = countedLog(opened.log, telemetry.store)
+  const store = { ...opened, log: recording === undefined ? counted : recordedLog(counted, recording) }
   const { log } = store
   const feeds = new Feeds(log, {
     checksSilence: store.isShared,

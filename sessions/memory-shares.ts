@@ -1,6 +1,6 @@
 import type { OwnerShelf, Shelved } from './owner-shelf.ts'
 import type { Full, ShareFull } from './session-log.ts'
-import { type Capacity, type ShareLimits, type Shares, sharesOf } from './shares.ts'
+import { type Capacity, type ShareLimits, type Shares, sharesOf, unitAbove } from './shares.ts'
 
 /** What the sessions of one tenant come to. */
 export interface TenantTotals {
@@ -38,14 +38,24 @@ export class MemoryShares {
     else this.#tenants.delete(tenant.name)
   }
 
+  /** Whether the owner of a shelf, or its tenant, has as much as it may. */
   full<S extends Shelved>(shelf: OwnerShelf<S>, growth: Growth): ShareFull | undefined {
     const { tenant } = shelf
-    const isOnlyTenant = this.#tenants.size === 0 || (this.#tenants.size === 1 && this.#tenants.has(tenant.name))
-    const shares = isOnlyTenant ? this.#ofOne : this.#ofMany
+    const shares = this.#sharesOf(tenant)
     return (
       fullShare('subject', { sessions: shelf.count, bytes: shelf.bytes }, growth, shares.subject) ??
       fullShare('tenant', tenant, growth, shares.tenant)
     )
+  }
+
+  /** Whether all sessions together are as much as they may be, for this tenant. */
+  isStoreFull(tenant: TenantTotals, held: Capacity, growth: Growth): boolean {
+    return unitAbove(held, growth, this.#sharesOf(tenant).store) !== undefined
+  }
+
+  #sharesOf(tenant: TenantTotals): Shares {
+    const isOnly = this.#tenants.size === 0 || (this.#tenants.size === 1 && this.#tenants.has(tenant.name))
+    return isOnly ? this.#ofOne : this.#ofMany
   }
 
   clear(): void {
@@ -54,12 +64,8 @@ export class MemoryShares {
 }
 
 function fullShare(of: ShareFull['of'], held: Capacity, growth: Growth, share: Capacity): ShareFull | undefined {
-  for (const unit of ['sessions', 'bytes'] as const) {
-    const isGrowing = growth[unit] > 0
-    if (isGrowing && held[unit] + growth[unit] > share[unit])
-      return { kind: 'share-full', of, unit, limit: share[unit] }
-  }
-  return undefined
+  const unit = unitAbove(held, growth, share)
+  return unit === undefined ? undefined : { kind: 'share-full', of, unit, limit: share[unit] }
 }
 
 export type NoRoom = ShareFull | Full

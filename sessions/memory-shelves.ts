@@ -6,7 +6,7 @@ import {
   sweepBatch,
 } from './memory-limits.ts'
 import { MemorySession } from './memory-session.ts'
-import { type Growth, MemoryShares, type NoRoom } from './memory-shares.ts'
+import { type Growth, MemoryShares, type NoRoom, type TenantTotals } from './memory-shares.ts'
 import { OwnerShelf } from './owner-shelf.ts'
 import type { CreateRequest, Full, LogListener, Owner, SessionAttributes, Subscription } from './session-log.ts'
 import type { ShareLimits } from './shares.ts'
@@ -166,16 +166,16 @@ export class MemoryShelves {
 
   /** A share is told before the store: what its owner can do about it is said with it. */
   #full(shelf: OwnerShelf<MemorySession>, growth: Growth): NoRoom | undefined {
-    const refused = () => this.#shares.full(shelf, growth) ?? this.#storeFull(growth)
+    const refused = () => this.#shares.full(shelf, growth) ?? this.#storeFull(shelf.tenant, growth)
     if (refused() === undefined) return undefined
     this.sweep()
     return refused()
   }
 
-  #storeFull({ sessions, bytes }: Growth): Full | undefined {
-    const { maxSessions, maxBytes, ttlMs } = this.#limits
-    const isFull = this.#sessions.size + sessions > maxSessions || this.#bytes + bytes > maxBytes
-    if (!isFull) return undefined
+  #storeFull(tenant: TenantTotals, growth: Growth): Full | undefined {
+    const held = { sessions: this.#sessions.size, bytes: this.#bytes }
+    if (!this.#shares.isStoreFull(tenant, held, growth)) return undefined
+    const { ttlMs } = this.#limits
     const oldestMs = (this.#oldest?.usedMs ?? 0) + ttlMs - this.now()
     return { kind: 'store-full', retryAfterMs: Math.min(Math.max(oldestMs, retryAfterMinMs), retryAfterMaxMs) }
   }

@@ -11,9 +11,9 @@ export const subjectShare = 1 / 4
 /** The most that share comes to, in bytes and in sessions, however large the store is. */
 export const subjectBytesMax = 64 * 1024 * 1024
 export const subjectSessionsMax = 1_000
-/** A tenant's share, where the operator sets none. */
+/** A tenant's share, where the operator sets none and there is another one. */
 export const tenantShare = 1 / 2
-/** The share of a tenant that is alone in the store. The rest is kept for one that comes later. */
+/** What of the store the only tenant may fill; the rest is kept for one that comes later, or the store is full for it. */
 export const loneTenantShare = 7 / 8
 
 /** What the operator sets; what is absent is a share of the store. */
@@ -34,6 +34,8 @@ export interface Capacity {
 export interface Shares {
   readonly subject: Capacity
   readonly tenant: Capacity
+  /** All sessions together: for the only tenant less than the store holds. */
+  readonly store: Capacity
 }
 
 export function sharesOf(limits: ShareLimits, store: Capacity, isOnlyTenant: boolean): Shares {
@@ -41,13 +43,23 @@ export function sharesOf(limits: ShareLimits, store: Capacity, isOnlyTenant: boo
     sessions: limits.maxSessionsPerOwner ?? Math.min(subjectSessionsMax, Math.ceil(store.sessions * subjectShare)),
     bytes: limits.maxBytesPerOwner ?? Math.min(subjectBytesMax, Math.ceil(store.bytes * subjectShare)),
   }
-  const share = isOnlyTenant ? loneTenantShare : tenantShare
+  /** A subject can use what it was given: what its tenant has is never below it, unless the operator says so. */
+  const part = (of: keyof Capacity, share: number) =>
+    Math.max(Math.ceil(store[of] * share), Math.min(subject[of], store[of]))
+  const given = { sessions: limits.maxSessionsPerTenant, bytes: limits.maxBytesPerTenant }
+  const tenantOf = (of: keyof Capacity) =>
+    given[of] ?? (isOnlyTenant ? Number.POSITIVE_INFINITY : part(of, tenantShare))
+  const storeOf = (of: keyof Capacity) =>
+    isOnlyTenant && given[of] === undefined ? part(of, loneTenantShare) : store[of]
   return {
     subject,
-    tenant: {
-      // A subject can use what it was given: its tenant's share is never below it, unless the operator says so.
-      sessions: limits.maxSessionsPerTenant ?? Math.max(Math.ceil(store.sessions * share), subject.sessions),
-      bytes: limits.maxBytesPerTenant ?? Math.max(Math.ceil(store.bytes * share), subject.bytes),
-    },
+    tenant: { sessions: tenantOf('sessions'), bytes: tenantOf('bytes') },
+    store: { sessions: storeOf('sessions'), bytes: storeOf('bytes') },
   }
+}
+
+/** The unit of which so much more is above a limit; what does not grow is above none. */
+export function unitAbove(held: Capacity, growth: Capacity, most: Capacity): keyof Capacity | undefined {
+  const units = ['sessions', 'bytes'] as const
+  return units.find((unit) => growth[unit] > 0 && held[unit] + growth[unit] > most[unit])
 }

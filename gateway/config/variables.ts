@@ -6,6 +6,7 @@ import { redisTarget, redisUrlForms } from '../../sessions/redis/redis-url.ts'
 import { writesPerMinute } from '../bounds.ts'
 import { isHost, isOrigin, readAddressRange, readHttpUrl } from './network.ts'
 import { Secret } from './secret.ts'
+import { shares } from './share-variables.ts'
 import { choice, optionalList, optionalSecret, optionalText, text, wholeNumber, wholeNumberOr } from './variable.ts'
 
 const KIB = 1024
@@ -168,15 +169,6 @@ const limits = {
   }),
 }
 
-/** A share of the store that is one number on any store, or follows from what the store holds: see `sharesOf`. */
-const share = (unit: 'sessions' | 'bytes', meaning: string) =>
-  wholeNumberOr('auto', 'auto', {
-    meaning,
-    unit,
-    min: unit === 'bytes' ? 64 * KIB : 1,
-    max: unit === 'bytes' ? 1024 * GIB : 10_000_000,
-  })
-
 const store = {
   SLUICE_MEMORY_MAX_SESSIONS: wholeNumber(sessionsMax, {
     meaning: 'sessions the memory store keeps',
@@ -184,22 +176,7 @@ const store = {
     min: 1,
     max: 10_000_000,
   }),
-  SLUICE_SESSIONS_PER_SUBJECT: share(
-    'sessions',
-    'sessions that one subject may have; auto: 1,000, or a quarter of the store',
-  ),
-  SLUICE_BYTES_PER_SUBJECT: share(
-    'bytes',
-    "bytes that one subject's sessions may hold; auto: 64 MiB, or a quarter of the store",
-  ),
-  SLUICE_SESSIONS_PER_TENANT: share(
-    'sessions',
-    'sessions that one tenant may have; auto: half of the store, 7/8 while it is alone',
-  ),
-  SLUICE_BYTES_PER_TENANT: share(
-    'bytes',
-    "bytes that one tenant's sessions may hold; auto: half of the store, 7/8 while it is alone",
-  ),
+  ...shares,
   SLUICE_MEMORY_MAX_BYTES: wholeNumber(storeBytesMax, {
     meaning: 'text the memory store keeps',
     unit: 'bytes',

@@ -153,7 +153,14 @@ function storeMetrics(registry: Registry): StoreTelemetry {
     'Times that a feed found in the store what no message had told of.',
     [],
   )
+  const shares = counter(
+    registry,
+    'sluice_share_refusals_total',
+    'Sessions, messages, feedback and metadata that were not taken, by whose share of the store is full, and of what.',
+    ['of', 'unit'],
+  )
   return {
+    shareRefused: (of, unit) => shares.inc({ of, unit }),
     connected(is) {
       if (isConnected && !is) lost.inc()
       isConnected = is

@@ -75,6 +75,8 @@ export interface StoreTelemetry {
   connected(isConnected: boolean): void
   /** Something stored or published was of a version that this node does not know, and was left out. */
   unknownVersion(): void
+  /** Something was not written: a subject or a tenant has as many sessions, or as many bytes, as it may. */
+  shareRefused(of: 'subject' | 'tenant', unit: 'sessions' | 'bytes'): void
   /** A feed found something in the store that no message had told of. */
   repaired(): void
 }

@@ -1,10 +1,10 @@
-import type { ShareFull } from '../session-log.ts'
-import type { Capacity } from '../shares.ts'
+import type { Full, ShareFull } from '../session-log.ts'
+import type { Capacity, Shares } from '../shares.ts'
 import { dueMax, goThroughAtOnce, goThroughMax, goThroughMs } from './limits.ts'
 import type { Reply, Value } from './redis-link.ts'
 import { kindOf, type RedisStore } from './redis-store.ts'
 import { count, list, text } from './replies.ts'
-import { type Account, fullTenant } from './shares.ts'
+import { type Account, boundsTenants, fullTenant } from './shares.ts'
 
 /**
  * An owner's list of sessions, and the accounts of what its sessions and its tenant's hold.
@@ -26,11 +26,11 @@ export async function chargeOwned(
   account: Account,
   session: string,
   growth: Capacity,
-): Promise<ShareFull | undefined> {
+): Promise<ShareFull | Full | undefined> {
   const shares = store.shares.of(account)
   const [subject, tenant] = await Promise.all([
     chargeSubject(store, account, session, growth, shares.subject),
-    findFullTenant(store, account, growth, shares.tenant),
+    findFullTenant(store, account, growth, shares),
   ])
   if (subject === undefined && tenant !== undefined) recountSoon(store, account.owner, session)
   return subject ?? tenant
@@ -60,13 +60,13 @@ async function findFullTenant(
   store: RedisStore,
   { tenant }: Account,
   growth: Capacity,
-  share: Capacity,
-): Promise<ShareFull | undefined> {
-  if (!Number.isFinite(share.bytes) && !Number.isFinite(share.sessions)) return undefined
+  shares: Shares,
+): Promise<ShareFull | Full | undefined> {
+  if (!boundsTenants(shares)) return undefined
   const known = store.shares.totals(tenant)
-  if (known !== undefined && fullTenant(known, growth, share) === undefined) return undefined
+  if (known !== undefined && fullTenant(known, growth, shares) === undefined) return undefined
   const [, account] = store.keys.ofTenant(tenant)
-  return fullTenant(readTotals(store, tenant, await store.command('HMGET', account, '=b', '=s')), growth, share)
+  return fullTenant(readTotals(store, tenant, await store.command('HMGET', account, '=b', '=s')), growth, shares)
 }
 
 /** The session was used and holds so many bytes: it comes first from now on. Told to nobody and waited for by nobody. */

@@ -1,5 +1,5 @@
 import { encodeFeedback, feedbackPerTurnMax } from '../feedback.ts'
-import type { FeedbackReply, FeedbackRequest, ShareFull, UpdateReply } from '../session-log.ts'
+import type { FeedbackReply, FeedbackRequest, Full, ShareFull, UpdateReply } from '../session-log.ts'
 import { recordBytes } from './limits.ts'
 import { chargeOwned, recountSoon, touchOwned } from './owned.ts'
 import { describeSession } from './reads.ts'
@@ -16,7 +16,7 @@ const gone = { kind: 'gone' } as const
 /** `full`: the write is asked for all the same, since it may be a repeat or make the session smaller. */
 export interface Charged {
   readonly account: Account
-  readonly full: ShareFull | undefined
+  readonly full: ShareFull | Full | undefined
 }
 
 /** Charges a session's owner for what is about to be written to it; `undefined`: there is no such session. */
@@ -85,7 +85,7 @@ export function correct(
 }
 
 /** A script that was told that a share is full, and would have written. */
-export function fullOf(operation: string, kind: string, full: ShareFull | undefined): ShareFull {
+export function fullOf(operation: string, kind: string, full: Charged['full']): ShareFull | Full {
   if (kind === 'full' && full !== undefined) return full
   throw new Error(`unable to read the reply of ${operation}: it is ${kind}`)
 }

@@ -1,8 +1,8 @@
 import { Recent } from '../budgets/recent.ts'
-import type { Owner, ShareFull } from '../session-log.ts'
-import { type Capacity, type ShareLimits, type Shares, sharesOf } from '../shares.ts'
+import type { Full, Owner, ShareFull } from '../session-log.ts'
+import { type Capacity, type ShareLimits, type Shares, sharesOf, unitAbove } from '../shares.ts'
 import { ownerHash } from './keys.ts'
-import { knownAccountsMax, knownTenantsMax } from './limits.ts'
+import { fullRetryMs, knownAccountsMax, knownTenantsMax } from './limits.ts'
 
 /** Whose shares a session is counted in, by hash. */
 export interface Account {
@@ -63,11 +63,15 @@ export class RedisShares {
   }
 }
 
-/** Whether so much more is above a tenant's share. */
-export function fullTenant(held: Capacity, growth: Capacity, share: Capacity): ShareFull | undefined {
-  for (const unit of ['sessions', 'bytes'] as const) {
-    if (growth[unit] > 0 && held[unit] + growth[unit] > share[unit])
-      return { kind: 'share-full', of: 'tenant', unit, limit: share[unit] }
-  }
-  return undefined
+/** Whether so much more is above a tenant's share, or above what the only tenant may fill of the store. */
+export function fullTenant(held: Capacity, growth: Capacity, { tenant, store }: Shares): ShareFull | Full | undefined {
+  const unit = unitAbove(held, growth, tenant)
+  if (unit !== undefined) return { kind: 'share-full', of: 'tenant', unit, limit: tenant[unit] }
+  if (unitAbove(held, growth, store) === undefined) return undefined
+  return { kind: 'store-full', retryAfterMs: fullRetryMs }
+}
+
+/** Whether there is anything that a tenant's account could be above. */
+export function boundsTenants({ tenant, store }: Shares): boolean {
+  return [tenant.sessions, tenant.bytes, store.sessions, store.bytes].some(Number.isFinite)
 }

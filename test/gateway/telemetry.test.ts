@@ -126,6 +126,8 @@ async function drive(station: Station, store: FaultyLog, moved: MovedMetrics): P
   // As many as a minute may have were accepted.
   const late = { type: 'message.send', session, messageId: 'late', content: secretWord } as const
   await expect(slow.ask(late, 'message.accepted')).rejects.toThrow('rate-limited')
+  // As many sessions as a subject may have are there.
+  await expect(slow.ask({ type: 'session.open' }, 'session.opened')).rejects.toThrow('forbidden')
   await fetch(`http://127.0.0.1:${station.gateway.port}/healthz`)
   // A store that breaks its contract is a bug of ours: the socket is closed, and says so.
   const unlucky = await station.connect()
@@ -235,7 +237,7 @@ interface FaultyLog {
 
 /** The memory store, but for two faults on demand: an operation whose outcome stays unknown, and a broken contract. */
 function faultyLog(): FaultyLog {
-  const real = createMemoryLog()
+  const real = createMemoryLog({ maxSessionsPerOwner: 1 })
   let failsAppend = false
   let breaksOpen = false
   return {

@@ -153,6 +153,12 @@ describe('a reader that the store serves', () => {
 
   test('[OUTBOX-7] is served from the beginning, once, where its position is in the middle of a character', async () => {
     const desk = await new Desk().make(session)
+    const rated = ['r0', 'r1', 'r2', 'r3']
+    for (const name of rated) {
+      const earlier = await ScriptedTurn.accepted(desk.store, session, name)
+      await earlier.open()
+      await earlier.end()
+    }
     const turn = await ScriptedTurn.accepted(desk.store, session, 't1')
     await turn.open()
     await desk.ask({ type: 'session.open', id: 'first', session })
@@ -160,7 +166,8 @@ describe('a reader that the store serves', () => {
     await turn.write(`ab🙂${'é'.repeat(40_000)}`)
     // A page of records between the position and the end, so that the position is not judged with the answer.
     for (let n = 0; n < 60; n++) {
-      const record = { type: 'feedback.added' as const, timeMs: 1, turn: 't1', rating: 1 as const, comment: `${n}` }
+      const of = rated[n % rated.length] ?? ''
+      const record = { type: 'feedback.added' as const, timeMs: 1, turn: of, rating: 1 as const, comment: `${n}` }
       await desk.store.addFeedback({ session, record })
     }
     await turn.end()

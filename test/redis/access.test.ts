@@ -58,7 +58,11 @@ describe('the documented user', () => {
     const { log } = await open({ maxSessionsPerOwner: 1 })
     const request = { owner, attributes: {}, timeMs: 1 }
     expect(await log.create({ ...request, session: 'a' })).toEqual({ kind: 'created' })
-    expect(await log.create({ ...request, session: 'b' })).toMatchObject({ kind: 'share-full', of: 'subject', unit: 'sessions' })
+    expect(await log.create({ ...request, session: 'b' })).toMatchObject({
+      kind: 'share-full',
+      of: 'subject',
+      unit: 'sessions',
+    })
     expect(await log.lapsed()).toEqual([])
     await log.share('secret', () => Buffer.from('x'))
     expect(await log.warnings()).toEqual([])

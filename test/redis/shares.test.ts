@@ -143,7 +143,7 @@ async function isCounted(opened: RedisUnderTest, running?: string): Promise<void
     const [list, account] = await accountsOf(opened)
     const held = await redis.client.hgetall(account)
     let sum = 0
-    for (const id of await redis.client.zrange(list, 0, -1)) {
+    for (const id of await redis.client.zrange(list, '0', '-1')) {
       const own = Number(await redis.client.hget(`${opened.prefix}{${id}}m`, 'by'))
       const counted = Number(held[id])
       if (running !== undefined && id === session) expect(own - counted).toBeGreaterThanOrEqual(0)

@@ -47,7 +47,7 @@ export function quietTelemetry(): QuietTelemetry {
       traced: (_request, _connection, _traceparent, serve) => serve(),
     },
     http: { answered: nothing },
-    store: { connected: nothing, unknownVersion: nothing, repaired: nothing },
+    store: { connected: nothing, unknownVersion: nothing, repaired: nothing, shareRefused: nothing },
     watchTargets: nothing,
     metrics: () => Promise.resolve({ contentType: 'text/plain', body: '' }),
     close: () => Promise.resolve(),
