@@ -1,6 +1,6 @@
 # Three questions, a stage each: what builds the page, what runs, and what is shipped.
-# `npm install --no-save` takes versions and hashes from the lock like `npm ci`, and also accepts a lock without the
-# native packages of other platforms. No install script runs: the image has its own Node, the `node` package is not needed.
+# `npm ci` takes versions from the lock and compares each package with its hash there. No install script runs: the image has its own
+# Node, the `node` package is not needed. To pin the base: `--build-arg BASE=node:24-trixie-slim@sha256:…` (docs/OPERATIONS.md).
 ARG BASE=node:24-trixie-slim
 
 FROM ${BASE} AS manifest
@@ -8,7 +8,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 
 FROM manifest AS page
-RUN npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
+RUN npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 COPY tsconfig.json ./
 COPY protocol protocol
 COPY client client
@@ -16,7 +16,7 @@ COPY web web
 RUN node node_modules/vite/bin/vite.js build web
 
 FROM manifest AS packages
-RUN npm install --no-save --ignore-scripts --omit=dev --no-audit --no-fund --loglevel=error
+RUN npm ci --ignore-scripts --omit=dev --no-audit --no-fund --loglevel=error
 
 FROM ${BASE} AS sluice
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080

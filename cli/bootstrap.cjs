@@ -7,6 +7,8 @@
 //   test         vitest, with Redis, Chromium, nginx, helm and uWebSockets.js where the machine allows
 //   check        types, lint, dead code, then test
 //   simulate     the long run of test/simulation
+//   fuzz         test/fuzz/main.ts: every parser, for some minutes
+//   sbom         writes the software bill of materials to dist/
 //   bench        cli/main.ts bench …, with uWebSockets.js and, for `peers`, the packages of load/peers
 //   load         cli/main.ts load …
 //   image-check  cli/image-check.ts
@@ -19,6 +21,7 @@ const { findChromium, findHaproxy, findNginx, findPython, prepareMachine } = req
 const { prepareUws } = require('./bootstrap/uws.cjs')
 const { preparePeers } = require('./bootstrap/peers.cjs')
 const { prepareHelm } = require('./bootstrap/helm.cjs')
+const { writeSbom } = require('./bootstrap/sbom.cjs')
 const { runCheck, runTests } = require('./bootstrap/check.cjs')
 
 const followParent = inProject('cli', 'bootstrap', 'follow-parent.cjs')
@@ -93,6 +96,14 @@ async function load(args) {
   return runOn(await prepareDependencies(), [inProject('cli', 'main.ts'), 'load', ...args])
 }
 
+async function fuzz(args) {
+  return runOn(await prepareDependencies(), [inProject('test', 'fuzz', 'main.ts'), ...args])
+}
+
+async function sbom(args) {
+  return writeSbom(await prepareDependencies(), args)
+}
+
 async function imageCheck(args) {
   return runOn(await prepareDependencies(), [inProject('cli', 'image-check.ts'), ...args])
 }
@@ -102,6 +113,8 @@ const commands = new Map([
   ['test', test],
   ['check', check],
   ['simulate', simulate],
+  ['fuzz', fuzz],
+  ['sbom', sbom],
   ['bench', bench],
   ['load', load],
   ['image-check', imageCheck],

@@ -97,6 +97,7 @@ test('[SPEC-6] links between the documents lead somewhere', () => {
     'README.md',
     'CHANGELOG.md',
     'CONTRIBUTING.md',
+    'SECURITY.md',
     'helm/README.md',
     ...globSync('docs/**/*.md', { cwd: root }),
   ]

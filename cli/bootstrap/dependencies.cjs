@@ -4,6 +4,8 @@
 // do not name the Node it runs on, and on Node 18 those are the native parts of the bundler. So npm itself is run by
 // Node 24.
 //
+// Nothing is downloaded without a hash that is recorded here: the lock files' for packages, node-hashes.json's for Node.
+//
 // No install script is run. npm 12 blocks them unless allowed, older ones do not, and anyone may have switched them off;
 // the one that matters, which fetches the binary of the `node` package, is done here in the same way for all.
 //
@@ -63,13 +65,14 @@ function npm(node, args, options) {
   return run('npm', args, { ...options, env, shell: process.platform === 'win32' })
 }
 
-// `npm ci` refuses a lock that lacks the native packages of other platforms, as it does when it was written against a
-// registry without them. `npm install` then takes all the versions and hashes that are in the lock, and adds those.
-async function installLocked(folder, node) {
-  const options = { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS }
-  const clean = await npm(node, ['ci', '--ignore-scripts', ...NPM_QUIET], options)
-  if (clean.code === 0 || !/EUSAGE|in sync/.test(clean.output)) return clean
-  return npm(node, ['install', '--no-save', '--ignore-scripts', ...NPM_QUIET], options)
+// `npm ci` alone: it compares each package with the lock's hash, and fails where the lock does not name all of them.
+// `npm install` would take what is missing without a hash.
+function installLocked(folder, node) {
+  for (const [place, entry] of Object.entries(JSON.parse(lockOf(folder)).packages)) {
+    if (place === '' || /^sha512-/.test(entry.integrity ?? '')) continue
+    throw new Failure(`package-lock.json in ${folder} has no SHA-512 hash for ${place}: restore it with git`)
+  }
+  return npm(node, ['ci', '--ignore-scripts', ...NPM_QUIET], { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS })
 }
 
 /** Installs what `folder`'s lock names, if it is not there yet; `node` runs npm, `what` is for people. */
@@ -106,19 +109,39 @@ async function isNode(file, version) {
   return code === 0 && output.trim() === `v${version}`
 }
 
+/**
+ * Installs one package into `home` where it has exactly this hash (SHA-512, as npm writes it); else npm ends with EINTEGRITY and
+ * nothing is unpacked. npm compares only what a lock file names, so one is made of the hash. Answers npm's `{code, output}`.
+ */
+function installPinned(home, name, version, integrity) {
+  const root = { name: 'sluice-pinned', version: '0.0.0', private: true, dependencies: { [name]: version } }
+  const packages = { '': root, [`node_modules/${name}`]: { version, integrity } }
+  const lock = { ...root, lockfileVersion: 3, requires: true, packages }
+  fs.mkdirSync(home, { recursive: true })
+  fs.writeFileSync(path.join(home, 'package.json'), `${JSON.stringify(root)}\n`)
+  fs.writeFileSync(path.join(home, 'package-lock.json'), `${JSON.stringify(lock)}\n`)
+  const args = ['ci', '--ignore-scripts', ...NPM_QUIET]
+  return npm(process.execPath, args, { cwd: home, timeoutMs: INSTALL_TIMEOUT_MS })
+}
+
+/** Undefined where no hash is recorded for this version and platform: then none is downloaded. */
+function recordedHash(version) {
+  const hashes = JSON.parse(readText(path.join(__dirname, 'node-hashes.json')) ?? '{}')
+  return hashes[version]?.[nodePackageName()]
+}
+
 async function fetchNode(version) {
+  const integrity = recordedHash(version)
+  if (integrity === undefined) {
+    say(`Node ${version} is not fetched: cli/bootstrap/node-hashes.json has no hash for ${nodePackageName()}`)
+    return undefined
+  }
   const home = path.join(cacheDir, 'node', version)
   const file = path.join(home, 'node_modules', nodePackageName(), 'bin', isWindows ? 'node.exe' : 'node')
   if (await isNode(file, version)) return file
   const startedMs = Date.now()
   say(`Fetching Node ${version} for this project (this machine has ${process.version}) …`)
-  fs.mkdirSync(home, { recursive: true })
-  fs.writeFileSync(path.join(home, 'package.json'), '{ "private": true }\n')
-  const args = ['install', '--ignore-scripts', '--no-save', '--no-package-lock', ...NPM_QUIET]
-  const { code, output } = await npm(process.execPath, [...args, `${nodePackageName()}@${version}`], {
-    cwd: home,
-    timeoutMs: INSTALL_TIMEOUT_MS,
-  })
+  const { code, output } = await installPinned(home, nodePackageName(), version, integrity)
   if (code === 0 && (await isNode(file, version))) {
     say(`Fetched Node ${version} in ${seconds(startedMs)}`)
     return file
@@ -168,4 +191,4 @@ async function prepareDependencies() {
   return placedNode
 }
 
-module.exports = { prepareDependencies, installPackages }
+module.exports = { prepareDependencies, installPackages, installPinned, npm }

@@ -50,12 +50,21 @@ setInterval(() => {
 /**
  * Runs a program to its end and answers `{code, output}`; a signal's death is 128 + its number, a program that cannot
  * be started is 127, one over `timeoutMs` is killed and is 124. With `show` its output is the terminal's, else it is collected.
+ * `keptBytes`: how much of the output is collected, from its end; default 64 KiB.
  * With `follow` it gets a channel by which it notices that this process has died.
  */
 function run(
   command,
   args,
-  { cwd = root, env = process.env, timeoutMs, show = false, follow = false, shell = false } = {},
+  {
+    cwd = root,
+    env = process.env,
+    timeoutMs,
+    show = false,
+    follow = false,
+    shell = false,
+    keptBytes = OUTPUT_KEPT_BYTES,
+  } = {},
 ) {
   const output = show ? 'inherit' : 'pipe'
   const stdio = [show ? 'inherit' : 'ignore', output, output]
@@ -65,7 +74,7 @@ function run(
   children.add(child)
   let kept = ''
   const keep = (chunk) => {
-    kept = (kept + chunk).slice(-OUTPUT_KEPT_BYTES)
+    kept = (kept + chunk).slice(-keptBytes)
   }
   if (!show) {
     child.stdout.on('data', keep)

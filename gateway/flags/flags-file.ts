@@ -14,10 +14,10 @@
  * ```
  */
 import type { EvaluationContext } from '@openfeature/server-sdk'
-import { parse } from 'yaml'
 import { z } from 'zod'
 import { idPattern } from '../../protocol/limits.ts'
-import { flagsAliases, flagsFileCharacters, flagsMax } from './limits.ts'
+import { readYaml } from '../config/policy/yaml-text.ts'
+import { flagsFileCharacters, flagsMax, problemsShown } from './limits.ts'
 
 const switches = z.record(z.string().min(1), z.boolean()).exactOptional()
 const flag = z.union(
@@ -39,11 +39,21 @@ export interface FlagRule {
 /** Throws, saying what is wrong. An empty file has no flags. */
 export function parseFlags(text: string): ReadonlyMap<string, FlagRule> {
   if (text.length > flagsFileCharacters) throw new Error(`above ${flagsFileCharacters} characters`)
-  const read = flagsFile.safeParse(parse(text, { maxAliasCount: flagsAliases }))
+  const read = flagsFile.safeParse(valueIn(text))
   if (read.success) return new Map(Object.entries(read.data ?? {}).map(([name, written]) => [name, ruleOf(written)]))
   throw new Error(
-    read.error.issues.map((issue) => `${issue.path.join('.') || 'the whole'}: ${issue.message}`).join('; '),
+    read.error.issues
+      .slice(0, problemsShown)
+      .map((issue) => `${issue.path.join('.') || 'the whole'}: ${issue.message}`)
+      .join('; '),
   )
+}
+
+function valueIn(text: string): unknown {
+  const yaml = readYaml(text)
+  if (yaml.kind === 'ok') return yaml.value
+  const problems = yaml.problems.map(({ words, at }) => `line ${at?.line ?? 1} ${words}`)
+  throw new Error(problems.slice(0, problemsShown).join('; '))
 }
 
 function ruleOf(written: z.infer<typeof flag>): FlagRule {

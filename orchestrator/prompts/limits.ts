@@ -2,9 +2,13 @@
 
 /** One version's text, in characters: a longer one stops the start. */
 export const templateCharacters = 256 * 1024
+/** Variables and tags in one version's text; one more stops the start. Looking through them takes quadratic time. */
+export const templateTagsMax = 1_000
 /** One `prompt.yaml` or `assignments.yaml`, in characters; and the aliases in one, since a few can stand for millions. */
 export const yamlCharacters = 1024 * 1024
 export const yamlAliases = 100
+/** How much of a key a message shows, in characters. */
+export const shownKeyLength = 64
 /** Prompts in a folder, versions of one and rules in `assignments.yaml`; one more stops the start. */
 export const promptsMax = 1_000
 export const versionsMax = 1_000

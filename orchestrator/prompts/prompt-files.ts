@@ -3,10 +3,10 @@
  * counts, and `assignments.yaml`, which says who is answered with which prompt.
  */
 import { readFileSync } from 'node:fs'
-import { parse } from 'yaml'
+import { isScalar, parseDocument, visit, type YAMLMap } from 'yaml'
 import { z } from 'zod'
 import { id, sha256 } from '../../protocol/shapes.ts'
-import { assignmentsMax, versionsMax, yamlAliases, yamlCharacters } from './limits.ts'
+import { assignmentsMax, shownKeyLength, versionsMax, yamlAliases, yamlCharacters } from './limits.ts'
 
 const versionNumber = z.int().min(1)
 /** What a label points at unless somebody asks for another. */
@@ -75,8 +75,24 @@ function readYaml<Shape extends z.ZodType>(path: string, shape: Shape): z.infer<
 
 function parseYaml(path: string, written: string): unknown {
   try {
-    return parse(written, { maxAliasCount: yamlAliases, prettyErrors: true })
+    // The package compares each key of a mapping with all before it, which takes quadratic time.
+    const document = parseDocument(written, { uniqueKeys: false })
+    const fault = document.errors[0] ?? document.warnings[0]
+    if (fault !== undefined) throw fault
+    visit(document, { Map: (_, mapping) => checkKeys(mapping) })
+    return document.toJS({ maxAliasCount: yamlAliases })
   } catch (cause) {
     throw new Error(`unable to load ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+function checkKeys({ items }: YAMLMap): void {
+  const names = new Set<string>()
+  for (const { key } of items) {
+    if (!isScalar(key)) throw new Error('a list or a mapping is used as a key; a key is a name')
+    const name = String(key.value)
+    if (names.has(name))
+      throw new Error(`the key ${name.slice(0, shownKeyLength)} is there twice; remove one of the two`)
+    names.add(name)
   }
 }

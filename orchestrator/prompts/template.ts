@@ -6,7 +6,7 @@
  * business at a provider.
  */
 import { Liquid, type Template as Parsed } from 'liquidjs'
-import { renderCharacters, renderMs, templateCharacters } from './limits.ts'
+import { renderCharacters, renderMs, templateCharacters, templateTagsMax } from './limits.ts'
 
 /** What there is of a session and its turn. What is absent is `nil` in a template: empty, and false in an `if`. */
 export interface PromptValues {
@@ -43,6 +43,8 @@ const engine = new Liquid({
 /** Throws, saying what is wrong: no Liquid, an unknown filter, an unknown variable, or a text that fails when it is filled in. */
 export function compileTemplate(source: string): Template {
   const text = source.trim()
+  if (tagsIn(text) > templateTagsMax)
+    throw new Error(`above ${templateTagsMax} variables and tags; write plain text, or make several prompts of it`)
   const parsed = engine.parse(text)
   const unknown = unknownIn(parsed)
   if (unknown.length > 0)
@@ -52,6 +54,11 @@ export function compileTemplate(source: string): Template {
   render({ date: '2026-01-01', model: 'model', tenant: 'tenant' })
   render({ date: '2026-01-01', model: 'model', tenant: 'tenant', project: 'project', channel: 'channel' })
   return { text, staticLength: staticLengthOf(text, parsed), render }
+}
+
+/** Those in comments and raw text are counted too. */
+function tagsIn(text: string): number {
+  return text.match(/\{[{%]/g)?.length ?? 0
 }
 
 /** Also in branches that no value leads to. A variable has no properties: `model.name` is as unknown as `name`. */

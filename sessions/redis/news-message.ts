@@ -32,11 +32,8 @@ export function readNews(message: Buffer, unknown: () => void): Telling | undefi
       return readRecord(rest, unknown)
     case 'nudge':
       return readNudge(rest, unknown)
-    case 'updated': {
-      // The store writes what it was given, which the port's type vouches for.
-      const metadata = Object.freeze(JSON.parse(rest === '' ? '{}' : rest)) as Metadata
-      return (listener) => listener.updated(metadata)
-    }
+    case 'updated':
+      return readUpdated(rest, unknown)
     case 'erased':
       return (listener) => listener.erased('erased')
     default:
@@ -47,10 +44,11 @@ export function readNews(message: Buffer, unknown: () => void): Telling | undefi
 
 export function readDelta(message: Buffer, unknown: () => void): Telling | undefined {
   const end = message.indexOf(newline)
-  const words = message.toString('latin1', 2, Math.max(end, 0)).split(' ')
-  const [token, turn, ...numbers] = words
-  const [attempt = 0, part = 0, at = 0, to = 0] = numbers.map(Number)
-  if (!isOurs(message) || token === undefined || turn === undefined || numbers.length !== 4) {
+  const [token, turn, ...words] = message.toString('latin1', 2, Math.max(end, 0)).split(' ')
+  const numbers = words.map(Number)
+  const [attempt = 0, part = 0, at = 0, to = 0] = numbers
+  const isWhole = numbers.length === 4 && numbers.every(isCount)
+  if (!isOurs(message) || token === undefined || turn === undefined || !isWhole) {
     unknown()
     return undefined
   }
@@ -63,11 +61,39 @@ function isOurs(message: Buffer): boolean {
   return message[0] === versionHead[0] && message[1] === versionHead[1]
 }
 
-function readRecord(rest: string, unknown: () => void): Telling {
+function readRecord(rest: string, unknown: () => void): Telling | undefined {
   const [head = '', id = ''] = rest.split(' ', 2)
-  const entry = entryOf(id, rest.slice(head.length + id.length + 2), unknown)
   const previous = placeOf(head)
+  const { seq, mark } = placeOf(id)
+  if (![previous.seq, previous.mark, seq, mark].every(isCount)) {
+    unknown()
+    return undefined
+  }
+  const entry = entryOf(id, rest.slice(head.length + id.length + 2), unknown)
   return (listener) => listener.record(previous, entry)
+}
+
+/** Metadata that is no JSON object is left out: thrown here, it would end the process. */
+function readUpdated(rest: string, unknown: () => void): Telling | undefined {
+  const metadata = metadataIn(rest === '' ? '{}' : rest)
+  if (metadata !== undefined) return (listener) => listener.updated(metadata)
+  unknown()
+  return undefined
+}
+
+function metadataIn(json: string): Metadata | undefined {
+  try {
+    const value: unknown = JSON.parse(json)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+    // The store writes what it was given, which the port's type vouches for.
+    return Object.freeze(value) as Metadata
+  } catch {
+    return undefined
+  }
+}
+
+function isCount(number: number): boolean {
+  return Number.isSafeInteger(number) && number >= 0
 }
 
 function readNudge(name: string, unknown: () => void): Telling | undefined {

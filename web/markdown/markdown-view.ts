@@ -85,6 +85,9 @@ export class MarkdownView {
 
   #showCode({ info, text }: OpenBlock): void {
     this.#list = undefined
+    // The first signs of a fence were a paragraph of their own, which is gone with them.
+    this.#openParagraph = undefined
+    this.#openPlain = undefined
     if (this.#openCode === undefined) {
       this.#openCode = new CodeBlock(info)
       this.#replaceOpen(this.#root, [this.#openCode.element])
