@@ -46,7 +46,13 @@ for (const proxy of proxies) {
 async function startRecording(transport: 'ws' | 'uws', served: string[]): Promise<Station> {
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined }
   const create = await chooseTransport(transport, process.env.SLUICE_UWS_PATH, silent)
-  const differences = { oversize: 0, invalidUtf8: 0, unansweredClose: 0, headAhead: false }
+  const differences = {
+    oversize: 0,
+    invalidUtf8: 0,
+    unansweredClose: 0,
+    headAhead: false,
+    countsPieces: transport === 'ws',
+  }
   return startStation(
     { name: transport, create, differences },
     {
