@@ -179,7 +179,10 @@ describe.each(testedTransports)('a client whose token is not verified yet, over 
     const client = new WireClient(gateway.url)
     await client.opened()
     client.send(hello)
-    expect(await client.next('error')).toMatchObject({ kind: 'unavailable', message: expect.stringContaining('1500 ms') })
+    expect(await client.next('error')).toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringContaining('1500 ms'),
+    })
     expect((await client.closed).code).toBe(closeCodes.unavailable)
   })
 

@@ -37,13 +37,18 @@ export const hostileValues: readonly (readonly [name: string, value: string])[] 
 ]
 
 /** Each shape in a field that a schema knows, in metadata, in a field that none knows, and alone. */
-export const hostileTexts: readonly (readonly [name: string, text: string])[] = hostileValues.flatMap(([name, value]) => [
-  [`${name}, in metadata`, `{"type":"session.update","id":"1","session":"s","metadata":${value}}`] as const,
-  [`${name}, in content`, `{"type":"message.send","id":"1","session":"s","messageId":"m","content":${value}}`] as const,
-  [`${name}, in an unknown field`, `{"type":"ping","id":"1","x":${value}}`] as const,
-  [`${name}, as the type`, `{"type":${value},"id":"1"}`] as const,
-  [`${name}, alone`, value] as const,
-])
+export const hostileTexts: readonly (readonly [name: string, text: string])[] = hostileValues.flatMap(
+  ([name, value]) => [
+    [`${name}, in metadata`, `{"type":"session.update","id":"1","session":"s","metadata":${value}}`] as const,
+    [
+      `${name}, in content`,
+      `{"type":"message.send","id":"1","session":"s","messageId":"m","content":${value}}`,
+    ] as const,
+    [`${name}, in an unknown field`, `{"type":"ping","id":"1","x":${value}}`] as const,
+    [`${name}, as the type`, `{"type":${value},"id":"1"}`] as const,
+    [`${name}, alone`, value] as const,
+  ],
+)
 
 function object(entry: (n: number) => string): string {
   const entries: string[] = []
