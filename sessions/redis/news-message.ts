@@ -14,6 +14,8 @@ import { entryOf, placeOf } from './replies.ts'
  * finds by position that something is missing.
  */
 const versionHead = Buffer.from('1 ')
+/** `<token> <turn> <attempt> <part> <at> <end>`; a message with more words is unknown, and no more of them are read. */
+const deltaWords = 6
 const newline = '\n'.charCodeAt(0)
 
 /** One for all the listeners of a session, so that a message is read once. */
@@ -44,7 +46,7 @@ export function readNews(message: Buffer, unknown: () => void): Telling | undefi
 
 export function readDelta(message: Buffer, unknown: () => void): Telling | undefined {
   const end = message.indexOf(newline)
-  const [token, turn, ...words] = message.toString('latin1', 2, Math.max(end, 0)).split(' ')
+  const [token, turn, ...words] = message.toString('latin1', 2, Math.max(end, 0)).split(' ', deltaWords + 1)
   const numbers = words.map(Number)
   const [attempt = 0, part = 0, at = 0, to = 0] = numbers
   const isWhole = numbers.length === 4 && numbers.every(isCount)

@@ -112,7 +112,8 @@ function watchFor(file: string, hangMs: number, ended: () => void): () => void {
   let sinceMs = performance.now()
   const timer = setInterval(() => {
     const now = textIn(file)
-    if (now !== seen) {
+    // Nothing is written until the process has loaded its target.
+    if (now !== seen || now === '') {
       seen = now
       sinceMs = performance.now()
     } else if (performance.now() - sinceMs > hangMs) ended()

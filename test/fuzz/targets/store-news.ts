@@ -98,6 +98,7 @@ export const storeNews: Target = {
     [1, inOrder(version, words('nudge renew', 'nudge x', 'erased', 'erased x', 'other'))],
   ),
   unitsMax: 256 * 1024,
-  bound: { cpuMs: 50, heapBytes: 32 * 1024 * 1024 },
+  // Of the store, which nodes trust.
+  bound: { cpuMs: 100, heapBytes: 32 * 1024 * 1024 },
   run,
 }
