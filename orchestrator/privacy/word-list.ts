@@ -129,6 +129,9 @@ function unitsIn(text: string): number[] {
   return Array.from({ length: text.length }, (_, index) => text.charCodeAt(index))
 }
 
+/** By unit: 1 once it was seen to be read as itself, as most are. */
+const readAsThemselves = new Uint8Array(0x10000)
+
 /**
  * Reads a text, character by character, as the units by which words are compared: without what is invisible, full-width and other
  * forms as the usual ones, accents apart from their letters, and no strokes and the like. For one text.
@@ -139,7 +142,7 @@ export class UnitReader {
 
   /** Empty for what does not count. */
   read(codePoint: number): string {
-    if (codePoint >= 0x20 && codePoint < 0x7f) {
+    if (readAsThemselves[codePoint] === 1) {
       this.#base = String.fromCharCode(codePoint)
       return this.#base
     }
@@ -148,7 +151,9 @@ export class UnitReader {
     const reading = kind === ornamental ? String.fromCodePoint(codePoint) : foldReading(codePoint)
     if (kind === mark) return this.#accent(reading)
     this.#base = reading
-    return unspaced.test(reading) ? reading : reading.normalize('NFD')
+    const units = unspaced.test(reading) ? reading : reading.normalize('NFD')
+    if (units === String.fromCharCode(codePoint)) readAsThemselves[codePoint] = 1
+    return units
   }
 
   /** A sign that has no form together with the letter is no part of the spelling. */
