@@ -221,6 +221,7 @@ describe('the report of an attack', () => {
     ]
     const report = mixedReport([{ checkout: '.', transport: 'ws', seconds: 60, alone: [round, round], attacked }])
     expect(report).toContain('.: honest p99 3.00 times that alone over 60 s, 2 streams broken')
+    expect(report).toContain('the attacker was starved')
     expect(report).toMatch(/\| \., attacked +\| 1.00 +\| 12.00 +\| 9 +\| 1 +\| 1.0 +\| 0.3 /)
   })
 })

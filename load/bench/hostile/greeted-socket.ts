@@ -1,7 +1,5 @@
-import { masked, maskedText, RawSocket } from '../raw-socket.ts'
+import { maskedText, RawSocket } from '../raw-socket.ts'
 import type { Stage } from './stage.ts'
-
-const finText = 0x81
 
 /** How often a request is sent while its refusal says that it may be sent again. */
 const askTries = 10
@@ -53,9 +51,14 @@ export class GreetedSocket {
   }
 
   /** Sends a text as a frame, whatever it is. */
-  text(text: string | Buffer): Promise<boolean> {
+  text(text: string): Promise<boolean> {
+    return this.frame(maskedText(text))
+  }
+
+  /** Sends a masked frame, and counts it. */
+  async frame(bytes: Buffer | undefined): Promise<boolean> {
     this.#stage.requestCount++
-    return this.write(masked(finText, Buffer.from(text)))
+    return bytes !== undefined && this.write(bytes)
   }
 
   write(bytes: Buffer): Promise<boolean> {

@@ -1,3 +1,5 @@
+import { maskedText } from '../raw-socket.ts'
+
 /**
  * Texts of 1 MiB that are cheap to send and may be dear to read, one for each way in which a parser or a schema can do
  * more work than a byte pays for.
@@ -23,6 +25,15 @@ export const shapes = {
 } as const satisfies Record<string, () => string>
 
 export type ShapeName = keyof typeof shapes
+
+/** The shape as a masked frame, made once: a mix sends it from many addresses. */
+export function shapeFrame(name: ShapeName): Buffer {
+  const made = frames.get(name) ?? maskedText(shapes[name]())
+  frames.set(name, made)
+  return made
+}
+
+const frames = new Map<ShapeName, Buffer>()
 
 export const shapeNames = Object.keys(shapes).filter(isShapeName)
 

@@ -1,6 +1,6 @@
 import { finPing, masked, maskedText, upgradeRequest } from '../raw-socket.ts'
 import type { Attack } from './line.ts'
-import { type ShapeName, shapes } from './shapes.ts'
+import { type ShapeName, shapeFrame } from './shapes.ts'
 import type { Stage } from './stage.ts'
 
 /** Attacks on sockets before they are welcome. */
@@ -16,7 +16,7 @@ const frameCount = 20
  */
 export function firstFrames(names: readonly ShapeName[]) {
   return (stage: Stage): Attack => {
-    const frames = names.map((name) => maskedText(shapes[name]()))
+    const frames = names.map(shapeFrame)
     return async () => {
       let socket = dialed(stage)
       for (let n = 0; n < frameCount && !stage.isOver; n++) {
@@ -32,7 +32,7 @@ export function firstFrames(names: readonly ShapeName[]) {
 /** A `hello` whose key has to be fetched, and behind it as many frames of 1 MiB as are held. */
 export function heldFrames(socketCount: number, framesEach: number) {
   return (stage: Stage): Attack => {
-    const frame = maskedText(shapes['duplicate-keys']())
+    const frame = shapeFrame('duplicate-keys')
     return () =>
       each(stage, socketCount, async (n) => {
         const socket = dialed(stage)

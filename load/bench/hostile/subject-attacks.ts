@@ -1,6 +1,6 @@
 import { GreetedSocket } from './greeted-socket.ts'
 import type { Attack } from './line.ts'
-import { type ShapeName, shapes } from './shapes.ts'
+import { type ShapeName, shapeFrame } from './shapes.ts'
 import type { Stage } from './stage.ts'
 import { pings } from './stranger-attacks.ts'
 
@@ -13,12 +13,12 @@ const frameCount = 20
 /** Frames of 1 MiB on one socket. */
 export function greetedFrames(names: readonly ShapeName[]) {
   return async (stage: Stage): Promise<Attack> => {
-    const frames = names.map((name) => shapes[name]())
+    const frames = names.map(shapeFrame)
     let socket = await GreetedSocket.dial(stage)
     return async () => {
       for (let n = 0; n < frameCount && !stage.isOver; n++) {
         if (socket?.isOpen !== true) socket = await GreetedSocket.dial(stage)
-        await socket?.text(frames[n % frames.length] ?? '')
+        await socket?.frame(frames[n % frames.length])
       }
       await stage.pause(1_000)
     }
