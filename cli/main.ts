@@ -3,8 +3,12 @@
  * Errors for the operator are one line on stderr and exit code 1; wrong usage is 2.
  */
 
+import { tuneCollector } from './tune-collector.ts'
+
 interface Command {
   readonly summary: string
+  /** Runs a gateway: its garbage is collected as one needs it. */
+  readonly isGateway?: boolean
   load(): Promise<{ run(args: readonly string[]): Promise<number> }>
 }
 
@@ -13,10 +17,18 @@ const commands = new Map<string, Command>([
     'start',
     {
       summary: 'the gateway, with the bundled model server when no provider is configured',
+      isGateway: true,
       load: () => import('./start.ts'),
     },
   ],
-  ['serve', { summary: 'the gateway for production: a provider must be configured', load: () => import('./serve.ts') }],
+  [
+    'serve',
+    {
+      summary: 'the gateway for production: a provider must be configured',
+      isGateway: true,
+      load: () => import('./serve.ts'),
+    },
+  ],
   ['token', { summary: 'sign a token with the first of SLUICE_JWT_SECRET', load: () => import('./token.ts') }],
   [
     'config',
@@ -60,6 +72,7 @@ async function main(): Promise<number> {
     process.stderr.write(`${usage()}\n`)
     return 2
   }
+  if (command.isGateway === true) tuneCollector()
   const { run } = await command.load()
   return run(args)
 }

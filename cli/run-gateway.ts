@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8'
 import type { Config } from '../gateway/config.ts'
 import { type Gateway, startGateway } from '../gateway/main.ts'
 import { createMetricsServer } from '../gateway/telemetry/metrics-server.ts'
@@ -20,7 +19,6 @@ export async function runGateway(
   ready: (gateway: Gateway, url: string) => void,
 ): Promise<number> {
   const { config, policy } = sources
-  tuneCollector()
   const telemetry = await createTelemetry(config.telemetry, { version, environment: process.env })
   try {
     // Before the gateway: a node that is refused its metrics must not have served anybody, nor go on half started.
@@ -38,21 +36,6 @@ export async function runGateway(
     await telemetry.close()
   }
   return 0
-}
-
-/**
- * How V8 collects garbage in a gateway (docs/decisions/0027). Left alone it takes a quiet time for a reason to save memory:
- * it throws compiled code away, collects everything after every few megabytes and makes the young generation small, for
- * which the next messages pay with a tenth to a quarter more CPU and pauses of up to 100 ms; a gateway is quiet often. And
- * little of its young garbage lives, so helper threads for that cost more than they save where all cores work.
- */
-function tuneCollector(): void {
-  setFlagsFromString('--memory-reducer-gc-count=0')
-  setFlagsFromString('--no-parallel-scavenge')
-  // The whole heap is collected when it has three times what lived through the last time, or is half way to its limit.
-  setFlagsFromString('--heap-growing-percent=200')
-  // What was made small becomes large again in one step.
-  setFlagsFromString('--semi-space-growth-factor=16')
 }
 
 async function serveUntilAsked(
