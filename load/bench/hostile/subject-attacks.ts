@@ -1,4 +1,4 @@
-import { GreetedSocket } from './greeted-socket.ts'
+import { type Answer, GreetedSocket } from './greeted-socket.ts'
 import type { Attack } from './line.ts'
 import { type ShapeName, shapeFrame } from './shapes.ts'
 import type { Stage } from './stage.ts'
@@ -81,8 +81,11 @@ export function requestFlood(
 /** `session.list` over a hundred sessions with 7 KB of metadata each. */
 export async function listRequest(stage: Stage): Promise<object> {
   const socket = await GreetedSocket.dial(stage)
-  for (let n = 0; n < stage.part(100); n++)
-    await socket?.ask({ type: 'session.open', key: `listed-${n}`, metadata: largeMetadata(n) })
+  for (let n = 0; n < stage.part(100); n++) {
+    const opened = await socket?.ask({ type: 'session.open', key: `listed-${n}`, metadata: largeMetadata(n) })
+    mustBe('session.opened', opened)
+    await socket?.ask({ type: 'session.close', session: opened?.session })
+  }
   close(stage, socket)
   return { type: 'session.list', limit: 100 }
 }
@@ -134,14 +137,15 @@ interface Answered {
 async function answeredSession(stage: Stage, turnCount: number): Promise<Answered> {
   const socket = await GreetedSocket.dial(stage)
   const opened = await socket?.ask({ type: 'session.open', key: `answered-${turnCount}` })
-  const session = String(opened?.session ?? 'none')
+  mustBe('session.opened', opened)
+  const session = String(opened?.session)
   let turn = 'none'
   for (let n = 0; n < turnCount && socket?.isOpen === true; n++) {
     const content = `${`question ${n} `.padEnd(4_000, 'x')}\n[[ttft=1 tps=0 tokens=5 answer=count]]`
     const ended = socket.next(({ type }) => endTypes.has(String(type)))
     const accepted = await socket.ask({ type: 'message.send', session, messageId: `m${n}`, content })
-    if (accepted?.type !== 'message.accepted') break
-    turn = String(accepted.turn)
+    mustBe('message.accepted', accepted)
+    turn = String(accepted?.turn)
     await ended
   }
   close(stage, socket)
@@ -149,6 +153,11 @@ async function answeredSession(stage: Stage, turnCount: number): Promise<Answere
 }
 
 const endTypes = new Set(['turn.completed', 'turn.failed', 'turn.cancelled'])
+
+/** A line whose sessions were refused would measure something else. */
+function mustBe(type: string, answer: Answer | undefined): void {
+  if (answer?.type !== type) throw new Error(`unable to prepare: ${JSON.stringify(answer)} in place of ${type}`)
+}
 
 function close(stage: Stage, socket: GreetedSocket | undefined): void {
   if (socket !== undefined) stage.drop(socket.raw.connection)
