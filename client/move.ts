@@ -58,8 +58,7 @@ export function request(move: Move, online: Online, body: Unnumbered, purpose: P
   change(move, { inFlight: withEntry(move.state.inFlight, ref, purpose) })
   // Type and id first: a gateway that refuses a large frame unparsed reads no further. `Unnumbered` is each request without
   // its id; the union does not survive the spread.
-  const { type, ...fields } = body
-  const frame = { type, id: ref, ...fields } as Outbound
+  const frame = { type: body.type, id: ref, ...body } as Outbound
   move.effects.push({ type: 'transmit', socket: online.socket, frame })
   return ref
 }

@@ -49,6 +49,9 @@ export const jsonNumberLength = 64
 export const requestsAtOnce = 16
 export const requestsWaitingMax = 128
 
+/** The text of a socket's waiting requests, in UTF-16 units; with more a further one is refused as rate-limited. */
+export const requestsWaitingLength = 512 * 1024
+
 /**
  * What a socket may have unanswered, with the answers under way counted at their largest, before its requests wait; and
  * what its library may hold because the kernel does not take it. In bytes.
@@ -134,6 +137,12 @@ export const strangerReportMs = 10_000
 
 /** Requests of a subject that are answered at once, beside its streams and waiting answers; more are refused as rate-limited. */
 export const subjectRequestsAtOnce = 64
+
+/**
+ * Bodies of a subject's requests under way, in bytes, by the length that each announces; one in chunks counts as the largest
+ * body. One more is refused as rate-limited before it is read.
+ */
+export const subjectBodyBytes = 16 * 1024 * 1024
 
 /**
  * What a subject may write a minute on one node beside messages: sessions, metadata, feedback. More is refused as

@@ -6,12 +6,12 @@ export class Counts {
     return this.#counts.get(name) ?? 0
   }
 
-  add(name: string): void {
-    this.#counts.set(name, this.of(name) + 1)
+  add(name: string, count = 1): void {
+    if (count > 0) this.#counts.set(name, this.of(name) + count)
   }
 
-  remove(name: string): void {
-    const left = this.of(name) - 1
+  remove(name: string, count = 1): void {
+    const left = this.of(name) - count
     if (left > 0) this.#counts.set(name, left)
     else this.#counts.delete(name)
   }

@@ -7,6 +7,7 @@ import type { Verification } from './auth/authenticator.ts'
 import type { Identity } from './auth/identity.ts'
 import {
   requestsAtOnce,
+  requestsWaitingLength,
   requestsWaitingMax,
   unansweredForRequestsBytes,
   unreadPongsBytes,
@@ -43,6 +44,7 @@ export class ServedConnection implements SocketHandlers, BugListener {
   /** What the requests that are being served may be answered with, in bytes, at most. */
   #reservedBytes = 0
   #waiting: { readonly request: Request; readonly identity: Identity }[] = []
+  #waitingLength = 0
 
   constructor(
     socket: Socket,
@@ -174,8 +176,10 @@ export class ServedConnection implements SocketHandlers, BugListener {
   #take(request: Request, identity: Identity): void {
     this.#deps.subjectRate.charge(identity, requestCost(request), this.#deps.nowMs())
     if (this.#waiting.length === 0 && this.#canServe(request)) return void this.#serve(request, identity)
-    if (this.#waiting.length < requestsWaitingMax) {
+    const length = lengthOf(request)
+    if (this.#waiting.length < requestsWaitingMax && this.#waitingLength + length <= requestsWaitingLength) {
       this.#waiting.push({ request, identity })
+      this.#waitingLength += length
       return
     }
     const error = refusal('rate-limited', 'too many requests are waiting for their answers: read them first', 1_000)
@@ -194,6 +198,7 @@ export class ServedConnection implements SocketHandlers, BugListener {
       const [next] = this.#waiting
       if (next === undefined || !this.#canServe(next.request)) return
       this.#waiting.shift()
+      this.#waitingLength -= lengthOf(next.request)
       void this.#serve(next.request, next.identity)
     }
   }
@@ -255,6 +260,7 @@ export class ServedConnection implements SocketHandlers, BugListener {
 
   #release(): void {
     this.#waiting = []
+    this.#waitingLength = 0
     this.outbox.close()
   }
 }
@@ -273,6 +279,11 @@ export interface ConnectionDeps {
   closed(connection: ServedConnection): void
   /** A socket watches a session from now on. */
   watched(connection: string, session: string): void
+}
+
+/** The part of a request that may be long; the rest has bounds of its own (`metadataBytes`, `commentLength`). */
+function lengthOf(request: Request): number {
+  return request.type === 'message.send' ? request.content.length : 0
 }
 
 function assertNever(value: never): never {

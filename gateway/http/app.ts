@@ -18,7 +18,7 @@ import type { Call, GuardedRoute, HttpDeps, HttpEnv, Route, RouteParts } from '.
 import { allRoutes } from './routes.ts'
 import { StreamPlaces } from './stream-places.ts'
 import { StreamTokens } from './stream-tokens.ts'
-import { SubjectRequests } from './subject-requests.ts'
+import { bodyBytesOf, SubjectRequests } from './subject-requests.ts'
 import { WholeAnswers } from './whole-answers.ts'
 
 export interface HttpApp {
@@ -139,7 +139,7 @@ async function serve(parts: RouteParts, route: Route, context: HttpContext): Pro
   if (caller instanceof Response) return caller
   context.set('subject', caller.subject)
   context.env.guest?.earned()
-  const begun = parts.requests.begin(caller, parts.nowMs())
+  const begun = parts.requests.begin(caller, bodyBytesOf(context.req.raw.headers), parts.nowMs())
   if (typeof begun !== 'function') return refuse(begun)
   try {
     return await serveCaller(route, caller, call, faulty?.[0])

@@ -79,7 +79,8 @@ describe.each(testedTransports)('on %s', (transport) => {
     const first = await ada.ask({ ...rate, rating: 1 }, 'feedback.added')
     const { seq, mark, timeMs } = first
     expect(await ada.ask({ ...rate, rating: 1 }, 'feedback.added')).toMatchObject({ seq, mark, timeMs })
-    for (let n = 0; n < 15; n += 1) await ada.ask({ ...rate, rating: n % 2 === 0 ? -1 : 1 }, 'feedback.added')
+    for (let n = 0; n < 15; n += 1)
+      await ada.ask({ ...rate, rating: n % 2 === 0 ? -1 : 1, comment: `${n}` }, 'feedback.added')
     expect(await ada.ask({ ...rate, rating: 0, comment: 'one more' }, 'error')).toMatchObject({
       kind: 'forbidden',
       message: 'this answer was rated 16 times, as often as it may: the last rating counts',

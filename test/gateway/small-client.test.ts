@@ -119,20 +119,7 @@ describe.each(testedTransports)('a small client over %s', (transport) => {
 
   test('[CONN-131] pages are not made for a client that does not read: half a mebibyte waits, and no more', async () => {
     const session = 'large'
-    await log.create({ session, owner, attributes: {}, timeMs: 1 })
-    for (let n = 0; n < 4; n++) {
-      const turn = `turn-${n}`
-      const message = { messageId: `m${n}`, content: 'x'.repeat(120_000) }
-      const record = { type: 'message.added', timeMs: 1, turn, message } as const
-      const claim = { session, messageId: `m${n}`, hash: 'h', turn, token: turn, leaseMs: 60_000, record }
-      expect((await log.accept(claim)).kind).toBe('yours')
-      const usage = { inputTokens: 0, outputTokens: 0, source: 'unknown' } as const
-      const failed = { kind: 'internal', message: 'no', retryable: true } as const
-      const ending = { type: 'turn.failed', timeMs: 1, turn, attempt: 0, finishReason: 'error', usage } as const
-      const sha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
-      const end = { ...ending, error: failed, bytes: 0, sha256 }
-      expect((await log.end({ session, token: turn, turn, attempt: 0, record: end, parts: [] })).kind).toBe('ok')
-    }
+    await makeLargeSession(log, session)
     const raw = await openRaw(gateway.gateway.port)
     const send = (frame: object) => raw.tcp.write(encodeFrame(OPCODE.text, Buffer.from(JSON.stringify(frame))))
     send({ type: 'hello', token: await gateway.token('ada') })
@@ -146,6 +133,23 @@ describe.each(testedTransports)('a small client over %s', (transport) => {
     const pages = raw.received.split('"history.page"').length - 1
     expect(pages).toBeGreaterThan(0)
     expect(raw.received.length).toBeLessThan(600 * 1024)
+    raw.tcp.destroy()
+  })
+
+  test('[CONN-132] requests that wait for their answers to be read hold a bounded text', async () => {
+    await using own = await startTestGateway({ transport, log, env: { SLUICE_FRAMES_PER_SECOND: '10000' } })
+    await makeLargeSession(log, 'waits')
+    const raw = await openRaw(own.gateway.port)
+    const send = (frame: object) => raw.tcp.write(encodeFrame(OPCODE.text, Buffer.from(JSON.stringify(frame))))
+    send({ type: 'hello', token: await own.token('ada') })
+    await raw.seen('"welcome"')
+    for (let n = 0; n < 12; n++) send({ type: 'history.get', id: `h${n}`, session: 'waits' })
+    const content = 'x'.repeat(120_000)
+    for (let n = 0; n < 5; n++)
+      send({ type: 'message.send', id: `w${n}`, session: 'waits', messageId: `w${n}`, content })
+    await raw.seen('"ref":"w4"')
+    expect(raw.received).toContain('too many requests are waiting')
+    expect(raw.received).not.toContain('"ref":"w3"')
     raw.tcp.destroy()
   })
 })
@@ -205,4 +209,22 @@ function unverifiable(): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const claims = { sub: 'ada', exp: Math.floor(Date.now() / 1000) + 600 }
   return `${part({ alg: 'RS256', typ: 'JWT', kid: 'nobody' })}.${part(claims)}.${'A'.repeat(342)}`
+}
+
+/** A session whose pages are as large as they may be. */
+async function makeLargeSession(log: SessionLog, session: string): Promise<void> {
+  await log.create({ session, owner, attributes: {}, timeMs: 1 })
+  for (let n = 0; n < 4; n++) {
+    const turn = `turn-${n}`
+    const message = { messageId: `m${n}`, content: 'x'.repeat(120_000) }
+    const record = { type: 'message.added', timeMs: 1, turn, message } as const
+    const claim = { session, messageId: `m${n}`, hash: 'h', turn, token: turn, leaseMs: 60_000, record }
+    expect((await log.accept(claim)).kind).toBe('yours')
+    const usage = { inputTokens: 0, outputTokens: 0, source: 'unknown' } as const
+    const failed = { kind: 'internal', message: 'no', retryable: true } as const
+    const ending = { type: 'turn.failed', timeMs: 1, turn, attempt: 0, finishReason: 'error', usage } as const
+    const sha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+    const end = { ...ending, error: failed, bytes: 0, sha256 }
+    expect((await log.end({ session, token: turn, turn, attempt: 0, record: end, parts: [] })).kind).toBe('ok')
+  }
 }

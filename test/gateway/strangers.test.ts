@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { requestBodyBytes } from '../../gateway/bounds.ts'
 import { Buckets } from '../../gateway/buckets.ts'
 import { networkOf } from '../../gateway/client-address.ts'
-import { SubjectRequests } from '../../gateway/http/subject-requests.ts'
+import { bodyBytesOf, SubjectRequests } from '../../gateway/http/subject-requests.ts'
 import { Strangers } from '../../gateway/strangers.ts'
 import { connectFrom, requestFrom } from '../support/from-address.ts'
 import { startTestGateway, type TestGateway } from '../support/gateway.ts'
@@ -79,13 +80,34 @@ describe('counting', () => {
   test('[HTTP-102] requests of a subject at once are bounded beside its streams, and those of others are not', () => {
     const requests = new SubjectRequests(10_000, 10)
     const ada = { tenant: 't', subject: 'ada', scopes: new Set<never>(), expiresAtMs: 0 }
-    const begun = Array.from({ length: 74 }, () => requests.begin(ada, 0))
+    const begun = Array.from({ length: 74 }, () => requests.begin(ada, 0, 0))
     expect(begun.every((end) => typeof end === 'function')).toBe(true)
-    expect(requests.begin(ada, 0)).toMatchObject({ kind: 'rate-limited', retryAfterMs: 1_000 })
-    expect(requests.begin({ ...ada, subject: 'bob' }, 0)).toBeTypeOf('function')
+    expect(requests.begin(ada, 0, 0)).toMatchObject({ kind: 'rate-limited', retryAfterMs: 1_000 })
+    expect(requests.begin({ ...ada, subject: 'bob' }, 0, 0)).toBeTypeOf('function')
     const [first] = begun
     if (typeof first === 'function') first()
-    expect(requests.begin(ada, 0)).toBeTypeOf('function')
+    expect(requests.begin(ada, 0, 0)).toBeTypeOf('function')
+  })
+
+  test('[HTTP-108] bodies of a subject at once are bounded by their bytes, and those of others are not', () => {
+    const requests = new SubjectRequests(10_000, 10)
+    const ada = { tenant: 't', subject: 'ada', scopes: new Set<never>(), expiresAtMs: 0 }
+    const begun = Array.from({ length: 16 }, () => requests.begin(ada, requestBodyBytes, 0))
+    expect(begun.every((end) => typeof end === 'function')).toBe(true)
+    expect(requests.begin(ada, 1, 0)).toMatchObject({ kind: 'rate-limited', retryAfterMs: 1_000 })
+    expect(requests.begin(ada, 0, 0)).toBeTypeOf('function')
+    expect(requests.begin({ ...ada, subject: 'bob' }, 1, 0)).toBeTypeOf('function')
+    const [first] = begun
+    if (typeof first === 'function') first()
+    expect(requests.begin(ada, requestBodyBytes, 0)).toBeTypeOf('function')
+  })
+
+  test('[HTTP-108] a body counts by its announced length, in chunks as the largest, and one that is too large is not read', () => {
+    const counted = (headers: Record<string, string>) => bodyBytesOf(new Headers(headers))
+    expect(counted({})).toBe(0)
+    expect(counted({ 'content-length': '12' })).toBe(12)
+    expect(counted({ 'transfer-encoding': 'chunked' })).toBe(requestBodyBytes)
+    expect(counted({ 'content-length': '99999999' })).toBe(0)
   })
 })
 

@@ -147,11 +147,9 @@ function renderLink(address: string, children: Node[]): Node[] {
   return [link]
 }
 
+/** Nested no deeper than `maxNesting`. */
 function textsIn(root: Node): Text[] {
-  const texts: Text[] = []
-  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT)
-  while (walker.nextNode()) if (walker.currentNode instanceof Text) texts.push(walker.currentNode)
-  return texts
+  return [...root.childNodes].flatMap((child) => (child instanceof Text ? [child] : textsIn(child)))
 }
 
 function text(content: string): Text {
