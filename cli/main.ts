@@ -61,7 +61,10 @@ const commands = new Map<string, Command>([
   ],
   [
     'schema',
-    { summary: 'write the JSON Schema and OpenAPI documents to docs/schema', load: () => import('./schema.ts') },
+    {
+      summary: 'write the JSON Schema and OpenAPI documents to docs/schema, and the table in docs/LIMITS.md',
+      load: () => import('./schema.ts'),
+    },
   ],
 ])
 

@@ -1,8 +1,10 @@
 import { join } from 'node:path'
-import { writeSchemas } from '../gateway/http/write-schemas.ts'
+import { writeLimits, writeSchemas } from '../gateway/http/write-schemas.ts'
 
-/** Writes the generated documents to docs/schema; a test fails while they differ from the code. */
+/** Writes the generated documents to docs/schema and docs/LIMITS.md; a test fails while they differ from the code. */
 export async function run(): Promise<number> {
-  await writeSchemas(join(import.meta.dirname, '..', 'docs', 'schema'))
+  const docs = join(import.meta.dirname, '..', 'docs')
+  await writeSchemas(join(docs, 'schema'))
+  await writeLimits(join(docs, 'LIMITS.md'))
   return 0
 }

@@ -56,9 +56,9 @@ export function backoffMs(move: Move, tries: number): number {
 export function request(move: Move, online: Online, body: Unnumbered, purpose: Purpose): string {
   const ref = `r${takeNumber(move)}`
   change(move, { inFlight: withEntry(move.state.inFlight, ref, purpose) })
-  // Type and id first: a gateway that refuses a large frame unparsed reads no further. `Unnumbered` is each request without
-  // its id; the union does not survive the spread.
-  const frame = { type: body.type, id: ref, ...body } as Outbound
+  // The id first: a gateway that refuses a large frame unparsed reads no further. `Unnumbered` is each request without its
+  // id; the union does not survive the spread.
+  const frame = { id: ref, ...body } as Outbound
   move.effects.push({ type: 'transmit', socket: online.socket, frame })
   return ref
 }

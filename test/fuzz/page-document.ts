@@ -117,6 +117,7 @@ class FakeRange {
 /** Puts them where the page's modules look for a browser's. */
 export function installDocument(): void {
   Object.assign(globalThis, {
+    Text: FakeText,
     document: { createElement, createTextNode: (text: string) => new FakeText(text) },
     HTMLElement: FakeElement,
     HTMLUListElement: FakeUnorderedList,

@@ -182,7 +182,7 @@ describe.each(testedTransports)('strangers on %s', (transport) => {
     const through = (client: string) =>
       new WireClient(gateway.url, { headers: { 'X-Forwarded-For': client }, from: '127.0.0.2' })
     const open = [through('203.0.113.5'), through('203.0.113.5')]
-    for (const client of open) await client.opened()
+    await Promise.all(open.map((client) => client.opened()))
     await expect(through('203.0.113.5').opened()).rejects.toThrow('429')
     await through('203.0.113.6').opened()
     expect(idle.filter((socket) => socket.destroyed)).toEqual([])
