@@ -7,6 +7,7 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     passWithNoTests: false,
-    maxWorkers: 2,
+    // A third fills the waits of the other two on two cores.
+    maxWorkers: 3,
   },
 })

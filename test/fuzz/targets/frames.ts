@@ -10,7 +10,12 @@ import { assertMessage, kindOf } from './promises.ts'
 function run({ text }: Input): string {
   const frame = parseFrame(text)
   if (frame.kind === 'ok') {
-    assert.deepEqual(parseFrame(JSON.stringify(frame.frame)), frame, 'what was read and written again reads otherwise')
+    const written = JSON.stringify(frame.frame)
+    const again = parseFrame(written)
+    assert.equal(again.kind, 'ok', 'what was read and written again is refused')
+    // As text: JSON writes -0 as 0, which the store does too.
+    if (again.kind === 'ok')
+      assert.equal(JSON.stringify(again.frame), written, 'what was read and written again differs')
     return frame.frame.type
   }
   assertMessage(frame.message)
