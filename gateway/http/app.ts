@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { context as traceContext } from '@opentelemetry/api'
 import { type Context, Hono, type Next } from 'hono'
 import { refusal } from '../../protocol/error.ts'
@@ -9,6 +10,7 @@ import { TrustedProxies } from '../client-address.ts'
 import { incomingContext } from '../telemetry/message-span.ts'
 import type { HttpHandler, WholeHandler } from '../transport/transport.ts'
 import { responseOf } from './kept-answer.ts'
+import { refusedAfterMs } from './limits.ts'
 import { judgeOrigin } from './origin-guard.ts'
 import { PageFiles, pageNotBuilt } from './page.ts'
 import { invalid, refuse } from './refusals.ts'
@@ -140,7 +142,10 @@ async function serve(parts: RouteParts, route: Route, context: HttpContext): Pro
   context.set('subject', caller.subject)
   context.env.guest?.earned()
   const begun = parts.requests.begin(caller, bodyBytesOf(context.req.raw.headers), parts.nowMs())
-  if (typeof begun !== 'function') return refuse(begun)
+  if (typeof begun !== 'function') {
+    await wait(refusedAfterMs)
+    return refuse(begun)
+  }
   try {
     return await serveCaller(route, caller, call, faulty?.[0])
   } finally {

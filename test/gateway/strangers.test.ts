@@ -194,8 +194,7 @@ describe.each(testedTransports)('strangers on %s', (transport) => {
       const headers = { authorization: `Bearer ${await gateway.token(subject)}` }
       return fetch(`${gateway.httpUrl}/v1/sessions`, { headers })
     }
-    const answers: Response[] = []
-    for (let count = 0; count < 40; count += 1) answers.push(await ask('ada'))
+    const answers = await Promise.all(Array.from({ length: 40 }, () => ask('ada')))
     const refused = answers.filter(({ status }) => status === 429)
     expect(refused.length).toBeGreaterThan(0)
     expect(refused[0]?.headers.get('retry-after')).toBe('1')
