@@ -126,6 +126,13 @@ export const strangersMax = 8_192
 /** What an address without a good token may ask for at once, in seconds of its rate; more is refused with 429. */
 export const strangerWorkSeconds = 10
 
+/**
+ * What all addresses together may ask for without a good token, in requests a second. Above it an address waits once it has
+ * used more than the second number's share of what it may ask for at once; the others go on.
+ */
+export const strangersWorkPerSecond = 500
+export const strangerPressedShare = 0.1
+
 /** A socket that ends without `welcome` counts as so many requests: so much more does it cost. */
 export const strangerSocketCost = 5
 

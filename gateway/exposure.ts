@@ -108,6 +108,14 @@ export const exposure: readonly ExposureLine[] = [
   {
     who: 'stranger',
     per: 'node',
+    what: 'requests of all strangers; above it an address waits that used a tenth of its burst',
+    bounds: `strangersWorkPerSecond ${bounds.strangersWorkPerSecond}, strangerPressedShare ${bounds.strangerPressedShare}`,
+    heldBytes: 0,
+    rules: ['HTTP-109'],
+  },
+  {
+    who: 'stranger',
+    per: 'node',
     what: 'fetches of a key set for unknown keys, one at a time',
     bounds: `JWKS_MAX_BYTES ${bytes(JWKS_MAX_BYTES)}, at most one each 30 s`,
     heldBytes: JWKS_MAX_BYTES,

@@ -1,4 +1,11 @@
-import { strangerNamesMax, strangerReportMs, strangersMax, strangerWorkSeconds } from './bounds.ts'
+import {
+  strangerNamesMax,
+  strangerPressedShare,
+  strangerReportMs,
+  strangersMax,
+  strangersWorkPerSecond,
+  strangerWorkSeconds,
+} from './bounds.ts'
 import { Buckets } from './buckets.ts'
 import { isCountedAddress, networkOf } from './client-address.ts'
 import { Counts } from './counts.ts'
@@ -11,12 +18,18 @@ import type { Guest } from './transport/transport.ts'
  *   one each. A good token gives the place back; a connection takes one again once its request is answered.
  * - Work: each request that needs no token or was refused for its token, and each socket that ends without `welcome`.
  *
+ * Many addresses that each stay within their bound may still ask for more than a node should do for strangers. Then those
+ * that asked for much wait, and those that asked for little, such as a page that is opened, do not.
+ *
  * Both are bounded for each client address, IPv6 by its /64, and places also for the whole node. 127.0.0.1 and ::1 have no
  * bound of their own: behind a proxy on this machine that is not configured as one, every client has that address.
  */
 export class Strangers {
   readonly #limits: StrangerLimits
   readonly #work: Buckets
+  /** Of all addresses. */
+  readonly #allWork = new Buckets({ capacity: strangersWorkPerSecond, perSecond: strangersWorkPerSecond, maxCount: 1 })
+  readonly #pressedLevel: number
   readonly #places = new Counts()
   #count = 0
   #lastReportMs = Number.NEGATIVE_INFINITY
@@ -24,6 +37,7 @@ export class Strangers {
   constructor(limits: StrangerLimits) {
     this.#limits = limits
     const { workPerSecond } = limits
+    this.#pressedLevel = Math.max(1, workPerSecond * strangerWorkSeconds * (1 - strangerPressedShare))
     this.#work = new Buckets({
       capacity: workPerSecond * strangerWorkSeconds,
       perSecond: workPerSecond,
@@ -56,14 +70,19 @@ export class Strangers {
   /** Milliseconds until this address may ask for something again; 0: now. */
   waitMs(address: string): number {
     if (!isCountedAddress(address)) return 0
-    const waitMs = this.#work.waitMs(networkOf(address), this.#limits.nowMs())
+    const nowMs = this.#limits.nowMs()
+    const isPressed = this.#allWork.waitMs(all, nowMs) > 0
+    const waitMs = this.#work.waitMs(networkOf(address), nowMs, isPressed ? this.#pressedLevel : 1)
     if (waitMs > 0) this.#report(networkOf(address), 'requests')
     return waitMs
   }
 
   /** `cost`: in requests for a small file. */
   worked(address: string, cost = 1): void {
-    if (isCountedAddress(address)) this.#work.take(networkOf(address), cost, this.#limits.nowMs())
+    if (!isCountedAddress(address)) return
+    const nowMs = this.#limits.nowMs()
+    this.#work.take(networkOf(address), cost, nowMs)
+    this.#allWork.take(all, cost, nowMs)
   }
 
   #hasPlace(name: string): boolean {
@@ -88,6 +107,8 @@ export class Strangers {
     this.#limits.report({ address, what, taken: this.#count })
   }
 }
+
+const all = ''
 
 export interface StrangerLimits {
   /** Infinity: unlimited, as for the next one. */

@@ -77,6 +77,17 @@ describe('counting', () => {
     expect(buckets.size).toBe(99)
   })
 
+  test('[HTTP-109] addresses that together ask for more than the node gives strangers wait, but for those that asked for little', () => {
+    const { strangers, pass } = counted({ workPerSecond: 50 })
+    for (let address = 1; address <= 10; address += 1) strangers.worked(`198.51.100.${address}`, 60)
+    expect(strangers.waitMs('198.51.100.1')).toBeGreaterThan(0)
+    expect(strangers.waitMs('203.0.113.9')).toBe(0)
+    strangers.worked('203.0.113.9', 40)
+    expect(strangers.waitMs('203.0.113.9')).toBe(0)
+    pass(2_000)
+    expect(strangers.waitMs('198.51.100.1')).toBe(0)
+  })
+
   test('[HTTP-102] requests of a subject at once are bounded beside its streams, and those of others are not', () => {
     const requests = new SubjectRequests(10_000, 10)
     const ada = { tenant: 't', subject: 'ada', scopes: new Set<never>(), expiresAtMs: 0 }
