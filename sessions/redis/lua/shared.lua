@@ -46,9 +46,8 @@ end
 -- Meta and log go at one instant, written in one step. A tape's time begins with its bytes, so it outlives them; all are
 -- longer than any turn.
 local function keepFor(ttlMs)
-  local at = string.format('%.0f', now() + ttlMs)
-  redis.call('PEXPIREAT', M, at)
-  if L then redis.call('PEXPIREAT', L, at) end
+  redis.call('PEXPIRE', M, ttlMs)
+  if L then redis.call('PEXPIRE', L, ttlMs) end
 end
 
 -- A piece of a text of `length` bytes and the byte after it, for the reader to cut between characters. An offset in the
