@@ -140,12 +140,13 @@ async function serve(parts: RouteParts, route: Route, context: HttpContext): Pro
   const caller = await identify(parts, context)
   if (caller instanceof Response) return caller
   context.set('subject', caller.subject)
-  context.env.guest?.earned()
   const begun = parts.requests.begin(caller, bodyBytesOf(context.req.raw.headers), parts.nowMs())
   if (typeof begun !== 'function') {
+    // Its place is kept: what waits here is bounded like the connections of strangers.
     await wait(refusedAfterMs)
     return refuse(begun)
   }
+  context.env.guest?.earned()
   try {
     return await serveCaller(route, caller, call, faulty?.[0])
   } finally {

@@ -36,20 +36,27 @@ export async function startBalancer(upstreamPorts: readonly number[]): Promise<B
   const child = spawn(nginx ?? 'nginx', ['-c', file, '-e', 'stderr', '-g', 'daemon off;'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
+  const stop = await started('nginx', { child, port, folder })
+  const accessLog = () => readFileSync(path.join(folder, 'access.log'), 'utf8')
+  return { port, accessLog, [Symbol.asyncDispose]: stop }
+}
+
+/** Waits until a proxy listens, or throws what it said; answers how it is stopped and its folder removed. */
+export async function started(
+  name: string,
+  { child, port, folder }: { readonly child: ChildProcess; readonly port: number; readonly folder: string },
+): Promise<() => Promise<void>> {
   let errors = ''
-  child.stderr.on('data', (chunk) => {
+  child.stderr?.on('data', (chunk) => {
     errors += String(chunk)
   })
   const stop = async () => {
     await stopped(child)
     rmSync(folder, { recursive: true, force: true })
   }
-  if (!(await listens(child, port))) {
-    await stop()
-    throw new Error(`nginx did not start: ${errors}`)
-  }
-  const accessLog = () => readFileSync(path.join(folder, 'access.log'), 'utf8')
-  return { port, accessLog, [Symbol.asyncDispose]: stop }
+  if (await listens(child, port)) return stop
+  await stop()
+  throw new Error(`${name} did not start: ${errors}`)
 }
 
 /** The file's text with other addresses, and everything that it writes in `folder`. */
@@ -75,7 +82,7 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
-export async function listens(child: ChildProcess, port: number): Promise<boolean> {
+async function listens(child: ChildProcess, port: number): Promise<boolean> {
   const deadlineMs = Date.now() + START_TIMEOUT_MS
   while (child.exitCode === null && Date.now() < deadlineMs) {
     if (await accepts(port)) return true
@@ -95,7 +102,7 @@ function accepts(port: number): Promise<boolean> {
   })
 }
 
-export async function stopped(child: ChildProcess): Promise<void> {
+async function stopped(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
   child.kill('SIGTERM')

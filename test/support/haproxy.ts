@@ -1,9 +1,9 @@
 /** HAProxy in front of one upstream, which it keeps connections to. `npm test` names the program in SLUICE_TEST_HAPROXY. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { type Balancer, freePort, listens, stopped } from './balancer.ts'
+import { type Balancer, freePort, started } from './balancer.ts'
 
 const haproxy = process.env.SLUICE_TEST_HAPROXY
 export const hasHaproxy = haproxy !== undefined && haproxy !== ''
@@ -15,21 +15,10 @@ export async function startHaproxy(upstreamPort: number): Promise<Balancer> {
   writeFileSync(file, configFor(port, upstreamPort))
   const child = spawn(haproxy ?? 'haproxy', ['-db', '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] })
   let log = ''
-  let errors = ''
   child.stdout.on('data', (chunk) => {
     log += String(chunk)
   })
-  child.stderr.on('data', (chunk) => {
-    errors += String(chunk)
-  })
-  const stop = async () => {
-    await stopped(child)
-    rmSync(folder, { recursive: true, force: true })
-  }
-  if (!(await listens(child, port))) {
-    await stop()
-    throw new Error(`haproxy did not start: ${errors}`)
-  }
+  const stop = await started('haproxy', { child, port, folder })
   return { port, accessLog: () => log, [Symbol.asyncDispose]: stop }
 }
 
