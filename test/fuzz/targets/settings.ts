@@ -15,8 +15,10 @@ const secretValue = 'canary-0123456789abcdef-0123456789abcdef'
 
 /** A line for each variable, as in a file of them. */
 function run({ text }: Input): string {
-  const environment = Object.fromEntries(text.split('\n').map((line) => pairOf(line)))
-  const target = redisTarget(text.split('\n')[0] ?? '')
+  // An environment is UTF-8, so it has no half of a pair.
+  const lines = text.toWellFormed().split('\n')
+  const environment = Object.fromEntries(lines.map((line) => pairOf(line)))
+  const target = redisTarget(lines[0] ?? '')
   const result = readConfig(environment)
   const kind = target?.kind ?? 'no-redis'
   if (result.kind === 'ok') return `${kind} ok`
