@@ -126,12 +126,20 @@ export const strangersMax = 8_192
 /** What an address without a good token may ask for at once, in seconds of its rate; more is refused with 429. */
 export const strangerWorkSeconds = 10
 
+/** A connection that ends without a good token counts as so many requests, beside what it asked for. */
+export const strangerConnectionCost = 1
+
+/** A socket that was closed for what it sent, or did not read, counts against its address as so many requests. */
+export const misbehavedSocketCost = 50
+
 /**
- * What all addresses together may ask for without a good token, in requests a second. Above it an address waits once it has
- * used more than the second number's share of what it may ask for at once; the others go on.
+ * A node whose event loop is busy for more than the first, as a share of `pressureLookMs`, counts what clients ask for so
+ * many times as the second says. The log is told at most once in `pressureReportMs`. Times are in milliseconds.
  */
-export const strangersWorkPerSecond = 500
-export const strangerPressedShare = 0.1
+export const pressedUtilization = 0.85
+export const pressedCost = 4
+export const pressureLookMs = 200
+export const pressureReportMs = 60_000
 
 /** A socket that ends without `welcome` counts as so many requests: so much more does it cost. */
 export const strangerSocketCost = 5

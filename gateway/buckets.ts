@@ -18,13 +18,13 @@ export class Buckets {
     return this.#buckets.size
   }
 
-  /** Milliseconds until `least` can be taken; 0: now. Takes nothing. */
-  waitMs(name: string, nowMs: number, least = 1): number {
+  /** Milliseconds until there is something to take; 0: now. Takes nothing. */
+  waitMs(name: string, nowMs: number): number {
     const bucket = this.#buckets.get(name)
     if (bucket === undefined) return 0
     const level = this.#levelAt(bucket, nowMs)
     if (level >= this.#capacity) this.#buckets.delete(name)
-    return level >= least ? 0 : untilNextMs({ level, atMs: nowMs }, this.#perSecond, least)
+    return level >= 1 ? 0 : untilNextMs({ level, atMs: nowMs }, this.#perSecond)
   }
 
   /** What was not there is owed, but never more than the capacity: nobody is shut out for longer than that takes to fill. */

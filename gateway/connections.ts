@@ -1,7 +1,7 @@
 import { setInterval as every } from 'node:timers'
 import { closeCodes } from '../protocol/close-code.ts'
 import type { Identity } from './auth/identity.ts'
-import { drainGraceMs, drainSpreadMs, strangerSocketCost } from './bounds.ts'
+import { drainGraceMs, drainSpreadMs, misbehavedSocketCost, strangerSocketCost } from './bounds.ts'
 import { isCountedAddress, networkOf } from './client-address.ts'
 import { Counts } from './counts.ts'
 import type { ServedConnection } from './serve-connection.ts'
@@ -65,13 +65,15 @@ export class Connections {
     this.#open.get(connection)?.guest?.earned()
   }
 
-  closed(connection: ServedConnection): void {
+  /** `hasMisbehaved`: it was closed for what it sent, which counts against its address. */
+  closed(connection: ServedConnection, hasMisbehaved: boolean): void {
     const client = this.#open.get(connection)
     if (client === undefined) return
     this.#open.delete(connection)
     if (this.#open.size === 0) this.#whenEmpty()
     this.#byAddress.remove(networkOf(client.address))
     client.guest?.closed()
+    if (hasMisbehaved) this.#strangers.worked(client.address, misbehavedSocketCost)
     const name = this.#named.get(connection)
     if (name === undefined) return this.#strangers.worked(client.address, strangerSocketCost)
     this.#named.delete(connection)

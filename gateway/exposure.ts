@@ -2,7 +2,7 @@ import { tapeBytes } from '../protocol/limits.ts'
 import { subjectBytesMax, subjectSessionsMax } from '../sessions/shares.ts'
 import { JWKS_MAX_BYTES } from './auth/limits.ts'
 import * as bounds from './bounds.ts'
-import { stalledMs } from './http/limits.ts'
+import { refusedAfterMs, stalledMs } from './http/limits.ts'
 import { MAX_UNSENT_BYTES } from './transport/guarded-socket.ts'
 import { MAX_HEADER_BYTES } from './transport/http-answer.ts'
 import { keepAliveMs, untakenAnswerMs } from './transport/http-limits.ts'
@@ -107,9 +107,17 @@ export const exposure: readonly ExposureLine[] = [
   },
   {
     who: 'stranger',
+    per: 'address',
+    what: 'connections that end without a good token, and sockets closed for what they sent; above the rate new connections are read later',
+    bounds: `strangerConnectionCost ${bounds.strangerConnectionCost}, misbehavedSocketCost ${bounds.misbehavedSocketCost} of the rate above; refusedAfterMs ${seconds(refusedAfterMs)}`,
+    heldBytes: 0,
+    rules: ['HTTP-110'],
+  },
+  {
+    who: 'stranger',
     per: 'node',
-    what: 'requests of all strangers; above it an address waits that used a tenth of its burst',
-    bounds: `strangersWorkPerSecond ${bounds.strangersWorkPerSecond}, strangerPressedShare ${bounds.strangerPressedShare}`,
+    what: 'requests, frames and connections of all clients while the event loop is busy: each counts several times',
+    bounds: `pressedUtilization ${bounds.pressedUtilization}, pressedCost ${bounds.pressedCost}`,
     heldBytes: 0,
     rules: ['HTTP-109'],
   },

@@ -8,7 +8,13 @@ import type { SessionLog } from '../sessions/session-log.ts'
 import { type Answering, openAnswering } from './answering.ts'
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts'
 import { readUpgradeToken } from './auth/token-source.ts'
-import { lastFramesMs, strangerBytes, strangerFrameBytes, subjectRateSockets } from './bounds.ts'
+import {
+  lastFramesMs,
+  strangerBytes,
+  strangerConnectionCost,
+  strangerFrameBytes,
+  subjectRateSockets,
+} from './bounds.ts'
 import { Chat, randomId } from './chat.ts'
 import { TrustedProxies } from './client-address.ts'
 import type { PolicySource } from './config/policy/live-policy.ts'
@@ -16,7 +22,9 @@ import type { Config } from './config.ts'
 import type { ConnectionSettings } from './connection-state.ts'
 import { Connections } from './connections.ts'
 import { createHttpApp, type HttpApp } from './http/app.ts'
+import { refusedAfterMs } from './http/limits.ts'
 import { isAllowedOrigin } from './origin.ts'
+import { Pressure } from './pressure.ts'
 import { recordedLog, recordedSender, recordedSockets } from './recording/recorded.ts'
 import { openRecording, type Recording } from './recording/recording.ts'
 import { type ConnectionDeps, ServedConnection } from './serve-connection.ts'
@@ -38,6 +46,8 @@ export interface GatewayParts {
   readonly policy: PolicySource
   /** Default: the memory store that the configuration describes. */
   readonly log?: SessionLog
+  /** How many times what clients ask for counts against their rates. Default: more when this process is busy. */
+  readonly costFactor?: () => number
   /** What the ages of keys for tokens are counted by. Default: the process's monotonic clock. */
   readonly monotonicMs?: () => number
 }
@@ -97,7 +107,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     forgetUse: (of) => store.ledger.forget(of),
     writesPerMinute: writesPerMinute === 'unlimited' ? 0 : writesPerMinute,
   })
-  const strangers = new Strangers(strangerLimits(config, telemetry))
+  const pressure = new Pressure((utilization) =>
+    telemetry.log.warn({ utilization }, 'the event loop is busy: what clients ask for counts several times'),
+  )
+  const { costFactor = pressure.costFactor } = parts
+  if (parts.costFactor === undefined) pressure.start()
+  const strangers = new Strangers({ ...strangerLimits(config, telemetry), costFactor })
   const connections = new Connections(connectionLimits(config), strangers)
   const node = new Node({
     config,
@@ -112,6 +127,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     chat,
     connections,
     strangers,
+    pressure,
+    costFactor,
     recording,
   })
   const createTransport = await chooseTransport(config.listen.transport, config.listen.uwsPath, telemetry.log)
@@ -144,6 +161,8 @@ interface NodeParts {
   readonly chat: Chat
   readonly connections: Connections
   readonly strangers: Strangers
+  readonly pressure: Pressure
+  readonly costFactor: () => number
   readonly recording: Recording | undefined
 }
 
@@ -188,6 +207,7 @@ class Node {
       streamsPerSubject: config.limits.socketsPerSubject,
       requestsPerSecond: config.limits.framesPerSecond,
       strangers,
+      costFactor: this.#parts.costFactor,
       isTls: config.tls.kind === 'on',
       pageDir: resolve(import.meta.dirname, '..', 'web', 'dist'),
       readiness: () => {
@@ -216,8 +236,9 @@ class Node {
   /** A trusted proxy's connections are its clients': their requests and sockets are counted, each by its own address. */
   admit(address: string): Admission | undefined {
     if (this.#proxies.trusts(address)) return {}
-    const guest = this.#parts.strangers.take(address)
-    return guest && { guest }
+    const guest = this.#parts.strangers.take(address, strangerConnectionCost)
+    // One that has used up its rate is read a little later, not refused: it may be a proxy whose probes come this way.
+    return guest && { guest, ...(this.#parts.strangers.waitMs(address) > 0 && { delayMs: refusedAfterMs }) }
   }
 
   accept(upgrade: Upgrade, socket: Socket): SocketHandlers {
@@ -260,6 +281,7 @@ class Node {
     const { answering, connections, store, turns, recording } = this.#parts
     turns.close()
     connections.stop()
+    this.#parts.pressure.stop()
     await transport.close()
     await answering.close()
     await store.close()
@@ -276,7 +298,7 @@ function connectionLimits({ limits }: Config) {
   }
 }
 
-function strangerLimits({ limits }: Config, { log }: Telemetry): StrangerLimits {
+function strangerLimits({ limits }: Config, { log }: Telemetry): Omit<StrangerLimits, 'costFactor'> {
   const orUnlimited = (value: number | 'unlimited') => (value === 'unlimited' ? Number.POSITIVE_INFINITY : value)
   return {
     placesPerAddress: orUnlimited(limits.strangerConnectionsPerAddress),
@@ -312,7 +334,7 @@ function connectionDeps(parts: NodeParts): ConnectionDeps {
     feeds,
     log,
     telemetry: telemetry.sockets,
-    subjectRate: new SubjectRate(subjectRateSockets * config.limits.framesPerSecond),
+    subjectRate: new SubjectRate(subjectRateSockets * config.limits.framesPerSecond, parts.costFactor),
     nowMs: Date.now,
     verify: (token) => authenticator.verify(token),
     hasPlace: (identity) => connections.hasPlace(identity),
@@ -320,7 +342,7 @@ function connectionDeps(parts: NodeParts): ConnectionDeps {
       connections.welcomed(connection, identity)
       telemetry.sockets.welcomed(connection.connection, client)
     },
-    closed: (connection) => connections.closed(connection),
+    closed: (connection, hasMisbehaved) => connections.closed(connection, hasMisbehaved),
     watched: (connection, session) => recording?.watched(connection, session),
   }
 }

@@ -45,6 +45,8 @@ export class ServedConnection implements SocketHandlers, BugListener {
   #reservedBytes = 0
   #waiting: { readonly request: Request; readonly identity: Identity }[] = []
   #waitingLength = 0
+  /** What the gateway closed it with. */
+  #closedWith: number | undefined
 
   constructor(
     socket: Socket,
@@ -94,7 +96,9 @@ export class ServedConnection implements SocketHandlers, BugListener {
   alive(): void {
     this.#step({ type: 'control', nowMs: this.#deps.nowMs() })
     // What is unsent and is not the outbox's are pongs, which the library queues by itself.
-    if (this.#socket.bufferedBytes() - this.outbox.unansweredBytes > unreadPongsBytes) this.#socket.terminate()
+    if (this.#socket.bufferedBytes() - this.outbox.unansweredBytes <= unreadPongsBytes) return
+    this.#closedWith = closeCodes.tooFast
+    this.#socket.terminate()
   }
 
   tick(): void {
@@ -121,7 +125,7 @@ export class ServedConnection implements SocketHandlers, BugListener {
     this.#release()
     const { connection } = this
     this.#deps.telemetry.closed(connection, code, this.#deps.nowMs() - this.#state.openedMs)
-    this.#deps.closed(this)
+    this.#deps.closed(this, misbehavior.has(this.#closedWith ?? code))
   }
 
   /** Of the token that counts now: a refresh may have brought one of another key. */
@@ -152,6 +156,7 @@ export class ServedConnection implements SocketHandlers, BugListener {
         return this.outbox.heartbeat()
       case 'close':
         this.#release()
+        this.#closedWith = effect.code
         return this.#socket.close(effect.code, effect.reason)
       default:
         return assertNever(effect)
@@ -276,10 +281,22 @@ export interface ConnectionDeps {
   /** Whether the subject may have one more socket here. */
   hasPlace(identity: Identity): boolean
   welcomed(connection: ServedConnection, identity: Identity, client: string): void
-  closed(connection: ServedConnection): void
+  /** `hasMisbehaved`: it was closed for what it sent. */
+  closed(connection: ServedConnection, hasMisbehaved: boolean): void
   /** A socket watches a session from now on. */
   watched(connection: string, session: string): void
 }
+
+/** Codes that say what a client did: the gateway's own, and those of a library that refuses a frame (RFC 6455, 7.4.1). */
+const misbehavior: ReadonlySet<number> = new Set([
+  closeCodes.tooFast,
+  closeCodes.protocol,
+  closeCodes.tooManyErrors,
+  1002,
+  1007,
+  1008,
+  1009,
+])
 
 /** The part of a request that may be long; the rest has bounds of its own (`metadataBytes`, `commentLength`). */
 function lengthOf(request: Request): number {

@@ -1,11 +1,4 @@
-import {
-  strangerNamesMax,
-  strangerPressedShare,
-  strangerReportMs,
-  strangersMax,
-  strangersWorkPerSecond,
-  strangerWorkSeconds,
-} from './bounds.ts'
+import { strangerNamesMax, strangerReportMs, strangersMax, strangerWorkSeconds } from './bounds.ts'
 import { Buckets } from './buckets.ts'
 import { isCountedAddress, networkOf } from './client-address.ts'
 import { Counts } from './counts.ts'
@@ -16,10 +9,7 @@ import type { Guest } from './transport/transport.ts'
  *
  * - Places: a connection without a request, a request before its token was verified and a socket before its `welcome` take
  *   one each. A good token gives the place back; a connection takes one again once its request is answered.
- * - Work: each request that needs no token or was refused for its token, and each socket that ends without `welcome`.
- *
- * Many addresses that each stay within their bound may still ask for more than a node should do for strangers. Then those
- * that asked for much wait, and those that asked for little, such as a page that is opened, do not.
+ * - Work: each request that needs no token or was refused for its token, and each connection that ends without a good one.
  *
  * Both are bounded for each client address, IPv6 by its /64, and places also for the whole node. 127.0.0.1 and ::1 have no
  * bound of their own: behind a proxy on this machine that is not configured as one, every client has that address.
@@ -27,9 +17,6 @@ import type { Guest } from './transport/transport.ts'
 export class Strangers {
   readonly #limits: StrangerLimits
   readonly #work: Buckets
-  /** Of all addresses. */
-  readonly #allWork = new Buckets({ capacity: strangersWorkPerSecond, perSecond: strangersWorkPerSecond, maxCount: 1 })
-  readonly #pressedLevel: number
   readonly #places = new Counts()
   #count = 0
   #lastReportMs = Number.NEGATIVE_INFINITY
@@ -37,7 +24,6 @@ export class Strangers {
   constructor(limits: StrangerLimits) {
     this.#limits = limits
     const { workPerSecond } = limits
-    this.#pressedLevel = Math.max(1, workPerSecond * strangerWorkSeconds * (1 - strangerPressedShare))
     this.#work = new Buckets({
       capacity: workPerSecond * strangerWorkSeconds,
       perSecond: workPerSecond,
@@ -50,8 +36,8 @@ export class Strangers {
     return this.#count
   }
 
-  /** `undefined`: no place is left. */
-  take(address: string): Guest | undefined {
+  /** `undefined`: no place is left. `wastedCost`: what it counts as when it ends without a good token. */
+  take(address: string, wastedCost = 0): Guest | undefined {
     const name = networkOf(address)
     if (!this.#hasPlace(name)) {
       this.#report(name, 'connections')
@@ -60,6 +46,7 @@ export class Strangers {
     return new Place(
       () => this.#add(name),
       () => this.#remove(name),
+      () => this.worked(address, wastedCost),
     )
   }
 
@@ -70,19 +57,16 @@ export class Strangers {
   /** Milliseconds until this address may ask for something again; 0: now. */
   waitMs(address: string): number {
     if (!isCountedAddress(address)) return 0
-    const nowMs = this.#limits.nowMs()
-    const isPressed = this.#allWork.waitMs(all, nowMs) > 0
-    const waitMs = this.#work.waitMs(networkOf(address), nowMs, isPressed ? this.#pressedLevel : 1)
+    const waitMs = this.#work.waitMs(networkOf(address), this.#limits.nowMs())
     if (waitMs > 0) this.#report(networkOf(address), 'requests')
     return waitMs
   }
 
   /** `cost`: in requests for a small file. */
   worked(address: string, cost = 1): void {
-    if (!isCountedAddress(address)) return
-    const nowMs = this.#limits.nowMs()
-    this.#work.take(networkOf(address), cost, nowMs)
-    this.#allWork.take(all, cost, nowMs)
+    if (cost === 0 || !isCountedAddress(address)) return
+    const { costFactor, nowMs } = this.#limits
+    this.#work.take(networkOf(address), cost * costFactor(), nowMs())
   }
 
   #hasPlace(name: string): boolean {
@@ -108,13 +92,13 @@ export class Strangers {
   }
 }
 
-const all = ''
-
 export interface StrangerLimits {
   /** Infinity: unlimited, as for the next one. */
   readonly placesPerAddress: number
   readonly workPerSecond: number
   nowMs(): number
+  /** How many times work counts. */
+  costFactor(): number
   /** An address was refused something; told at most once in `strangerReportMs`. */
   report(refused: { readonly address: string; readonly what: 'connections' | 'requests'; readonly taken: number }): void
 }
@@ -122,17 +106,21 @@ export interface StrangerLimits {
 class Place implements Guest {
   readonly #add: () => void
   readonly #remove: () => void
+  readonly #wasted: () => void
+  #hasEarned = false
   #state: 'counted' | 'earned' | 'closed' = 'counted'
 
-  constructor(add: () => void, remove: () => void) {
+  constructor(add: () => void, remove: () => void, wasted: () => void) {
     this.#add = add
     this.#remove = remove
+    this.#wasted = wasted
     add()
   }
 
   earned(): void {
     if (this.#state !== 'counted') return
     this.#state = 'earned'
+    this.#hasEarned = true
     this.#remove()
   }
 
@@ -143,7 +131,9 @@ class Place implements Guest {
   }
 
   closed(): void {
+    if (this.#state === 'closed') return
     if (this.#state === 'counted') this.#remove()
+    if (!this.#hasEarned) this.#wasted()
     this.#state = 'closed'
   }
 }

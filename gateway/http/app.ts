@@ -64,7 +64,7 @@ export function createHono(
   const parts: RouteParts = {
     ...deps,
     places: new StreamPlaces(streamsPerSubject),
-    requests: new SubjectRequests(requestsPerSecond, streamsPerSubject),
+    requests: new SubjectRequests(requestsPerSecond, streamsPerSubject, deps.costFactor),
     tokens: new StreamTokens(() => deps.authenticator.checkKeys(), deps.nowMs),
   }
   app.use(observe(deps, log))

@@ -88,6 +88,8 @@ export interface HttpDeps extends StreamParts {
   /** Requests a second of one subject on this node; more are refused as rate-limited. */
   readonly requestsPerSecond: number
   readonly strangers: Strangers
+  /** How many times a request counts against its subject's rate. */
+  readonly costFactor: () => number
   /** Whether clients reach this listener over TLS of its own. */
   readonly isTls: boolean
   /** Where the built page is: `index.html` and `assets/`. It need not exist. */

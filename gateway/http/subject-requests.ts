@@ -8,13 +8,16 @@ import { Counts } from '../counts.ts'
 export class SubjectRequests {
   readonly #rate: Buckets
   readonly #atOnce: number
+  readonly #costFactor: () => number
   readonly #underWay = new Counts()
   readonly #bodies = new Counts()
 
-  constructor(requestsPerSecond: number, streamsPerSubject: number) {
+  /** `costFactor`: how many times a request counts against the rate. */
+  constructor(requestsPerSecond: number, streamsPerSubject: number, costFactor: () => number) {
     const options = { capacity: requestsPerSecond, perSecond: requestsPerSecond, maxCount: strangerNamesMax }
     this.#rate = new Buckets(options)
     this.#atOnce = streamsPerSubject + subjectRequestsAtOnce
+    this.#costFactor = costFactor
   }
 
   /** A request begins, and must be ended once; or why it may not. */
@@ -30,7 +33,7 @@ export class SubjectRequests {
     if (this.#bodies.of(name) + bodyBytes > subjectBodyBytes) {
       return refusal('rate-limited', 'too large bodies of this subject at once: wait for their answers', 1_000)
     }
-    this.#rate.take(name, 1, nowMs)
+    this.#rate.take(name, this.#costFactor(), nowMs)
     this.#underWay.add(name)
     this.#bodies.add(name, bodyBytes)
     return () => {

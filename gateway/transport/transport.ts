@@ -89,6 +89,8 @@ export interface Peer {
 }
 
 export interface Admission {
+  /** Nothing of the connection is read before, in milliseconds. Default: 0. */
+  readonly delayMs?: number
   /** Absent: the connection is not counted. */
   readonly guest?: Guest
 }

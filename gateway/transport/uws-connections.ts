@@ -7,7 +7,7 @@
  * told here before anything else runs.
  */
 import { normalizePeerAddress } from './peer-address.ts'
-import type { Guest, TransportOptions } from './transport.ts'
+import type { Admission, Guest, TransportOptions } from './transport.ts'
 import type { UwsResponse } from './uws-types.ts'
 
 export interface UwsConnection {
@@ -69,11 +69,19 @@ export class UwsConnections {
   #came(handle: UwsResponse): void {
     const written = addressOf(handle)
     const address = normalizePeerAddress(written)
-    const admitted = this.#admit === undefined ? {} : this.#admit(address)
+    const admitted: Admission | undefined = this.#admit === undefined ? {} : this.#admit(address)
     if (admitted === undefined) return void handle.close()
     const connection = { key: keyOf(written, handle), address, guest: admitted.guest, handle, isLast: false }
     this.#open.set(connection.key, connection)
     this.#listen(connection)
+    if (admitted.delayMs !== undefined) this.#readAfter(admitted.delayMs, connection)
+  }
+
+  #readAfter(delayMs: number, connection: UwsConnection): void {
+    connection.handle.pause()
+    setTimeout(() => {
+      if (this.#open.get(connection.key) === connection) connection.handle.resume()
+    }, delayMs).unref()
   }
 
   #listen(connection: UwsConnection): void {

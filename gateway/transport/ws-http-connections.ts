@@ -12,7 +12,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { keepAliveMs } from './http-limits.ts'
 import { normalizePeerAddress } from './peer-address.ts'
-import type { Guest, TransportOptions } from './transport.ts'
+import type { Admission, Guest, TransportOptions } from './transport.ts'
 
 interface HttpConnection {
   readonly guest: Guest | undefined
@@ -41,8 +41,9 @@ export class WsHttpConnections {
     const [serve] = server.listeners('connection')
     server.removeAllListeners('connection')
     server.on('connection', (socket: Socket) => {
-      if (!this.#take(socket, isTls)) socket.destroy()
-      else serve?.call(server, socket)
+      const admitted = this.#take(socket, isTls)
+      if (admitted === undefined) socket.destroy()
+      else readAfter(admitted.delayMs, socket, () => serve?.call(server, socket))
     })
     if (isTls) server.prependListener('secureConnection', (socket: Socket) => this.#secured(socket))
     this.#timer = setInterval(() => this.#closeIdle(), Math.min(LOOK_INTERVAL_MS, idleMs)).unref()
@@ -87,14 +88,16 @@ export class WsHttpConnections {
     const connection = this.#open.get(socket)
     if (connection !== undefined && !connection.isBusy && !connection.isLast) return connection
     socket.destroy()
+    stopParser(socket)
     return undefined
   }
 
-  #take(socket: Socket, isTls: boolean): boolean {
+  #take(socket: Socket, isTls: boolean): Admission | undefined {
     const key = keyOf(socket)
-    if (key === undefined) return false // it has gone already
-    const admitted = this.#admit === undefined ? {} : this.#admit(normalizePeerAddress(socket.remoteAddress ?? ''))
-    if (admitted === undefined) return false
+    if (key === undefined) return undefined // it has gone already
+    const admitted: Admission | undefined =
+      this.#admit === undefined ? {} : this.#admit(normalizePeerAddress(socket.remoteAddress ?? ''))
+    if (admitted === undefined) return undefined
     const { guest } = admitted
     if (!isTls) this.#opened(socket, guest)
     else if (guest !== undefined) this.#handshakes.set(key, guest)
@@ -102,7 +105,7 @@ export class WsHttpConnections {
       guest?.closed()
       if (isTls) this.#handshakes.delete(key)
     })
-    return true
+    return admitted
   }
 
   #secured(socket: Socket): void {
@@ -122,6 +125,25 @@ export class WsHttpConnections {
       if (!isBusy && idleSinceMs < before) socket.destroy()
     }
   }
+}
+
+/**
+ * Node's parser goes on through what it has read, and makes a request and an error for each that it finds: 64 KB of them
+ * held the process for 140 ms. It has no public way to stop; this one is its own, which a test watches.
+ */
+function stopParser(socket: Duplex): void {
+  const { parser } = socket as { parser?: { pause?: () => void } | null }
+  parser?.pause?.()
+}
+
+function readAfter(delayMs: number | undefined, socket: Socket, serve: () => void): void {
+  if (delayMs === undefined) return serve()
+  const ignored = () => socket.destroy()
+  socket.on('error', ignored)
+  setTimeout(() => {
+    socket.off('error', ignored)
+    if (!socket.destroyed) serve()
+  }, delayMs).unref()
 }
 
 function keyOf({ remoteAddress, remotePort }: Socket): string | undefined {

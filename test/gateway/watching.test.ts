@@ -354,7 +354,7 @@ describe('a bug behind a promise or a timer', () => {
       feeds: desk.feeds,
       log: desk.store,
       telemetry: telemetry.sockets,
-      subjectRate: new SubjectRate(100),
+      subjectRate: new SubjectRate(100, () => 1),
       nowMs: () => (isBroken && where === 'tick' ? fails() : 1),
       verify: (): Promise<Verification> => Promise.resolve({ kind: 'ok', identity }),
       hasPlace: () => (where === 'verify' ? fails() : true),

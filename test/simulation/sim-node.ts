@@ -105,7 +105,7 @@ export class SimNode {
         feeds: this.feeds,
         log: this.link.log,
         telemetry: { ...telemetry.sockets, failed: (_connection, error) => void this.troubles.push(error) },
-        subjectRate: new SubjectRate(100_000),
+        subjectRate: new SubjectRate(100_000, () => 1),
         nowMs: Date.now,
         verify: () => Promise.resolve({ kind: 'ok', identity }),
         hasPlace: () => true,

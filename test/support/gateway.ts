@@ -44,6 +44,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const config = testConfig({ SLUICE_TRANSPORT: transport, ...env })
   const policy = options.policy?.(policyOfEnvironment(config, model.url)) ?? policyOfEnvironment(config, model.url)
   const gateway = await startGateway({
+    // What this process is busy with is the test.
+    costFactor: () => 1,
     config,
     telemetry,
     policy: fixedPolicy(policy),

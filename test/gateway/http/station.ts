@@ -102,7 +102,9 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     trustedProxies: config.listen.trustedProxies,
     streamsPerSubject: 50,
     requestsPerSecond: 100,
+    costFactor: () => 1,
     strangers: new Strangers({
+      costFactor: () => 1,
       placesPerAddress: 100,
       workPerSecond: 50,
       nowMs: () => performance.now(),
