@@ -2,10 +2,16 @@ import { tapeBytes } from '../protocol/limits.ts'
 import { subjectBytesMax, subjectSessionsMax } from '../sessions/shares.ts'
 import { JWKS_MAX_BYTES } from './auth/limits.ts'
 import * as bounds from './bounds.ts'
-import { refusedAfterMs, stalledMs } from './http/limits.ts'
+import { stalledMs } from './http/limits.ts'
 import { MAX_UNSENT_BYTES } from './transport/guarded-socket.ts'
 import { MAX_HEADER_BYTES } from './transport/http-answer.ts'
-import { keepAliveMs, untakenAnswerMs } from './transport/http-limits.ts'
+import {
+  keepAliveMs,
+  slowLaneBatch,
+  slowLaneIntervalMs,
+  slowLaneMax,
+  untakenAnswerMs,
+} from './transport/http-limits.ts'
 
 /**
  * What a client can make a node hold and compute, by what it has shown: the most bytes that the process holds for it (the
@@ -108,8 +114,8 @@ export const exposure: readonly ExposureLine[] = [
   {
     who: 'stranger',
     per: 'address',
-    what: 'connections that end without a good token, and sockets closed for what they sent; above the rate new connections are read later',
-    bounds: `strangerConnectionCost ${bounds.strangerConnectionCost}, misbehavedSocketCost ${bounds.misbehavedSocketCost} of the rate above; refusedAfterMs ${seconds(refusedAfterMs)}`,
+    what: 'connections that end without a good token, and sockets closed for what they sent; above the rate new connections are read few at a time',
+    bounds: `strangerConnectionCost ${bounds.strangerConnectionCost}, misbehavedSocketCost ${bounds.misbehavedSocketCost} of the rate above; slowLaneMax ${slowLaneMax}, ${(slowLaneBatch * 1000) / slowLaneIntervalMs} a second`,
     heldBytes: 0,
     rules: ['HTTP-110'],
   },

@@ -22,7 +22,6 @@ import type { Config } from './config.ts'
 import type { ConnectionSettings } from './connection-state.ts'
 import { Connections } from './connections.ts'
 import { createHttpApp, type HttpApp } from './http/app.ts'
-import { refusedAfterMs } from './http/limits.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { Pressure } from './pressure.ts'
 import { recordedLog, recordedSender, recordedSockets } from './recording/recorded.ts'
@@ -237,8 +236,8 @@ class Node {
   admit(address: string): Admission | undefined {
     if (this.#proxies.trusts(address)) return {}
     const guest = this.#parts.strangers.take(address, strangerConnectionCost)
-    // One that has used up its rate is read a little later, not refused: it may be a proxy whose probes come this way.
-    return guest && { guest, ...(this.#parts.strangers.waitMs(address) > 0 && { delayMs: refusedAfterMs }) }
+    // One that has used up its rate is read later, not refused: it may be a proxy whose probes come this way.
+    return guest && { guest, isSlow: this.#parts.strangers.waitMs(address) > 0 }
   }
 
   accept(upgrade: Upgrade, socket: Socket): SocketHandlers {

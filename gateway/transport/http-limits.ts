@@ -11,3 +11,12 @@ export const untakenAnswerMs = 20_000
  * common load balancers give up an idle connection: else they send into a closed one. uWebSockets.js has 10 s of its own.
  */
 export const keepAliveMs = 75_000
+
+/**
+ * Connections from addresses above their rate wait to be read: so many at most, and so many are read in
+ * each interval: 100 a second. One more is closed after the last of these. Times are in milliseconds.
+ */
+export const slowLaneMax = 500
+export const slowLaneBatch = 2
+export const slowLaneIntervalMs = 20
+export const slowLaneFullMs = 1_000

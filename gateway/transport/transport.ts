@@ -89,8 +89,8 @@ export interface Peer {
 }
 
 export interface Admission {
-  /** Nothing of the connection is read before, in milliseconds. Default: 0. */
-  readonly delayMs?: number
+  /** Its address is above its rate: it waits in the slow lane before anything of it is read. */
+  readonly isSlow?: boolean
   /** Absent: the connection is not counted. */
   readonly guest?: Guest
 }

@@ -7,6 +7,7 @@
  * told here before anything else runs.
  */
 import { normalizePeerAddress } from './peer-address.ts'
+import { SlowLane } from './slow-lane.ts'
 import type { Admission, Guest, TransportOptions } from './transport.ts'
 import type { UwsResponse } from './uws-types.ts'
 
@@ -22,10 +23,15 @@ export interface UwsConnection {
 export class UwsConnections {
   readonly #admit: TransportOptions['admit']
   readonly #open = new Map<string, UwsConnection>()
+  readonly #slowLane = new SlowLane()
   #closedCount = 0
 
   constructor(admit: TransportOptions['admit']) {
     this.#admit = admit
+  }
+
+  stop(): void {
+    this.#slowLane.stop()
   }
 
   /** The library's filter: `change` is 1 for a connection that came and -1 for one that went. */
@@ -74,14 +80,19 @@ export class UwsConnections {
     const connection = { key: keyOf(written, handle), address, guest: admitted.guest, handle, isLast: false }
     this.#open.set(connection.key, connection)
     this.#listen(connection)
-    if (admitted.delayMs !== undefined) this.#readAfter(admitted.delayMs, connection)
+    if (admitted.isSlow === true) this.#readLater(connection)
   }
 
-  #readAfter(delayMs: number, connection: UwsConnection): void {
+  #readLater(connection: UwsConnection): void {
     connection.handle.pause()
-    setTimeout(() => {
-      if (this.#open.get(connection.key) === connection) connection.handle.resume()
-    }, delayMs).unref()
+    const { handle, key } = connection
+    const whileOpen = (act: () => void) => () => {
+      if (this.#open.get(key) === connection) act()
+    }
+    this.#slowLane.enter(
+      whileOpen(() => handle.resume()),
+      whileOpen(() => handle.close()),
+    )
   }
 
   #listen(connection: UwsConnection): void {

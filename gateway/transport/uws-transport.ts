@@ -79,6 +79,7 @@ class UwsTransport implements Transport {
 
   async close(): Promise<void> {
     this.stopListening()
+    this.#connections.stop()
     for (const app of this.#apps.splice(0)) app.close()
     // The handlers hear of their closes in microtasks, and those come first.
     await new Promise((resolve) => setImmediate(resolve))
