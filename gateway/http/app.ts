@@ -9,7 +9,6 @@ import { readUpgradeToken } from '../auth/token-source.ts'
 import { TrustedProxies } from '../client-address.ts'
 import { incomingContext } from '../telemetry/message-span.ts'
 import type { HttpHandler, WholeHandler } from '../transport/transport.ts'
-import { responseOf } from './kept-answer.ts'
 import { refusedAfterMs } from './limits.ts'
 import { judgeOrigin } from './origin-guard.ts'
 import { PageFiles, pageNotBuilt } from './page.ts'
@@ -35,10 +34,9 @@ export interface HttpApp {
  * route is found; its token is verified and its permission asked for; only then is a body read.
  */
 export function createHttpApp(deps: HttpDeps): HttpApp {
-  const page = new PageFiles(deps.pageDir, deps.web.tokenUrl)
   const log = new RequestLog(deps)
   const proxies = new TrustedProxies(deps.trustedProxies)
-  const app = createHono(deps, page, log)
+  const app = createHono(deps, log)
   const fetch: HttpHandler = async (request, peer) => {
     const address = proxies.clientAddress(peer.address, request.headers.get('x-forwarded-for') ?? undefined)
     const incoming = proxies.incomingTrace(peer.address, request.headers.get('traceparent') ?? undefined)
@@ -50,15 +48,11 @@ export function createHttpApp(deps: HttpDeps): HttpApp {
       if (peer.guest === undefined) guest?.closed()
     }
   }
-  return { answerWhole: new WholeAnswers(deps, page, log).answer, fetch }
+  return { answerWhole: new WholeAnswers(deps, new PageFiles(deps.pageDir, deps.web.tokenUrl), log).answer, fetch }
 }
 
 /** For the test that compares the routes with their document. */
-export function createHono(
-  deps: HttpDeps,
-  page = new PageFiles(deps.pageDir, deps.web.tokenUrl),
-  log = new RequestLog(deps),
-): Hono<HttpEnv> {
+export function createHono(deps: HttpDeps, log = new RequestLog(deps)): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const { streamsPerSubject, requestsPerSecond } = deps
   const parts: RouteParts = {
@@ -72,7 +66,7 @@ export function createHono(
   app.use('/dev/*', guardOrigin(deps))
   for (const route of allRoutes) app.on(route.method, route.path, (context) => answer(parts, route, context))
   for (const path of new Set(allRoutes.map((route) => route.path))) app.all(path, () => otherMethod(path))
-  app.notFound((context) => answerPage(page, context))
+  app.notFound(notFound)
   app.onError((error, context) => failed(deps, error, context))
   return app
 }
@@ -189,14 +183,12 @@ function otherMethod(path: string): Response {
   return Response.json({ error: { kind, message, retryable } }, { status: 405, headers: { allow: allow.join(', ') } })
 }
 
-/** A file of the page, or nothing. */
-async function answerPage(page: PageFiles, context: HttpContext): Promise<Response> {
+/** The page's files are answered before (whole-answers.ts): here is what there is not. */
+function notFound(context: HttpContext): Response {
   const { method, path } = context.req
-  if ((method !== 'GET' && method !== 'HEAD') || path.startsWith('/v1/')) return refuse(noSuchRoute)
-  const file = await page.read(path)
-  if (file === undefined && path !== '/') return refuse(noSuchRoute)
+  if ((method !== 'GET' && method !== 'HEAD') || path !== '/') return refuse(noSuchRoute)
   context.set('route', 'page')
-  return file === undefined ? pageNotBuilt() : responseOf(file.answer(context.req.header('if-none-match')))
+  return pageNotBuilt()
 }
 
 const noSuchRoute = refusal('not-found', 'there is no such route')

@@ -1,5 +1,4 @@
-import { statSync } from 'node:fs'
-import { readFile, realpath, stat } from 'node:fs/promises'
+import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { extname, join, sep } from 'node:path'
 import { KeptAnswer } from './kept-answer.ts'
 import { pageFileBytes, pageKeptBytes } from './limits.ts'
@@ -20,19 +19,17 @@ export class PageFiles {
     this.#headers = { ...pageHeaders, 'content-security-policy': contentSecurityPolicy(tokenUrl) }
   }
 
-  /** The file at this path, if it is in memory and still as it was read. */
-  kept(path: string): KeptAnswer | undefined {
+  /**
+   * The file at this path; `undefined`: there is none. One that is not in memory is read at once, before the next request
+   * is looked at: so however many ask for it meanwhile share one copy.
+   */
+  answer(path: string): KeptAnswer | undefined {
     const name = fileName(path)
-    const file = name === undefined ? undefined : this.#kept.get(name)
-    if (name === undefined || file === undefined) return undefined
-    return isHashed(name) || this.#isUnchanged(name, file) ? file.answer : undefined
-  }
-
-  /** The same, read where it is not. `undefined`: there is no such file. */
-  async read(path: string): Promise<KeptAnswer | undefined> {
-    const name = fileName(path)
-    const file = name === undefined ? undefined : await readInside(this.#dir, name)
-    if (name === undefined || file === undefined) return undefined
+    if (name === undefined) return undefined
+    const kept = this.#kept.get(name)
+    if (kept !== undefined && (isHashed(name) || this.#isUnchanged(name, kept))) return kept.answer
+    const file = readInside(this.#dir, name)
+    if (file === undefined) return undefined
     const type = mediaTypes.get(extname(name)) ?? 'application/octet-stream'
     const caching = isHashed(name) ? 'public, max-age=31536000, immutable' : 'no-cache'
     const answer = new KeptAnswer(file.body, type, { ...this.#headers, 'cache-control': caching })
@@ -78,15 +75,15 @@ function fileName(path: string): string | undefined {
   return path.length <= 256 && plainPath.test(path) ? path.slice(1) : undefined
 }
 
-async function readInside(dir: string, name: string): Promise<{ body: Buffer; version: string } | undefined> {
+function readInside(dir: string, name: string): { body: Buffer; version: string } | undefined {
   try {
-    const root = await realpath(dir)
-    const file = await realpath(join(root, name))
+    const root = realpathSync(dir)
+    const file = realpathSync(join(root, name))
     if (!file.startsWith(root + sep)) return undefined
     // Before it is read: a change in between is seen with the next request.
-    const about = await stat(file)
+    const about = statSync(file)
     if (!about.isFile() || about.size > pageFileBytes) return undefined
-    return { body: await readFile(file), version: versionOf(about) }
+    return { body: readFileSync(file), version: versionOf(about) }
   } catch {
     // Not there, or not readable: for who asks it is the same.
     return undefined

@@ -46,7 +46,7 @@ export class WholeAnswers {
     const refused = this.#refused(address, peer)
     if (refused !== undefined || !isRead) return refused
     const document = documents.get(path)
-    const kept = document === undefined ? this.#page.kept(path) : document()
+    const kept = document !== undefined ? document() : isApi(path) ? undefined : this.#page.answer(path)
     // The origin is judged by the routes.
     if (kept === undefined || (document !== undefined && head.header('origin') !== undefined)) return undefined
     this.#deps.strangers.worked(address)
@@ -67,6 +67,11 @@ export class WholeAnswers {
       answer: tooMany('this address has as many connections without a good token as it may', 1_000),
     }
   }
+}
+
+/** No file of the page is looked for there. */
+function isApi(path: string): boolean {
+  return path.startsWith('/v1/') || path.startsWith('/dev/')
 }
 
 interface Found {

@@ -3,6 +3,8 @@ import { request as rawRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { KeptAnswer } from '../../../gateway/http/kept-answer.ts'
+import { PageFiles } from '../../../gateway/http/page.ts'
 import { testedTransports } from '../../support/transports.ts'
 import { jwtEnv, type Station, startStation } from './station.ts'
 
@@ -146,3 +148,12 @@ function raw(station: Station, path: string): Promise<{ status: number | undefin
     request.on('error', reject).end()
   })
 }
+
+test('[HTTP-104] who asks for a file before it was read shares one copy of it', async () => {
+  await using station = await startStation()
+  await build(station.pageDir)
+  const page = new PageFiles(station.pageDir, undefined)
+  const first = page.answer('/assets/index-abc123.js')
+  expect(first).toBeInstanceOf(KeptAnswer)
+  expect(page.answer('/assets/index-abc123.js')).toBe(first)
+})
