@@ -11,6 +11,8 @@ const PREFIX = 'SLUICE_'
 const TEST_PREFIX = 'SLUICE_TEST_'
 /** Beyond so many edits a name is another name, not a misspelling. */
 const EDITS_MAX_COUNT = 4
+/** So much of a name is told, in characters. */
+const SHOWN_LENGTH = 64
 
 const serviceVariable = /_SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)$|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$/
 
@@ -27,7 +29,7 @@ export const findUnknownVariables = (settings: ReadonlyMap<string, string>, know
     if (isServiceVariable(name, value)) continue
     const meant = nearestName(name, known, EDITS_MAX_COUNT, prefixed)
     const advice = meant === undefined ? 'unset it' : `did you mean ${meant}?`
-    problems.push(`${name} is not a variable of Sluice; ${advice}`)
+    problems.push(`${name.slice(0, SHOWN_LENGTH)} is not a variable of Sluice; ${advice}`)
   }
   return problems
 }

@@ -5,7 +5,7 @@ export const templateCharacters = 256 * 1024
 /** Variables and tags in one version's text; one more stops the start. Looking through them takes quadratic time. */
 export const templateTagsMax = 1_000
 /** One `prompt.yaml` or `assignments.yaml`, in characters; and the aliases in one, since a few can stand for millions. */
-export const yamlCharacters = 1024 * 1024
+export const yamlCharacters = 256 * 1024
 export const yamlAliases = 100
 /** How much of a key a message shows, in characters. */
 export const shownKeyLength = 64

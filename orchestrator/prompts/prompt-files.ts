@@ -3,7 +3,7 @@
  * counts, and `assignments.yaml`, which says who is answered with which prompt.
  */
 import { readFileSync } from 'node:fs'
-import { isScalar, parseDocument, visit, type YAMLMap } from 'yaml'
+import { isScalar, LineCounter, parseDocument, visit, type YAMLMap } from 'yaml'
 import { z } from 'zod'
 import { id, sha256 } from '../../protocol/shapes.ts'
 import { assignmentsMax, shownKeyLength, versionsMax, yamlAliases, yamlCharacters } from './limits.ts'
@@ -76,9 +76,14 @@ function readYaml<Shape extends z.ZodType>(path: string, shape: Shape): z.infer<
 function parseYaml(path: string, written: string): unknown {
   try {
     // The package compares each key of a mapping with all before it, which takes quadratic time.
-    const document = parseDocument(written, { uniqueKeys: false })
+    // So does its printing of the places of many mistakes: the first one is told here.
+    const lines = new LineCounter()
+    const document = parseDocument(written, { uniqueKeys: false, prettyErrors: false, lineCounter: lines })
     const fault = document.errors[0] ?? document.warnings[0]
-    if (fault !== undefined) throw fault
+    if (fault !== undefined) {
+      const { line, col } = lines.linePos(fault.pos[0])
+      throw new Error(`${fault.message} (line ${line}, column ${col})`)
+    }
     visit(document, { Map: (_, mapping) => checkKeys(mapping) })
     return document.toJS({ maxAliasCount: yamlAliases })
   } catch (cause) {

@@ -100,12 +100,20 @@ export function bytesOf(text: string): Buffer {
   const parts: Buffer[] = []
   let begun = 0
   for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index)
-    if (unit < firstRawByte || unit > lastRawByte || isHigh(text.charCodeAt(index - 1))) continue
-    parts.push(Buffer.from(text.slice(begun, index)), Buffer.of(unit & 0xff))
+    if (!isRawByte(text, index)) continue
+    parts.push(Buffer.from(text.slice(begun, index)))
     begun = index + 1
+    while (begun < text.length && isRawByte(text, begun)) begun++
+    // As Latin-1 the low byte of each unit is taken.
+    parts.push(Buffer.from(text.slice(index, begun), 'latin1'))
+    index = begun - 1
   }
   return Buffer.concat([...parts, Buffer.from(text.slice(begun))])
+}
+
+function isRawByte(text: string, index: number): boolean {
+  const unit = text.charCodeAt(index)
+  return unit >= firstRawByte && unit <= lastRawByte && !isHigh(text.charCodeAt(index - 1))
 }
 
 function isHigh(unit: number): boolean {

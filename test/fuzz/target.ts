@@ -28,8 +28,8 @@ export interface Bound {
 }
 
 /** What stays allowed for the shortest input: below this a measurement says more about the machine than about the parser. */
-export const leastCpuMs = 20
-export const leastHeapBytes = 4 * 1024 * 1024
+export const leastCpuMs = 40
+export const leastHeapBytes = 8 * 1024 * 1024
 
 export function allowed({ unitsMax, bound }: Pick<Target, 'unitsMax' | 'bound'>, units: number): Bound {
   const share = Math.min(1, units / unitsMax)

@@ -122,6 +122,6 @@ export const providerEvents: Target = {
   ),
   unitsMax: 512 * 1024,
   // Read twice as a stream, and once more as one event.
-  bound: { cpuMs: 500, heapBytes: 96 * 1024 * 1024 },
+  bound: { cpuMs: 1_000, heapBytes: 96 * 1024 * 1024 },
   run,
 }
