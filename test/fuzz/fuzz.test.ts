@@ -136,7 +136,7 @@ describe('how faults are found', () => {
   test('[FUZZ-226] an input is allowed CPU and memory by its length, up to the target’s bound', () => {
     const target = planted(() => 'ok', { cpuMs: 100, heapBytes: 40 * 1024 * 1024 })
     expect(allowed(target, 0)).toEqual({ cpuMs: 40, heapBytes: 8 * 1024 * 1024 })
-    expect(allowed(target, 16 * 1024)).toEqual({ cpuMs: 55, heapBytes: 16 * 1024 * 1024 })
+    expect(allowed(target, 16 * 1024)).toEqual({ cpuMs: 70, heapBytes: 24 * 1024 * 1024 })
     expect(allowed(target, 64 * 1024)).toEqual({ cpuMs: 100, heapBytes: 40 * 1024 * 1024 })
   })
 })
