@@ -45,7 +45,7 @@ export function compileTemplate(source: string): Template {
   const text = source.trim()
   if (tagsIn(text) > templateTagsMax)
     throw new Error(`above ${templateTagsMax} variables and tags; write plain text, or make several prompts of it`)
-  const parsed = engine.parse(text)
+  const parsed = parse(text)
   const unknown = unknownIn(parsed)
   if (unknown.length > 0)
     throw new Error(`unknown variable {{ ${unknown.join(', ')} }}; there are ${variableNames.join(', ')}`)
@@ -54,6 +54,16 @@ export function compileTemplate(source: string): Template {
   render({ date: '2026-01-01', model: 'model', tenant: 'tenant' })
   render({ date: '2026-01-01', model: 'model', tenant: 'tenant', project: 'project', channel: 'channel' })
   return { text, staticLength: staticLengthOf(text, parsed), render }
+}
+
+/** The engine trips over some texts that end too early, such as a backslash in a quote that nothing closes. */
+function parse(text: string): Parsed[] {
+  try {
+    return engine.parse(text)
+  } catch (cause) {
+    if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause
+    throw new Error('the text is no Liquid: see whether its quotes and tags are closed', { cause })
+  }
 }
 
 /** Those in comments and raw text are counted too. */

@@ -25,6 +25,8 @@ export interface Bound {
   readonly cpuMs: number
   /** What the heap and buffers may grow by while an input of `unitsMax` is read, in bytes. */
   readonly heapBytes: number
+  /** What stays allowed for the shortest input; default `leastHeapBytes`. */
+  readonly leastHeapBytes?: number
 }
 
 /** What stays allowed for the shortest input: below this a measurement says more about the machine than about the parser. */
@@ -33,8 +35,9 @@ export const leastHeapBytes = 8 * 1024 * 1024
 
 export function allowed({ unitsMax, bound }: Pick<Target, 'unitsMax' | 'bound'>, units: number): Bound {
   const share = Math.min(1, units / unitsMax)
+  const least = bound.leastHeapBytes ?? leastHeapBytes
   return {
     cpuMs: leastCpuMs + Math.max(0, bound.cpuMs - leastCpuMs) * share,
-    heapBytes: leastHeapBytes + Math.max(0, bound.heapBytes - leastHeapBytes) * share,
+    heapBytes: least + Math.max(0, bound.heapBytes - least) * share,
   }
 }

@@ -34,6 +34,6 @@ export const flags: Target = {
   what: 'the file of feature flags',
   grammar: yamlFor(names, ['true', 'false', '{ acme: false }', '{ on: true, users: { ada: false } }']),
   unitsMax: 256 * 1024,
-  bound: { cpuMs: 3_000, heapBytes: 512 * 1024 * 1024 },
+  bound: { cpuMs: 3_000, heapBytes: 512 * 1024 * 1024, leastHeapBytes: 80 * 1024 * 1024 },
   run,
 }

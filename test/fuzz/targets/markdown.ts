@@ -209,6 +209,6 @@ export const markdown: Target = {
   // Longer answers come in blocks; a block above 16 KiB is shown as it was written.
   unitsMax: 64 * 1024,
   // In a browser, of who reads it, drawn whole and once more in up to 60 growths.
-  bound: { cpuMs: 4_000, heapBytes: 256 * 1024 * 1024 },
+  bound: { cpuMs: 8_000, heapBytes: 256 * 1024 * 1024 },
   run,
 }

@@ -85,7 +85,7 @@ export const policies: Target = {
   grammar: yamlFor(names, values),
   unitsMax: 256 * 1024,
   // An operator's own file, read at the start and when it changed. The YAML package reads about 1 MB a second.
-  bound: { cpuMs: 3_000, heapBytes: 256 * 1024 * 1024 },
+  bound: { cpuMs: 3_000, heapBytes: 512 * 1024 * 1024, leastHeapBytes: 80 * 1024 * 1024 },
   run,
 }
 

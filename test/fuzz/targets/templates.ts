@@ -147,6 +147,6 @@ export const promptFiles: Target = {
     ],
   ),
   unitsMax: 256 * 1024,
-  bound: { cpuMs: 1_500, heapBytes: 256 * 1024 * 1024 },
+  bound: { cpuMs: 3_000, heapBytes: 512 * 1024 * 1024, leastHeapBytes: 80 * 1024 * 1024 },
   run: runPromptFile,
 }
