@@ -34,9 +34,12 @@ export interface AnsweringParts {
 export async function openAnswering(parts: AnsweringParts, store: Store, feeds: Feeds): Promise<Answering> {
   const { config, policy, telemetry } = parts
   const { log } = telemetry
-  const connect = ({ baseUrl, provider }: TargetPolicy) =>
+  const connect = ({ baseUrl, provider, thinkTags }: TargetPolicy) =>
     // Who calls has timers of its own; this one is for what they miss.
-    createOpenAiProvider({ baseUrl, name: provider, headersMs: config.provider.turnTimeoutMs }, log)
+    createOpenAiProvider(
+      { baseUrl, name: provider, headersMs: config.provider.turnTimeoutMs, ...(thinkTags && { thinkTags }) },
+      log,
+    )
   const breakerChanged = (target: string, isOpen: boolean) =>
     isOpen
       ? log.warn({ target }, 'a target fails too often and is left alone for a while')

@@ -71,12 +71,17 @@ export const historyWaitMaxMs = 1_000
 
 /** Waits of one answer before it is given up, beside its deadline. */
 export const roundsMax = 10
-/** A key that its provider did not accept is left alone for this long, in milliseconds, unless it is rotated … */
+/**
+ * A key that its provider did not accept, or whose account is empty, is left alone for this long, in milliseconds, unless it
+ * is rotated …
+ */
 export const refusedKeyMs = 10_000
 /** … one that came too often without being told for how long, for this … */
 export const coolKeyMs = 1_000
 /** … and none for less than this. */
 export const coolKeyMinMs = 50
+/** How often a thinking call's signs of life are looked at, in milliseconds. */
+export const signOfLifeMs = 500
 /** A target that is in the policy no more stays for turns that began with it, in milliseconds; longer than any turn should last. */
 export const retiredTargetMs = 15 * 60_000
 

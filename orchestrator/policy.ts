@@ -44,6 +44,8 @@ export interface TargetPolicy {
    * Default `hidden`.
    */
   readonly reasoning?: Reasoning
+  /** Thinking that its server leaves in the text: between `<think>` and `</think>`, or up to the closing tag alone. */
+  readonly thinkTags?: 'paired' | 'closing'
 }
 
 /** `visible`: it thinks, and sends all of that too. */
@@ -87,8 +89,10 @@ export interface RetryPolicy {
   readonly connectMs: number
   /** From the call to the first content; never ends the last target's call. */
   readonly firstContentMs: number
-  /** From one piece of content to the next. Whatever else comes does not count. */
+  /** From one sign of life to the next: content, thinking, or a comment. */
   readonly silenceMs: number
+  /** From the first sign of thinking, or the last content, to the next content. What is thought meanwhile is waited for. */
+  readonly thinkingMs: number
   /** What becomes of an answer that breaks in the middle. */
   readonly afterContent: AfterContent
   /** Breaks in the middle of one answer that are mended; one more fails it. */

@@ -203,17 +203,18 @@ export interface ProviderRequest {
 }
 
 export interface ProviderEnd {
-  /** As the provider says: stop, length, content_filter, … */
+  /** stop, length, content_filter, or as the provider says where it is none of them. */
   readonly finishReason: string
   /** As it was said after the last text; absent: it was not. */
   readonly usage?: Omit<Usage, 'source'>
 }
 
 /**
- * What may help after a failure: the same call again after a while, the same with another key, another target, or nothing,
- * since the request itself is at fault.
+ * What may help after a failure: the same call again after a while; the same with another key, or with this one after a
+ * while; the same with another account's key, since waiting helps nothing; another target; or nothing, since the request
+ * itself is at fault.
  */
-export type Cure = 'wait' | 'other-key' | 'other-target' | 'none'
+export type Cure = 'wait' | 'other-key' | 'other-account' | 'other-target' | 'none'
 
 export interface ProviderFailure {
   /** As a user may read it. */
@@ -237,6 +238,8 @@ export interface ProviderSink {
   text(chunk: string): void
   /** A piece of the thinking before the answer, where it is sent. */
   thought?(chunk: string): void
+  /** Something came that says nothing, such as a comment: the provider is at work. */
+  alive?(): void
   /** What the provider says that it counted so far. */
   counted?(usage: NonNullable<ProviderEnd['usage']>): void
   ended(end: ProviderEnd): void
@@ -273,11 +276,11 @@ export interface TurnTelemetry {
   /** A call of a target was made, or began to wait for its place. `why`: the first, a retry, a fallback, … */
   callMade(target: string, why: 'first' | 'retry' | 'key' | 'fallback' | 'hedge'): void
   /** It was not sent after all. */
-  callPassed(target: string, why: 'full' | 'ill' | 'cooling'): void
+  callPassed(target: string, why: 'full' | 'ill' | 'cooling' | 'refused'): void
   /** From the sending of a call to its first content. */
   firstContent(target: string, ms: number): void
-  /** `lost`: another one's content came first; `late`, `silent`: it was closed for that; `cancelled`: with its turn. `ms`: since it was sent; 0: it was not. */
-  callEnded(target: string, how: 'ended' | 'failed' | 'cancelled' | 'lost' | 'late' | 'silent', ms: number): void
+  /** `lost`: another one's content came first; `late`, `silent`, `thinking`: it was closed for that; `cancelled`: with its turn. `ms`: since it was sent; 0: it was not. */
+  callEnded(target: string, how: 'ended' | 'failed' | 'cancelled' | 'lost' | 'late' | 'silent' | 'thinking', ms: number): void
   firstToken(sinceAcceptMs: number, sinceCallMs: number): void
   tokenGap(gapMs: number): void
   turnEnded(end: {

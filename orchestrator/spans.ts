@@ -79,7 +79,7 @@ function closeCall(span: Span, how: string, end?: ProviderEnd | Refusal): void {
     if (end.usage !== undefined) setUsage(span, end.usage)
   }
   if (end !== undefined && 'kind' in end) setError(span, end.kind)
-  if (how === 'late' || how === 'silent') setError(span, how)
+  if (how === 'late' || how === 'silent' || how === 'thinking') setError(span, how)
   span.end()
 }
 

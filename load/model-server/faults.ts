@@ -35,15 +35,7 @@ export interface Refusal {
 }
 
 const refusals = new Map<Fault, Refusal>([
-  [
-    '400',
-    refusal(
-      400,
-      'invalid_request_error',
-      'context_length_exceeded',
-      "This model's maximum context length is 8192 tokens.",
-    ),
-  ],
+  ['400', refusal(400, 'invalid_request_error', 'invalid_value', "Invalid value for 'messages'.")],
   ['401', refusal(401, 'invalid_request_error', 'invalid_api_key', 'Incorrect API key provided.')],
   ['403', refusal(403, 'invalid_request_error', 'unsupported_country_region_territory', 'Region not supported.')],
   [

@@ -1,88 +1,151 @@
 /**
- * One event of a streamed chat completion. Read by hand and leniently, since this is run for every token and each provider
- * adds fields of its own: what is not understood is passed over, only an error object or no JSON at all is a failure.
+ * One event of a streamed chat completion, or a whole completion. Read by hand and leniently, since this is run for every
+ * token and each provider adds fields of its own: what is not understood is passed over; only an error or something that is
+ * no JSON at all is a failure.
  */
 import type { ProviderEnd, ProviderFailure } from '../ports.ts'
-import { failureOfStatus, illness } from './refusals.ts'
+import { readContent } from './content.ts'
+import { finishReasonOf } from './finish-reason.ts'
+import { failureInStream, illness } from './refusals.ts'
 
-export type Chunk =
-  | {
-      readonly kind: 'chunk'
-      readonly text: string
-      /** Thinking that is sent beside the answer. */
-      readonly thought?: string
-      readonly finishReason?: string
-      readonly usage?: NonNullable<ProviderEnd['usage']>
-      readonly model?: string
-      readonly id?: string
-    }
-  | { readonly kind: 'error'; readonly failure: ProviderFailure }
+export interface Chunk {
+  readonly text: string
+  /** `text` is all of the answer so far, not a piece of it. */
+  readonly isWhole?: true
+  /** Thinking that is sent beside the answer. */
+  readonly thought?: string
+  /** The model calls a tool. */
+  readonly isToolCall?: true
+  /** `error` is told as `failure`. */
+  readonly finishReason?: string
+  readonly usage?: NonNullable<ProviderEnd['usage']>
+  readonly model?: string
+  readonly id?: string
+  /** The provider failed; the text beside it came before. */
+  readonly failure?: ProviderFailure
+  /** The failure is that it is no JSON. */
+  readonly isUnreadable?: true
+}
 
-export function readChunk(data: string): Chunk {
-  const event = parse(data)
-  if (event === undefined) return { kind: 'error', failure: illness("the model's answer was not readable") }
-  if (event.error) return { kind: 'error', failure: failureInStream(event.error) }
-  const choice = event.choices?.[0]
-  const text = choice?.delta?.content
-  const thought = choice?.delta?.reasoning_content ?? choice?.delta?.reasoning
-  const usage = event.usage ? readUsage(event.usage) : undefined
+/** `event`: the event's name, where it has one. */
+export function readChunk(data: string, event?: string): Chunk {
+  const value = parse(data)
+  if (value === undefined) {
+    if (event === undefined || event === 'message')
+      return { text: '', failure: illness("the model's answer was not readable"), isUnreadable: true }
+    return event === 'error' ? failed(failureInStream({})) : { text: '' }
+  }
+  const error = errorIn(value, event)
+  return error === undefined ? readCompletion(value) : failed(failureInStream(error))
+}
+
+function failed(failure: ProviderFailure): Chunk {
+  return { text: '', failure }
+}
+
+function readCompletion(event: Event): Chunk {
+  // Where several answers were asked for, the first is told.
+  const choice = listOf(event.choices).find((one) => typeof one?.index !== 'number' || one.index === 0)
+  const { delta, message } = choice ?? {}
+  const said = delta ?? message
+  const { text, thought } = readContent(said?.content ?? choice?.text)
+  const reasoning = said?.reasoning_content ?? said?.reasoning
+  const thinking = typeof reasoning === 'string' ? reasoning + thought : thought
+  const refusal = typeof said?.refusal === 'string' ? said.refusal : ''
+  const reason = finishReasonOf(choice?.finish_reason ?? choice?.finishReason)
+  const usage = readUsage(event.usage ?? event.x_groq?.usage ?? choice?.usage)
+  const isToolCall = callsTool(said) || reason === 'tool_calls'
+  const failure = choice?.error || reason === 'error' ? failureInStream(choice?.error ?? {}) : undefined
   return {
-    kind: 'chunk',
-    text: typeof text === 'string' ? text : '',
-    ...(typeof thought === 'string' && thought !== '' && { thought }),
-    ...(typeof choice?.finish_reason === 'string' && { finishReason: choice.finish_reason }),
+    text: text + refusal,
+    ...(!delta && message && { isWhole: true }),
+    ...(thinking !== '' && { thought: thinking }),
+    ...(isToolCall && { isToolCall }),
+    ...(reason !== undefined && reason !== 'error' && { finishReason: reason }),
     ...(usage && { usage }),
     ...(typeof event.model === 'string' && { model: event.model }),
     ...(typeof event.id === 'string' && { id: event.id }),
+    ...(failure && { failure }),
   }
+}
+
+/** What an event says of the provider's failure, in the shapes that are met; `undefined`: nothing. */
+function errorIn(value: Event, event: string | undefined): unknown {
+  if (value.error) return value.error
+  const isNamed = event === 'error' || value.object === 'error' || value.type === 'error'
+  const isBare = value.choices === undefined && value.usage === undefined && (value.detail || value.error_code)
+  return isNamed || isBare ? value : undefined
+}
+
+function callsTool(said: Said | null | undefined): boolean {
+  return listOf(said?.tool_calls).length > 0 || Boolean(said?.function_call)
+}
+
+interface Said {
+  readonly content?: unknown
+  /** vLLM called the thinking `reasoning_content` and calls it `reasoning` now. */
+  readonly reasoning_content?: unknown
+  readonly reasoning?: unknown
+  readonly refusal?: unknown
+  readonly tool_calls?: readonly unknown[] | null
+  readonly function_call?: unknown
 }
 
 interface Event {
   readonly id?: unknown
   readonly model?: unknown
+  readonly object?: unknown
+  readonly type?: unknown
+  readonly detail?: unknown
+  readonly error_code?: unknown
   readonly choices?: readonly ({
-    /** vLLM called the thinking `reasoning_content` and calls it `reasoning` now. */
-    readonly delta?: {
-      readonly content?: unknown
-      readonly reasoning_content?: unknown
-      readonly reasoning?: unknown
-    } | null
+    readonly index?: unknown
+    readonly delta?: Said | null
+    /** In place of the delta where the answer comes whole. */
+    readonly message?: Said | null
+    readonly text?: unknown
     readonly finish_reason?: unknown
+    readonly finishReason?: unknown
+    readonly usage?: UsageFields | null
+    readonly error?: unknown
   } | null)[]
   readonly usage?: UsageFields | null
-  readonly error?: { readonly code?: unknown; readonly status?: unknown; readonly type?: unknown } | null
+  readonly x_groq?: { readonly usage?: UsageFields | null } | null
+  readonly error?: unknown
 }
 
 interface UsageFields {
   readonly prompt_tokens?: unknown
   readonly completion_tokens?: unknown
   readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null
+  /** DeepSeek's name for them. */
+  readonly prompt_cache_hit_tokens?: unknown
+  readonly completion_tokens_details?: { readonly reasoning_tokens?: unknown } | null
+  readonly reasoning_tokens?: unknown
 }
 
 function parse(data: string): Event | undefined {
   try {
-    const value: unknown = JSON.parse(data)
-    // The boundary: every field is `unknown` until it was looked at.
-    return typeof value === 'object' && value !== null ? (value as Event) : undefined
+    const json: unknown = JSON.parse(data)
+    const value: unknown = Array.isArray(json) ? json[0] : json
+    // The boundary: every field is `unknown` until it was looked at. A number, a text or an empty list says nothing.
+    return typeof value === 'object' && value !== null ? (value as Event) : {}
   } catch {
     return undefined
   }
 }
 
-function readUsage(fields: UsageFields): NonNullable<ProviderEnd['usage']> | undefined {
-  const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = fields
+function listOf<T>(value: readonly T[] | null | undefined): readonly T[] {
+  return Array.isArray(value) ? value : []
+}
+
+function readUsage(fields: UsageFields | null | undefined): NonNullable<ProviderEnd['usage']> | undefined {
+  const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = fields ?? {}
   if (!isCount(inputTokens) || !isCount(outputTokens)) return undefined
-  const cachedTokens = fields.prompt_tokens_details?.cached_tokens
+  const cachedTokens = fields?.prompt_tokens_details?.cached_tokens ?? fields?.prompt_cache_hit_tokens
   return isCount(cachedTokens) ? { inputTokens, outputTokens, cachedTokens } : { inputTokens, outputTokens }
 }
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
-}
-
-function failureInStream(error: NonNullable<Event['error']>): ProviderFailure {
-  for (const status of [error.status, error.code].map(Number))
-    if (status >= 400 && status <= 599) return failureOfStatus(status)
-  if (error.type === 'rate_limit_error' || error.code === 'rate_limit_exceeded') return failureOfStatus(429)
-  return illness("the model's provider failed in the middle of its answer")
 }

@@ -13,38 +13,53 @@ export interface EventReaderSink {
   chunk(chunk: Chunk): void
   /** The end marker came. */
   done(): void
+  /** Something came that says nothing: a comment, an empty event. */
+  alive(): void
   /** An event is longer than `maxUnits`, in UTF-16 units, and not complete yet. */
   tooLong(): void
 }
 
-/** For one body. Throws what the sink throws; the rest of that piece is lost then. */
-export function createEventReader(maxUnits: number, sink: EventReaderSink): (bytes: Buffer) => void {
+export interface EventReader {
+  /** Throws what the sink throws; the rest of that piece is lost then. */
+  read(bytes: Buffer): void
+  /** The body is over: a last event counts also without the blank line that ends it, and one that was cut says nothing. */
+  end(): void
+}
+
+/** For one body. */
+export function createEventReader(maxUnits: number, sink: EventReaderSink): EventReader {
   let known: KnownEvent | undefined
   let learnings = 0
   const decoder = new StringDecoder('utf8')
   const parser = createParser({
     maxBufferSize: maxUnits,
-    onEvent({ data }) {
-      if (data === '[DONE]') return sink.done()
-      const chunk = readChunk(data)
+    onEvent({ data, event }) {
+      const marker = data.trim()
+      if (marker === '[DONE]' || (isEnding && marker.length > 1 && '[DONE]'.startsWith(marker))) return sink.done()
+      // A heartbeat of some providers.
+      if (marker === '') return sink.alive()
+      const chunk = readChunk(data, event)
+      if (isEnding && chunk.isUnreadable) return
       if (learnings < learningsMax && isTextAlone(chunk)) {
         learnings++
         known = knownEvent(data)
       }
       sink.chunk(chunk)
     },
+    onComment: () => sink.alive(),
     onError(error) {
       if (error.type === 'max-buffer-size-exceeded') sink.tooLong()
     },
   })
   let isBetweenEvents = true
-  return (bytes) => {
+  let isEnding = false
+  const read = (bytes: Buffer): void => {
     let at = 0
     if (known !== undefined && isBetweenEvents) {
       for (let end = known.endIn(bytes, 0); end > 0; end = known.endIn(bytes, at)) {
         const text = bytes.toString('utf8', at + known.before.length, end - known.after.length)
         at = end
-        sink.chunk({ kind: 'chunk', text })
+        sink.chunk({ text })
       }
     }
     if (at === bytes.length) return
@@ -52,6 +67,13 @@ export function createEventReader(maxUnits: number, sink: EventReaderSink): (byt
     isBetweenEvents =
       bytes.length - at > 1 && bytes[bytes.length - 1] === lineFeed && bytes[bytes.length - 2] === lineFeed
     parser.feed(decoder.write(at === 0 ? bytes : bytes.subarray(at)))
+  }
+  return {
+    read,
+    end() {
+      isEnding = true
+      parser.feed(`${decoder.end()}\n\n`)
+    },
   }
 }
 
@@ -92,8 +114,8 @@ function holds(bytes: Buffer, at: number, expected: Buffer): boolean {
 }
 
 function isTextAlone(chunk: Chunk): boolean {
-  if (chunk.kind !== 'chunk' || chunk.text === '') return false
-  return chunk.thought === undefined && chunk.finishReason === undefined && chunk.usage === undefined
+  const { text, model: _model, id: _id, ...more } = chunk
+  return text !== '' && Object.keys(more).length === 0
 }
 
 /** Undefined unless the one place found is the one that is read: another string put there must come out. */
@@ -104,5 +126,5 @@ function knownEvent(data: string): KnownEvent | undefined {
   const before = data.slice(0, start)
   const after = data.slice(end)
   const probe = readChunk(`${before}probe${after}`)
-  return probe.kind === 'chunk' && probe.text === 'probe' ? new KnownEvent(before, after) : undefined
+  return isTextAlone(probe) && probe.text === 'probe' ? new KnownEvent(before, after) : undefined
 }

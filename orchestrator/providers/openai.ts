@@ -2,10 +2,13 @@
  * A provider that speaks OpenAI's chat completions, streamed.
  *
  * The `openai` package types the request; it is sent, and the stream is read, without it: chunk by chunk, and no promise for
- * each. An answer is complete only when the provider named a finish reason and sent its end marker; whatever else ends the
- * body is a failure.
+ * each.
+ *
+ * An answer is whole when its provider named a finish reason or sent the end marker `[DONE]`. Many send only one of them
+ * (docs/decisions/0046). A body that ends with neither is a failure.
  */
 import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions'
 import { refusal } from '../../protocol/error.ts'
 import type {
@@ -17,14 +20,15 @@ import type {
   ProviderSink,
   TurnLogger,
 } from '../ports.ts'
+import { readableBody, readAnswerBody } from './answer-body.ts'
 import type { Chunk } from './chunk.ts'
-import { createEventReader } from './event-reader.ts'
 import { boundedText, createHttpOrigin, type HttpOrigin } from './http-origin.ts'
 import { mediaType, providerWord } from './provider-word.ts'
-import { failureOfStatus, illness, retryAfterOf } from './refusals.ts'
+import { codeOf, errorInBody, failureOf, illness, retryAfterOf } from './refusals.ts'
+import { type ThinkTags, ThinkTagSplitter } from './think-tags.ts'
 
-/** The most of one event that is not complete yet, in UTF-16 units. */
-const eventUnits = 1024 * 1024
+/** How long an answer with a finish reason may go on without an end, in milliseconds; then it is taken for whole. */
+const afterFinishMs = 2_000
 /** How long a body may go on after its end marker before its connection is given up. */
 const afterEndMs = 1_000
 
@@ -35,15 +39,18 @@ export interface OpenAiOptions {
   readonly name?: string
   /** The answer's headers must come within this, in milliseconds; who calls has shorter timers of its own. */
   readonly headersMs: number
+  /** Thinking in the text becomes thinking. Default: the text is told as it comes. */
+  readonly thinkTags?: ThinkTags
 }
 
-export function createOpenAiProvider({ baseUrl, name, headersMs }: OpenAiOptions, logger: TurnLogger): Provider {
+export function createOpenAiProvider(options: OpenAiOptions, logger: TurnLogger): Provider {
+  const { baseUrl, name } = options
   const url = new URL(baseUrl)
   url.pathname = `${url.pathname.replace(/\/+$/, '')}/chat/completions`
   const origin = createHttpOrigin(url)
   return {
     name: name ?? 'openai',
-    call: (request, sink) => new OpenAiCall(origin, headersMs, request, sink, logger),
+    call: (request, sink) => new OpenAiCall(origin, options, request, sink, logger),
     close: () => origin.close(),
   }
 }
@@ -54,17 +61,29 @@ class OpenAiCall implements ProviderCall {
   readonly #names: object
   readonly #deadline: NodeJS.Timeout
   readonly #giveUp: () => void
-  #body: IncomingMessage | undefined
+  readonly #tags: ThinkTagSplitter | undefined
+  #body: Readable | undefined
+  #afterFinish: NodeJS.Timeout | undefined
   #isPaused = false
   #isOver = false
   #hasStarted = false
+  #hasPieces = false
+  /** What came as a whole so far, in place of pieces. */
+  #whole = ''
   #finishReason: string | undefined
   #usage: ProviderEnd['usage']
 
-  constructor(origin: HttpOrigin, headersMs: number, request: ProviderRequest, sink: ProviderSink, logger: TurnLogger) {
+  constructor(
+    origin: HttpOrigin,
+    { headersMs, thinkTags }: OpenAiOptions,
+    request: ProviderRequest,
+    sink: ProviderSink,
+    logger: TurnLogger,
+  ) {
     this.#sink = sink
     this.#logger = logger
     this.#names = request.log ?? {}
+    this.#tags = thinkTags === undefined ? undefined : new ThinkTagSplitter(thinkTags)
     this.#deadline = setTimeout(() => this.#tooLate(), headersMs)
     const body: ChatCompletionCreateParamsStreaming = {
       model: request.model,
@@ -95,7 +114,7 @@ class OpenAiCall implements ProviderCall {
   close(): void {
     if (this.#isOver) return
     this.#isOver = true
-    clearTimeout(this.#deadline)
+    this.#clearTimers()
     this.#giveUp()
     this.#body?.destroy()
   }
@@ -107,15 +126,23 @@ class OpenAiCall implements ProviderCall {
     const status = message.statusCode ?? 0
     if (status < 200 || status > 299) return void this.#refused(message, status)
     clearTimeout(this.#deadline)
-    this.#body = message
-    const type = message.headers['content-type'] ?? ''
-    if (type.startsWith('text/event-stream')) this.#read(message)
-    else this.#failed(illness('the model answered with something that is not a stream'), { type: mediaType(type) })
+    const type = mediaType(message.headers['content-type'] ?? '')
+    // Who answers with a page has not begun to count, unless it is a stream after all.
+    if (type !== 'text/html') this.#sink.taken?.()
+    const body = readableBody(message)
+    if (body === undefined) {
+      const coding = providerWord(message.headers['content-encoding']) ?? 'other'
+      return this.#failed(illness('the model answered in a coding that was not asked for'), { coding })
+    }
+    this.#body = body
+    this.#read(body, type)
   }
 
   async #refused(message: IncomingMessage, status: number): Promise<void> {
-    const code = codeIn(await boundedText(message))
-    this.#failed(failureOfStatus(status, retryAfterOf(message.headers, Date.now())), { status, ...(code && { code }) })
+    const error = errorInBody(await boundedText(message))
+    const code = codeOf(error)
+    const failure = failureOf({ status, error, retryAfterMs: retryAfterOf(message.headers, Date.now()) })
+    this.#failed(failure, { status, ...(code && { code }), ...whereTo(message) })
   }
 
   /** It may be at work all the same. */
@@ -124,47 +151,101 @@ class OpenAiCall implements ProviderCall {
     this.#failed(illness('the model did not answer in time'))
   }
 
-  #read(body: IncomingMessage): void {
-    this.#sink.taken?.()
-    const read = createEventReader(eventUnits, {
+  #read(body: Readable, type: string): void {
+    readAnswerBody(body, {
       chunk: (chunk) => this.#chunk(chunk),
-      done: () => this.#done(),
+      done: () => this.#done('stop'),
+      alive: () => this.#alive(),
       tooLong: () => this.#failed(illness("a piece of the model's answer was too long")),
+      over: (isProper, looks, error) => {
+        if (this.#finishReason !== undefined) return this.#done(this.#finishReason)
+        if (isProper && !this.#hasStarted) return this.#failed(noAnswer(looks), { type })
+        this.#failed(brokeOff(), error)
+      },
+      bug: (error) => this.#failed(bug, error),
     })
-    body.on('data', (bytes: Buffer) => this.#guard(() => read(bytes)))
-    body.on('error', (error) => this.#failed(brokeOff(), error))
-    body.on('close', () => this.#failed(brokeOff()))
     if (this.#isPaused) body.pause()
   }
 
   #chunk(chunk: Chunk): void {
     if (this.#isOver) return
-    if (chunk.kind === 'error') return this.#failed(chunk.failure)
-    if (!this.#hasStarted) {
+    if (!this.#hasStarted && !chunk.failure) {
       this.#hasStarted = true
       const [model, id] = [providerWord(chunk.model), providerWord(chunk.id)]
       this.#sink.started({ ...(model && { model }), ...(id && { id }) })
     }
-    if (chunk.thought !== undefined) this.#sink.thought?.(chunk.thought)
-    if (chunk.text !== '') {
-      // What was said before it is not all.
-      this.#usage = undefined
-      this.#sink.text(chunk.text)
-    }
+    const { thought, text } = this.#split(chunk)
+    if (thought !== '') this.#sink.thought?.(thought)
+    if (text !== '') this.#text(text)
+    else if (thought === '') this.#alive()
     if (chunk.usage !== undefined) {
       this.#usage = chunk.usage
       this.#sink.counted?.(chunk.usage)
     }
-    if (chunk.finishReason !== undefined) this.#finishReason = providerWord(chunk.finishReason) ?? 'other'
+    if (chunk.finishReason !== undefined) this.#finished(chunk.finishReason)
+    if (chunk.failure !== undefined) this.#brokenBy(chunk.failure)
+    else if (chunk.isToolCall) this.#failed(toolCall)
   }
 
-  #done(): void {
+  /** An error behind a finish reason takes nothing of the answer away. */
+  #brokenBy(failure: ProviderFailure): void {
+    if (this.#finishReason === undefined) this.#failed(failure)
+    else this.#done(this.#finishReason)
+  }
+
+  /** The text that is new in a chunk, and the thinking in it. */
+  #split({ text, isWhole, thought = '' }: Chunk): { readonly text: string; readonly thought: string } {
+    const piece = isWhole ? this.#beyond(text) : text
+    if (!isWhole && text !== '') this.#hasPieces = true
+    if (this.#tags === undefined || piece === '') return { text: piece, thought }
+    const split = this.#tags.push(piece)
+    return { text: split.text, thought: thought + split.thought }
+  }
+
+  /** Some send the whole answer again behind its pieces, or all of it so far each time. */
+  #beyond(whole: string): string {
+    if (this.#hasPieces) return ''
+    const isLonger = whole.startsWith(this.#whole)
+    const piece = isLonger ? whole.slice(this.#whole.length) : whole
+    this.#whole = isLonger ? whole : this.#whole + whole
+    return piece
+  }
+
+  #text(text: string): void {
+    // What was said before it is not all.
+    this.#usage = undefined
+    this.#sink.text(text)
+  }
+
+  #alive(): void {
+    if (!this.#isOver) this.#sink.alive?.()
+  }
+
+  #finished(reason: string): void {
+    this.#finishReason = reason
+    this.#afterFinish ??= setTimeout(() => {
+      this.#afterFinish = undefined
+      // What is not read may hold the rest.
+      if (this.#isPaused) this.#finished(reason)
+      else this.#done(reason)
+    }, afterFinishMs)
+  }
+
+  #done(otherwise: string): void {
     if (this.#isOver) return
-    const finishReason = this.#finishReason
-    if (finishReason === undefined) return this.#failed(brokeOff())
+    const rest = this.#tags?.end()
+    if (rest !== undefined && rest.thought !== '') this.#sink.thought?.(rest.thought)
+    if (rest !== undefined && rest.text !== '') this.#sink.text(rest.text)
     this.#isOver = true
+    this.#clearTimers()
     this.#letGo()
+    const finishReason = this.#finishReason ?? otherwise
     this.#sink.ended(this.#usage === undefined ? { finishReason } : { finishReason, usage: this.#usage })
+  }
+
+  #clearTimers(): void {
+    clearTimeout(this.#deadline)
+    clearTimeout(this.#afterFinish)
   }
 
   /** Reads the body's last bytes, so that its connection can serve the next call. */
@@ -174,15 +255,6 @@ class OpenAiCall implements ProviderCall {
     const timer = setTimeout(() => body.destroy(), afterEndMs)
     body.once('close', () => clearTimeout(timer))
     body.resume()
-  }
-
-  /** What the sink throws is a bug of the turn; the sink hears of it as a failure, and the process goes on. */
-  #guard(run: () => void): void {
-    try {
-      run()
-    } catch (error) {
-      this.#failed(bug, error)
-    }
   }
 
   #failed(failure: ProviderFailure, cause?: unknown): void {
@@ -197,6 +269,24 @@ function brokeOff(): ProviderFailure {
   return illness('the model broke off in the middle of its answer')
 }
 
+function noAnswer(looks: string): ProviderFailure {
+  if (looks === 'html') return illness('the model answered with a web page')
+  return illness(looks === 'nothing' ? 'the model answered with nothing' : 'the model answered with something that is not a stream')
+}
+
+/** Where a redirection leads, without its query, which may hold a key. */
+function whereTo({ headers: { location } }: IncomingMessage): object {
+  const place = providerWord(location?.split(/[?#]/, 1)[0]?.replace(/\/\/[^/@]*@/, '//'))
+  return place === undefined ? {} : { location: place }
+}
+
+/** Nobody here answers it, and an answer without what the tool says would be wrong. */
+const toolCall: ProviderFailure = {
+  refusal: { ...refusal('provider', 'the model asked for a tool, and none is offered here'), retryable: false },
+  cure: 'none',
+  isIllness: false,
+}
+
 const bug: ProviderFailure = {
   refusal: refusal('internal', 'the gateway failed to read the answer'),
   cure: 'none',
@@ -207,13 +297,4 @@ const bug: ProviderFailure = {
 function diagnosis(cause: unknown): object {
   if (cause instanceof Error) return { error: cause.name, ...('code' in cause && { code: cause.code }) }
   return typeof cause === 'object' && cause !== null ? cause : {}
-}
-
-/** The code that a refusal names in its body, as OpenAI and most who speak like it do. */
-function codeIn(text: string): string | undefined {
-  try {
-    return providerWord(JSON.parse(text)?.error?.code)
-  } catch {
-    return undefined
-  }
 }

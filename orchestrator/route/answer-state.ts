@@ -22,6 +22,8 @@ export interface Call {
   /** When it is given up, without a connection and without content. Infinity: it is not, or not yet. */
   readonly connectUntilMs: number
   readonly contentUntilMs: number
+  /** Since when it shows life without content; absent: it did not yet. */
+  readonly thinkingSinceMs?: number
 }
 
 /** Where the search for a target that answers stands. */
@@ -82,6 +84,8 @@ export type AnswerEvent =
       readonly chance: number
     }
   | { readonly type: 'connected'; readonly nowMs: number; readonly id: number }
+  /** It thinks, or says that it is at work. Not for each sign: now and then. */
+  | { readonly type: 'alive'; readonly nowMs: number; readonly id: number }
   /** Its first. */
   | { readonly type: 'content'; readonly nowMs: number; readonly id: number }
   | { readonly type: 'ended'; readonly nowMs: number; readonly id: number }
@@ -97,12 +101,21 @@ export type AnswerEvent =
     }
   /** The next call may be made. */
   | { readonly type: 'mended'; readonly nowMs: number }
-  /** `contentMs`: when the last content came, or the reader could take no more. `chance`: 0 to 1, for a wait. */
-  | { readonly type: 'ticked'; readonly nowMs: number; readonly contentMs: number; readonly chance: number }
+  /**
+   * `lifeMs`: when the answering call last showed life, `contentMs`: when its last content came; both are now while the reader
+   * takes no more. `chance`: 0 to 1, for a wait.
+   */
+  | ({ readonly type: 'ticked'; readonly nowMs: number; readonly chance: number } & Signs)
 
-export type Passed = 'full' | 'ill' | 'cooling'
-/** Why a call is closed: it was too slow, silent in the middle, or another one's content came first. */
-export type Closing = 'late' | 'silent' | 'lost'
+export interface Signs {
+  readonly lifeMs: number
+  readonly contentMs: number
+}
+
+/** `refused`: its provider does not accept its keys, or their account is empty. */
+export type Passed = 'full' | 'ill' | 'cooling' | 'refused'
+/** Why a call is closed: it was too slow, silent in the middle, thought for too long, or another one's content came first. */
+export type Closing = 'late' | 'silent' | 'thinking' | 'lost'
 
 export type AnswerEffect =
   | { readonly type: 'call'; readonly id: number; readonly target: string; readonly why: Why }

@@ -3,7 +3,8 @@
  *
  * Before the first content everything is tried that may help, and a reader sees none of it: another key, the same target
  * again after a wait, the next target. A target that is passed over (ill, full, its keys cooling down) costs no time. After
- * the first content a break is mended by the policy, or fails the turn. Whatever happens ends: tries begin before a
+ * the first content a break is mended by the policy, or fails the turn. A target that thinks is at work: it is waited for, and
+ * the time of its thinking counts for nothing but its own bound. Whatever happens ends: tries begin before a
  * deadline, breaks are counted, and content that stays away is a failure, whatever else a provider sends meanwhile.
  *
  * It knows no clock and no chance: both are in the events.
@@ -23,6 +24,7 @@ import type {
   Passed,
   Search,
   Searching,
+  Signs,
   Why,
 } from './answer-state.ts'
 
@@ -48,17 +50,17 @@ export function stepAnswer(state: AnswerState, event: AnswerEvent, plan: AnswerP
   }
 }
 
-/** When the answer wants a `ticked`, at the latest. `contentMs`: when the last content came. */
-export function answerWakeAtMs(state: AnswerState, contentMs: number, { retry }: AnswerPlan): number {
+/** When the answer wants a `ticked`, at the latest. */
+export function answerWakeAtMs(state: AnswerState, { lifeMs, contentMs }: Signs, { retry }: AnswerPlan): number {
   switch (state.phase) {
     case 'done':
     case 'mending':
       return never
     case 'answering':
-      return contentMs + retry.silenceMs
+      return Math.min(lifeMs + retry.silenceMs, contentMs + retry.thinkingMs)
     case 'searching': {
       const timers = state.calls.map((call) => dueAtMs(call, state))
-      return Math.min(state.waitUntilMs, state.hedgeAtMs, state.search.deadlineMs, ...timers)
+      return Math.min(state.waitUntilMs, state.hedgeAtMs, deadlineMs(state), ...timers)
     }
     default:
       return assertNever(state)
@@ -74,6 +76,8 @@ function searching(state: Searching, event: AnswerEvent, plan: AnswerPlan): Answ
       return { state: withCall(state, sent(call, event.nowMs, plan.retry)), effects: [] }
     case 'connected':
       return { state: withCall(state, { ...call, connectUntilMs: never }), effects: [] }
+    case 'alive':
+      return { state: alive(state, call, event.nowMs, plan.retry), effects: [] }
     case 'content':
       return adopt(state, call)
     // An answer may be empty; its provider said so.
@@ -82,9 +86,9 @@ function searching(state: Searching, event: AnswerEvent, plan: AnswerPlan): Answ
       return { state: { ...adopted, phase: 'done' }, effects: [...effects, { type: 'finish', id: call.id }] }
     }
     case 'passed':
-      return passed(without(state, call), event, plan)
+      return passed(without(state, call, event.nowMs), event, plan)
     case 'failed':
-      return failedBefore(without(state, call), call, event, plan)
+      return failedBefore(without(state, call, event.nowMs), call, event, plan)
     case 'mended':
       return { state, effects: [] }
     default:
@@ -95,12 +99,14 @@ function searching(state: Searching, event: AnswerEvent, plan: AnswerPlan): Answ
 function answering(state: Answering, event: AnswerEvent, plan: AnswerPlan): AnswerStep {
   const { call } = state
   if (event.type === 'ticked') {
-    if (event.nowMs < event.contentMs + plan.retry.silenceMs) return { state, effects: [] }
-    const silent = refusal(
-      'provider',
-      `the model was silent for ${plan.retry.silenceMs} ms in the middle of its answer`,
-    )
-    return broke(state, silent, event.nowMs, plan, [{ type: 'close', id: call.id, why: 'silent' }])
+    const { silenceMs, thinkingMs } = plan.retry
+    const isSilent = event.nowMs >= event.lifeMs + silenceMs
+    if (!isSilent && event.nowMs < event.contentMs + thinkingMs) return { state, effects: [] }
+    const message = isSilent
+      ? `the model was silent for ${silenceMs} ms in the middle of its answer`
+      : thoughtTooLong(thinkingMs)
+    const effects = [{ type: 'close', id: call.id, why: isSilent ? 'silent' : 'thinking' }] as const
+    return broke(state, refusal('provider', message), event.nowMs, plan, effects)
   }
   if (!('id' in event) || event.id !== call.id) return { state, effects: [] }
   if (event.type === 'ended') return { state: { phase: 'done' }, effects: [{ type: 'finish', id: call.id }] }
@@ -113,8 +119,20 @@ function sent(call: Call, nowMs: number, retry: RetryPolicy): Call {
   return { ...call, connectUntilMs: nowMs + retry.connectMs, contentUntilMs: nowMs + retry.firstContentMs }
 }
 
-/** Who is the last hope is not given up for being slow: what would answer instead? */
-function dueAtMs({ connectUntilMs, contentUntilMs }: Call, { search, calls }: Searching): number {
+/** It is waited for as long as it goes on, and nothing is tried beside it. */
+function alive(state: Searching, call: Call, nowMs: number, { silenceMs, thinkingMs }: RetryPolicy): Searching {
+  const thinkingSinceMs = call.thinkingSinceMs ?? nowMs
+  const contentUntilMs = Math.min(nowMs + silenceMs, thinkingSinceMs + thinkingMs)
+  return withCall({ ...state, hedgeAtMs: never }, { ...call, connectUntilMs: never, contentUntilMs, thinkingSinceMs })
+}
+
+function deadlineMs({ search, calls }: Searching): number {
+  return calls.some(({ thinkingSinceMs }) => thinkingSinceMs !== undefined) ? never : search.deadlineMs
+}
+
+/** Who is the last hope is not given up for being slow: what would answer instead? Thinking has a bound of its own. */
+function dueAtMs({ connectUntilMs, contentUntilMs, thinkingSinceMs }: Call, { search, calls }: Searching): number {
+  if (thinkingSinceMs !== undefined) return contentUntilMs
   const isLast = search.left.length === 0 && calls.length === 1
   return isLast ? connectUntilMs : Math.min(connectUntilMs, contentUntilMs)
 }
@@ -164,7 +182,7 @@ function searchTicked(
 ): AnswerStep {
   const { retry } = plan
   const { search, calls } = state
-  if (nowMs >= search.deadlineMs) {
+  if (nowMs >= deadlineMs(state)) {
     const late = search.lastFailure ?? refusal('provider', `no model began to answer within ${retry.totalMs} ms`)
     return giveUp({ ...search, lastFailure: late }, plan, closed(calls, nowMs))
   }
@@ -180,17 +198,33 @@ function searchTicked(
 
 /** Another target is not made to wait for a slow one; without a connection the same one may do better. */
 function tooLate(state: Searching, late: Call, nowMs: number, chance: number, plan: AnswerPlan): AnswerStep {
+  if (late.thinkingSinceMs !== undefined) return stoppedThinking(state, late, nowMs, chance, plan)
   const isUnconnected = nowMs >= late.connectUntilMs
   const message = isUnconnected
     ? `the model could not be reached within ${plan.retry.connectMs} ms`
     : `the model did not begin to answer within ${plan.retry.firstContentMs} ms`
   const error = refusal('provider', message)
   const search = { ...state.search, lastFailure: error }
-  const rest = without({ ...state, search }, late)
+  const rest = without({ ...state, search }, late, nowMs)
   const effects = [{ type: 'close', id: late.id, why: 'late' }] as const
   if (rest.calls.length > 0) return { state: rest, effects }
   if (!isUnconnected) return nextTarget(rest, nowMs, chance, plan, effects)
   return again(rest, { nowMs, chance, floorMs: 0 }, plan, effects)
+}
+
+/** Who thinks for too long is well; who begins to and says nothing more is not. */
+function stoppedThinking(state: Searching, call: Call, nowMs: number, chance: number, plan: AnswerPlan): AnswerStep {
+  const { silenceMs, thinkingMs } = plan.retry
+  const isSilent = nowMs < (call.thinkingSinceMs ?? nowMs) + thinkingMs
+  const message = isSilent ? `the model was silent for ${silenceMs} ms while it thought` : thoughtTooLong(thinkingMs)
+  const rest = without(state, call, nowMs)
+  const next = { ...rest, search: { ...rest.search, lastFailure: refusal('provider', message) } }
+  const effects = [{ type: 'close', id: call.id, why: isSilent ? 'silent' : 'thinking' }] as const
+  return next.calls.length > 0 ? { state: next, effects } : nextTarget(next, nowMs, chance, plan, effects)
+}
+
+function thoughtTooLong(thinkingMs: number): string {
+  return `the model thought for ${thinkingMs} ms without an answer`
 }
 
 function passed(state: Searching, event: Extract<AnswerEvent, { type: 'passed' }>, plan: AnswerPlan): AnswerStep {
@@ -206,7 +240,7 @@ function passed(state: Searching, event: Extract<AnswerEvent, { type: 'passed' }
  * outage must not cost every turn its whole deadline.
  */
 function worthAfterMs(why: Passed, forMs: number, { baseMs }: RetryPolicy): number {
-  if (why === 'ill') return never
+  if (why === 'ill' || why === 'refused') return never
   return why === 'full' ? baseMs : forMs
 }
 
@@ -216,6 +250,10 @@ const passedRefusals = {
     refusal('unavailable', 'the model has failed too often lately and is left alone', whole(forMs)),
   cooling: (forMs: number) =>
     refusal('rate-limited', "the model's provider takes no more requests for now", whole(forMs)),
+  refused: () => ({
+    ...refusal('provider', "the model's provider refused the gateway's keys or its account a moment ago"),
+    retryable: false,
+  }),
 } as const
 
 /** As the wire has it; nobody is told to wait for ever. */
@@ -234,6 +272,7 @@ function failedBefore(state: Searching, call: Call, event: Failed, plan: AnswerP
     case 'wait':
       return again(next, { nowMs, chance, floorMs: failure.retryAfterMs ?? 0 }, plan, [])
     case 'other-key':
+    case 'other-account':
       if (event.hasKey) return callNow(next, { ...search, target: call.target }, 'key', nowMs, plan.retry, [])
       return nextTarget(coolingToo(next, event), nowMs, chance, plan, [])
     case 'other-target':
@@ -243,9 +282,9 @@ function failedBefore(state: Searching, call: Call, event: Failed, plan: AnswerP
   }
 }
 
-/** The target is worth another look when its keys have cooled down. */
+/** The target is worth another look when its keys have cooled down; those that were refused do not (Infinity). */
 function coolingToo(state: Searching, { failure, nowMs, coolForMs }: Failed): Searching {
-  if (failure.cure !== 'other-key') return state
+  if (failure.cure !== 'other-key' && failure.cure !== 'other-account') return state
   const againAtMs = Math.min(state.search.againAtMs, nowMs + coolForMs)
   return { ...state, search: { ...state.search, againAtMs } }
 }
@@ -360,8 +399,11 @@ function withCall(state: Searching, call: Call): Searching {
   return { ...state, calls: state.calls.map((each) => (each.id === call.id ? call : each)) }
 }
 
-function without(state: Searching, call: Call): Searching {
-  return { ...state, calls: state.calls.filter(({ id }) => id !== call.id) }
+/** The time in which it thought is added to the deadline. */
+function without(state: Searching, call: Call, nowMs: number): Searching {
+  const thoughtMs = call.thinkingSinceMs === undefined ? 0 : nowMs - call.thinkingSinceMs
+  const search = { ...state.search, deadlineMs: state.search.deadlineMs + thoughtMs }
+  return { ...state, search, calls: state.calls.filter(({ id }) => id !== call.id) }
 }
 
 const never = Number.POSITIVE_INFINITY

@@ -2,6 +2,8 @@ import type { ApiKey } from '../policy.ts'
 
 interface Cooling {
   readonly untilMs: number
+  /** Waiting for it helps nothing. */
+  readonly isRefused: boolean
   /** A key whose file was rotated meanwhile is another key. */
   readonly value: string
 }
@@ -36,14 +38,18 @@ export class Keys {
     return this.#keys[index]?.reveal() ?? ''
   }
 
-  cool(index: number, untilMs: number): void {
+  cool(index: number, untilMs: number, isRefused: boolean): void {
     const before = this.#cooling.get(index)?.untilMs ?? 0
-    this.#cooling.set(index, { untilMs: Math.max(before, untilMs), value: this.reveal(index) })
+    this.#cooling.set(index, { untilMs: Math.max(before, untilMs), isRefused, value: this.reveal(index) })
   }
 
-  /** Milliseconds until one of them may be used; 0: now. */
+  /** Milliseconds until one of them is worth another try; 0: now. Infinity: all were refused, and waiting helps nothing. */
   coolForMs(nowMs: number): number {
-    return Math.min(...this.#keys.map((_, index) => this.#coolForMs(index, nowMs)))
+    const waits = this.#keys.map((_, index) => {
+      const coolForMs = this.#coolForMs(index, nowMs)
+      return coolForMs > 0 && this.#cooling.get(index)?.isRefused ? Number.POSITIVE_INFINITY : coolForMs
+    })
+    return Math.min(...waits)
   }
 
   #coolForMs(index: number, nowMs: number): number {

@@ -6,6 +6,7 @@
  * reducer is asked only by its timer.
  */
 import type { Refusal } from '../../protocol/error.ts'
+import { signOfLifeMs } from '../limits.ts'
 import type { Clock, ProviderCall, ProviderEnd } from '../ports.ts'
 import { answerWakeAtMs, startAnswer, stepAnswer } from './answer.ts'
 import type { AnswerEffect, AnswerEvent, AnswerPlan, AnswerState, Closing, Passed, Why } from './answer-state.ts'
@@ -67,6 +68,8 @@ interface OpenCall {
   /** Absent while it is being made. */
   call?: TargetCall
   sentMs: number
+  /** When the reducer last heard that it is alive. */
+  aliveMs: number
 }
 
 export class RoutedAnswer implements ProviderCall {
@@ -80,6 +83,8 @@ export class RoutedAnswer implements ProviderCall {
   #end: ProviderEnd = { finishReason: 'stop' }
   /** When the last of it came, or the reader could take no more. */
   #contentMs = 0
+  /** The same of any sign of life. */
+  #lifeMs = 0
   /** Of the adopted call, until the text before is forgotten. */
   #held: string[] | undefined
   #isPaused = false
@@ -97,6 +102,7 @@ export class RoutedAnswer implements ProviderCall {
   start(): void {
     const nowMs = this.#nowMs()
     this.#contentMs = nowMs
+    this.#lifeMs = nowMs
     this.#isStepping = true
     const { state, effects } = startAnswer(this.#parts.plan, nowMs)
     this.#state = state
@@ -116,6 +122,7 @@ export class RoutedAnswer implements ProviderCall {
     this.#isPaused = false
     // A provider that was not read cannot have been silent.
     this.#contentMs = this.#nowMs()
+    this.#lifeMs = this.#contentMs
     this.#setTimer()
     for (const { call } of this.#calls.values()) call?.resume()
   }
@@ -162,7 +169,7 @@ export class RoutedAnswer implements ProviderCall {
       case 'call':
         return this.#call(effect.id, effect.target, effect.why)
       case 'close':
-        return this.#close(effect.id, effect.why, effect.why === 'lost' ? 'unknown' : 'ill')
+        return this.#close(effect.id, effect.why, isIllness(effect.why) ? 'ill' : 'unknown')
       case 'adopt':
         this.#adopted = effect.id
         return
@@ -210,7 +217,7 @@ export class RoutedAnswer implements ProviderCall {
     // The configuration changed since this answer was planned.
     if (target === undefined) return this.#passed(id, 'ill', Number.POSITIVE_INFINITY)
     witness.called(id, target, why, this.#question)
-    const open: OpenCall = { sentMs: 0 }
+    const open: OpenCall = { sentMs: 0, aliveMs: Number.NEGATIVE_INFINITY }
     this.#calls.set(id, open)
     const allowance = this.#parts.allow()
     if (allowance === undefined) return this.#send(id, target, open)
@@ -248,7 +255,11 @@ export class RoutedAnswer implements ProviderCall {
       },
       taken: () => witness.taken(id),
       started: (answer) => witness.started(id, answer),
-      thought: (piece) => witness.text(id, piece),
+      thought: (piece) => {
+        witness.text(id, piece)
+        this.#alive(id, open)
+      },
+      alive: () => this.#alive(id, open),
       counted: (usage) => witness.counted(id, usage),
       text: (piece) => this.#text(id, open, piece),
       ended: (end) => {
@@ -272,9 +283,19 @@ export class RoutedAnswer implements ProviderCall {
     this.#step({ type: 'passed', id, nowMs: this.#nowMs(), why, forMs, chance: this.#parts.chance() })
   }
 
+  #alive(id: number, open: OpenCall): void {
+    const nowMs = this.#nowMs()
+    if (this.#adopted === id) this.#lifeMs = nowMs
+    else if (nowMs - open.aliveMs >= signOfLifeMs) {
+      open.aliveMs = nowMs
+      this.#step({ type: 'alive', id, nowMs })
+    }
+  }
+
   #text(id: number, { sentMs }: OpenCall, piece: string): void {
     const { sink, witness, clock } = this.#parts
     this.#contentMs = clock.monotonicMs()
+    this.#lifeMs = this.#contentMs
     witness.text(id, piece)
     if (this.#adopted !== id) {
       witness.firstContent(id, this.#contentMs - sentMs)
@@ -303,15 +324,15 @@ export class RoutedAnswer implements ProviderCall {
     if (this.#state.phase === 'done') return this.#cancelTimer()
     const { clock, plan } = this.#parts
     const paused = this.#isStill && this.#state.phase === 'answering'
-    const wakeMs = paused ? Number.POSITIVE_INFINITY : answerWakeAtMs(this.#state, this.#contentMs, plan)
+    const wakeMs = paused ? Number.POSITIVE_INFINITY : answerWakeAtMs(this.#state, { lifeMs: this.#lifeMs, contentMs: this.#contentMs }, plan)
     if (wakeMs >= this.#timerAtMs) return
     this.#cancelTimer()
     this.#timerAtMs = wakeMs
     this.#cancelTimer = clock.after(Math.max(0, wakeMs - clock.monotonicMs()), () => {
       this.#timerAtMs = Number.POSITIVE_INFINITY
       const nowMs = clock.monotonicMs()
-      const contentMs = this.#isStill ? nowMs : this.#contentMs
-      this.#step({ type: 'ticked', nowMs, contentMs, chance: this.#parts.chance() })
+      const [lifeMs, contentMs] = this.#isStill ? [nowMs, nowMs] : [this.#lifeMs, this.#contentMs]
+      this.#step({ type: 'ticked', nowMs, lifeMs, contentMs, chance: this.#parts.chance() })
     })
   }
 
@@ -323,4 +344,9 @@ export class RoutedAnswer implements ProviderCall {
   #nowMs(): number {
     return this.#parts.clock.monotonicMs()
   }
+}
+
+/** A call that lost or thought for too long says nothing against its target. */
+function isIllness(why: Closing): boolean {
+  return why === 'late' || why === 'silent'
 }

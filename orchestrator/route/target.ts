@@ -31,6 +31,7 @@ export interface CallListener {
   started(answer: { readonly model?: string; readonly id?: string }): void
   taken(): void
   thought(piece: string): void
+  alive(): void
   counted(usage: NonNullable<ProviderEnd['usage']>): void
   text(piece: string): void
   ended(end: ProviderEnd): void
@@ -92,7 +93,7 @@ export class Target {
     if (passed !== undefined) return passed
     const nowMs = this.#clock.monotonicMs()
     const key = this.#keys.pick(nowMs)
-    if (key === undefined) return { why: 'cooling', forMs: this.#keys.coolForMs(nowMs) }
+    if (key === undefined) return cooling(this.#keys.coolForMs(nowMs))
     return { key, epoch: this.#breaker.enter(nowMs) }
   }
 
@@ -111,10 +112,12 @@ export class Target {
   /** What was refused with this key may do with another; answers whether there is one now, or when. */
   failed(key: number, failure: ProviderFailure): { readonly hasKey: boolean; readonly coolForMs: number } {
     const nowMs = this.#clock.monotonicMs()
-    if (failure.cure === 'other-key') {
-      const restMs = failure.refusal.kind === 'rate-limited' ? coolKeyMs : refusedKeyMs
+    const { cure, retryAfterMs } = failure
+    if (cure === 'other-key' || cure === 'other-account') {
+      const isRefused = cure === 'other-account'
       // A pause of nothing, which some ask for, would have one turn call as fast as it is refused.
-      this.#keys.cool(key, nowMs + Math.max(failure.retryAfterMs ?? restMs, coolKeyMinMs))
+      const restMs = isRefused ? refusedKeyMs : Math.max(retryAfterMs ?? coolKeyMs, coolKeyMinMs)
+      this.#keys.cool(key, nowMs + restMs, isRefused)
     }
     const coolForMs = this.#keys.coolForMs(nowMs)
     return { hasKey: coolForMs === 0, coolForMs }
@@ -130,8 +133,12 @@ export class Target {
     const illForMs = this.#breaker.openForMs(nowMs)
     if (illForMs > 0) return { why: 'ill', forMs: illForMs }
     const coolForMs = this.#keys.coolForMs(nowMs)
-    return coolForMs > 0 ? { why: 'cooling', forMs: coolForMs } : undefined
+    return coolForMs > 0 ? cooling(coolForMs) : undefined
   }
+}
+
+function cooling(forMs: number): { readonly why: Passed; readonly forMs: number } {
+  return { why: Number.isFinite(forMs) ? 'cooling' : 'refused', forMs }
 }
 
 class PlacedCall implements TargetCall {
@@ -142,7 +149,7 @@ class PlacedCall implements TargetCall {
   #call: ProviderCall | undefined
   /** Of the breaker; absent while it was not sent. */
   #epoch: number | undefined
-  #hasContent = false
+  #wasWell = false
   #isOver = false
   #isPaused = false
 
@@ -195,14 +202,18 @@ class PlacedCall implements TargetCall {
       connected: () => listener.connected(),
       taken: () => listener.taken(),
       started: (answer) => listener.started(answer),
-      thought: (piece) => listener.thought(piece),
+      thought: (piece) => {
+        this.#isWell()
+        listener.thought(piece)
+      },
+      alive: () => listener.alive(),
       counted: (usage) => listener.counted(usage),
       text: (piece) => {
-        this.#content()
+        this.#isWell()
         listener.text(piece)
       },
       ended: (end) => {
-        this.#over(this.#hasContent ? 'unknown' : 'well')
+        this.#over(this.#wasWell ? 'unknown' : 'well')
         listener.ended(end)
       },
       failed: (failure) => {
@@ -214,10 +225,10 @@ class PlacedCall implements TargetCall {
     if (this.#isPaused) this.#call.pause()
   }
 
-  /** Who brings content is well, however long the rest takes: nobody has to wait for it to know. */
-  #content(): void {
-    if (this.#hasContent || this.#epoch === undefined) return
-    this.#hasContent = true
+  /** Who thinks or brings content is well, however long the rest takes: nobody has to wait for it to know. */
+  #isWell(): void {
+    if (this.#wasWell || this.#epoch === undefined) return
+    this.#wasWell = true
     this.#target.judge('well', this.#epoch)
   }
 

@@ -22,6 +22,7 @@ export const testRetry: Policy['retry'] = {
   connectMs: 2_000,
   firstContentMs: 5_000,
   silenceMs: 5_000,
+  thinkingMs: 5_000,
   afterContent: 'fail',
   breaks: 0,
   hedgeMs: 0,

@@ -61,7 +61,7 @@ function aliasOf({ targets, offline }: NonNullable<PolicyFile['models']>[string]
 }
 
 function targetOf(name: string, target: NonNullable<PolicyFile['targets']>[string], parts: PolicyParts): TargetPolicy {
-  const { baseUrl, model, provider, limits, price, reasoning } = target
+  const { baseUrl, model, provider, limits, price, reasoning, thinkTags } = target
   const keys = (target.keys ?? []).map((key) => parts.secretOf(key))
   return {
     name,
@@ -71,6 +71,7 @@ function targetOf(name: string, target: NonNullable<PolicyFile['targets']>[strin
     keys: keys.length === 0 ? [noKey] : keys,
     limits,
     reasoning,
+    ...(thinkTags !== undefined && { thinkTags }),
     ...(price !== undefined && { price: priceOf(price, parts.file.limits.currency) }),
   }
 }

@@ -128,6 +128,12 @@ const target = z
       .describe(
         'Whether the model thinks before it answers: unseen (hidden), sending it all (visible), or not at all (none). With hidden an answer that is cancelled before its provider said what it used is booked at limits.answerTokens, else at what came.',
       ),
+    thinkTags: z
+      .enum(['paired', 'closing'])
+      .optional()
+      .describe(
+        'Thinking that its server leaves at the beginning of the text is taken for thinking: between <think> and </think> (paired), or up to </think> where the model does not send the first (closing).',
+      ),
   })
   .describe('One model at one endpoint.')
 
@@ -152,8 +158,13 @@ const retry = z
     silenceMs: whole(
       1,
       HOUR_MS,
-      'Milliseconds from one piece of content to the next. Default: SLUICE_IDLE_TIMEOUT_MS (30000).',
+      'Milliseconds from one sign of life to the next: content, thinking, or a comment. Default: SLUICE_IDLE_TIMEOUT_MS (30000).',
     ).optional(),
+    thinkingMs: whole(
+      1,
+      HOUR_MS,
+      'Milliseconds that a model may think before its first content, or between two pieces of it. It is waited for meanwhile: totalMs and firstContentMs do not count.',
+    ).default(300_000),
     afterContent: z
       .enum(['continue', 'restart', 'fail'])
       .default('restart')

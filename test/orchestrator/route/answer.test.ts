@@ -13,6 +13,7 @@ const retry = {
   connectMs: 5_000,
   firstContentMs: 10_000,
   silenceMs: 20_000,
+  thinkingMs: 60_000,
   afterContent: 'restart',
   breaks: 2,
   hedgeMs: 0,
@@ -31,6 +32,7 @@ class Played {
   state: AnswerState
   nowMs = 0
   contentMs = 0
+  lifeMs = 0
   readonly wanted: string[] = []
   readonly open = new Set<number>()
   readonly #plan: AnswerPlan
@@ -45,6 +47,7 @@ class Played {
   hear(event: AnswerEvent): this {
     if ('id' in event && ['ended', 'failed', 'passed'].includes(event.type)) this.open.delete(event.id)
     if (event.type === 'content') this.contentMs = event.nowMs
+    if (event.type === 'content' || event.type === 'alive') this.lifeMs = event.nowMs
     const { state, effects } = stepAnswer(this.state, event, this.#plan)
     this.state = state
     this.#want(effects)
@@ -60,6 +63,9 @@ class Played {
   content(id: number) {
     return this.hear({ type: 'content', id, nowMs: this.nowMs })
   }
+  alive(id: number) {
+    return this.hear({ type: 'alive', id, nowMs: this.nowMs })
+  }
   ended(id: number) {
     return this.hear({ type: 'ended', id, nowMs: this.nowMs })
   }
@@ -67,13 +73,13 @@ class Played {
     const { hasKey = false, coolForMs = 0 } = keys
     return this.hear({ type: 'failed', id, nowMs: this.nowMs, failure: of, hasKey, coolForMs, chance: 0.5 })
   }
-  passed(id: number, why: 'full' | 'ill' | 'cooling', forMs: number) {
+  passed(id: number, why: 'full' | 'ill' | 'cooling' | 'refused', forMs: number) {
     return this.hear({ type: 'passed', id, nowMs: this.nowMs, why, forMs, chance: 0.5 })
   }
   /** Time passes until the answer wants to be told. */
   wake() {
-    this.nowMs = answerWakeAtMs(this.state, this.contentMs, this.#plan)
-    return this.hear({ type: 'ticked', nowMs: this.nowMs, contentMs: this.contentMs, chance: 0.5 })
+    this.nowMs = answerWakeAtMs(this.state, { lifeMs: this.lifeMs, contentMs: this.contentMs }, this.#plan)
+    return this.hear({ type: 'ticked', nowMs: this.nowMs, lifeMs: this.lifeMs, contentMs: this.contentMs, chance: 0.5 })
   }
 
   #want(effects: readonly AnswerEffect[]) {
@@ -231,19 +237,63 @@ describe('an answer after its first content', () => {
     expect(played.wanted.at(-1)).toBe('fail cured by wait')
   })
 
-  test('[ROUTE-8] silence in the middle is a break, and only content ends it', () => {
+  test('[ROUTE-8] silence in the middle is a break; thinking is no silence, and has a bound of its own', () => {
     const played = new Played().sent(1).connected(1).content(1)
     played.contentMs = 500
+    played.lifeMs = 500
     played.wake()
     expect(played.nowMs).toBe(20_500)
     expect(played.wanted.slice(2)).toEqual(['close 1 silent', 'call b fallback'])
+    const thinking = new Played().sent(1).connected(1).content(1)
+    for (let nowMs = 0; nowMs < 60_000; nowMs += 10_000) thinking.lifeMs = nowMs
+    thinking.wake()
+    expect(thinking.nowMs).toBe(60_000)
+    expect(thinking.wanted.slice(2)).toEqual(['close 1 thinking', 'call b fallback'])
+  })
+})
+
+test('[ROUTE-301] keys that were refused, or whose account is empty, are not waited for', () => {
+  const alone = { ...plan, order: ['a'] }
+  const refused = new Played(alone).sent(1).failed(1, failure('other-account'), { coolForMs: Number.POSITIVE_INFINITY })
+  expect(refused.wanted).toEqual(['call a first', 'fail cured by other-account'])
+  expect(new Played(alone).passed(1, 'refused', Number.POSITIVE_INFINITY).wanted.slice(1)).toEqual([
+    "fail the model's provider refused the gateway's keys or its account a moment ago",
+  ])
+  const another = new Played(alone).sent(1).failed(1, failure('other-account'), { hasKey: true })
+  expect(another.wanted).toEqual(['call a first', 'call a key'])
+})
+
+describe('a model that thinks before it answers', () => {
+  /** Shows life every five seconds until `untilMs`. */
+  function thought(played: Played, id: number, untilMs: number): Played {
+    for (; played.nowMs < untilMs; played.nowMs += 5_000) played.alive(id)
+    return played
+  }
+
+  test('[ROUTE-300] is waited for beyond all other bounds, and nothing is called beside it', () => {
+    const hedged = { ...plan, retry: { ...retry, hedgeMs: 8_000 } }
+    const { wanted } = thought(new Played(hedged).sent(1).connected(1), 1, 55_000).content(1).ended(1)
+    expect(wanted).toEqual(['call a first', 'adopt 1', 'finish 1'])
+  })
+
+  test('[ROUTE-300] is left when it thinks for too long, or begins to and says nothing more', () => {
+    const endless = thought(new Played().sent(1), 1, 60_000).wake()
+    expect([endless.nowMs, endless.wanted.slice(1)]).toEqual([60_000, ['close 1 thinking', 'call b fallback']])
+    const silent = new Played().sent(1).alive(1).wake()
+    expect([silent.nowMs, silent.wanted.slice(1)]).toEqual([20_000, ['close 1 silent', 'call b fallback']])
+  })
+
+  test('[ROUTE-300] costs the next target none of its time', () => {
+    const played = thought(new Played().sent(1), 1, 50_000).failed(1, failure('other-target')).sent(2)
+    played.nowMs += 9_000
+    expect(played.content(2).ended(2).wanted).toEqual(['call a first', 'call b fallback', 'adopt 2', 'finish 2'])
   })
 })
 
 describe('any answer', () => {
-  const cures = fc.constantFrom<Cure>('wait', 'other-key', 'other-target', 'none')
+  const cures = fc.constantFrom<Cure>('wait', 'other-key', 'other-account', 'other-target', 'none')
   const act = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ type: fc.constantFrom('sent', 'connected', 'content', 'wake', 'wake') }) },
+    { weight: 4, arbitrary: fc.record({ type: fc.constantFrom('sent', 'connected', 'alive', 'content', 'wake', 'wake') }) },
     {
       weight: 3,
       arbitrary: fc.record({ type: fc.constant('failed'), cure: cures, after: fc.nat(40_000), hasKey: fc.boolean() }),
@@ -270,6 +320,7 @@ describe('any answer', () => {
             if (one.type === 'wake') played.wake()
             else if (one.type === 'sent') played.sent(id)
             else if (one.type === 'connected') played.connected(id)
+            else if (one.type === 'alive') played.alive(id)
             else if (one.type === 'content') played.content(id)
             else if (one.type === 'ended') played.ended(id)
             else if (one.type === 'passed') played.passed(id, 'full', after)
@@ -281,7 +332,8 @@ describe('any answer', () => {
           }
           // Nobody answers any more: time alone must end it.
           for (let ticks = 0; played.state.phase !== 'done' && ticks < 200; ticks++) {
-            expect(Number.isFinite(answerWakeAtMs(played.state, played.contentMs, plan))).toBe(true)
+            const { state, lifeMs, contentMs } = played
+            expect(Number.isFinite(answerWakeAtMs(state, { lifeMs, contentMs }, plan))).toBe(true)
             played.wake()
           }
           expect(played.state.phase).toBe('done')

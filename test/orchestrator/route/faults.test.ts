@@ -77,6 +77,7 @@ function policyWith(fault: string, afterContent: AfterContent, elsewhere: string
         connectMs: fault === 'silent TLS' ? 100 : 10_000,
         firstContentMs: fault.startsWith('stall') ? 100 : 10_000,
         silenceMs: fault.startsWith('stall') ? 150 : 10_000,
+        thinkingMs: 60_000,
         afterContent,
         breaks: 1,
         hedgeMs: 0,

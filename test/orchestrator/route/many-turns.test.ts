@@ -33,6 +33,7 @@ test(`[ROUTE-25] every turn ends under random faults, seed ${seed}`, async () =>
           connectMs: 10_000,
           firstContentMs: 400,
           silenceMs: 400,
+          thinkingMs: 60_000,
           afterContent: 'restart',
           breaks: 3,
           hedgeMs: 300,

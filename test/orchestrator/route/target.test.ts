@@ -97,7 +97,8 @@ const question = { messages: [], maxOutputTokens: 5, tokens: 5 }
 function listener(heard: string[] = []): CallListener {
   const tell = (what: string) => () => void heard.push(what)
   const told = { sent: tell('sent'), connected: tell('connected'), started: tell('started') }
-  const quiet = { taken: () => undefined, thought: () => undefined, counted: () => undefined }
+  const quiet = { taken: () => undefined, thought: () => undefined,
+    alive: () => undefined, counted: () => undefined }
   return {
     ...told,
     ...quiet,
@@ -188,5 +189,16 @@ describe('the targets of a policy', () => {
     target?.call(question, listener(heard))
     expect(provider.keys).toEqual(['one', 'two'])
     expect(heard).toEqual(['sent', 'failed true', 'sent', 'failed false', 'passed cooling'])
+  })
+
+  test('[ROUTE-301] keys that were refused, or whose account is empty, are not waited for', () => {
+    const provider = new Played()
+    const policy = policyOf([targetAt('a', 'http://a/v1', { keys: [{ reveal: () => 'one' }] })], { breaker })
+    const target = new Targets(policy, { clock: systemClock, connect: () => provider }).current().get('a')
+    const heard: string[] = []
+    target?.call(question, listener(heard))
+    provider.sinks[0]?.failed({ ...illness('empty'), cure: 'other-account', isIllness: false })
+    target?.call(question, listener(heard))
+    expect(heard).toEqual(['sent', 'failed false', 'passed refused'])
   })
 })
