@@ -280,7 +280,11 @@ export interface TurnTelemetry {
   /** From the sending of a call to its first content. */
   firstContent(target: string, ms: number): void
   /** `lost`: another one's content came first; `late`, `silent`, `thinking`: it was closed for that; `cancelled`: with its turn. `ms`: since it was sent; 0: it was not. */
-  callEnded(target: string, how: 'ended' | 'failed' | 'cancelled' | 'lost' | 'late' | 'silent' | 'thinking', ms: number): void
+  callEnded(
+    target: string,
+    how: 'ended' | 'failed' | 'cancelled' | 'lost' | 'late' | 'silent' | 'thinking',
+    ms: number,
+  ): void
   firstToken(sinceAcceptMs: number, sinceCallMs: number): void
   tokenGap(gapMs: number): void
   turnEnded(end: {

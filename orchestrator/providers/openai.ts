@@ -20,12 +20,12 @@ import type {
   ProviderSink,
   TurnLogger,
 } from '../ports.ts'
-import { readableBody, readAnswerBody } from './answer-body.ts'
+import { readAnswerBody, readableBody } from './answer-body.ts'
 import type { Chunk } from './chunk.ts'
 import { boundedText, createHttpOrigin, type HttpOrigin } from './http-origin.ts'
 import { mediaType, providerWord } from './provider-word.ts'
 import { codeOf, errorInBody, failureOf, illness, retryAfterOf } from './refusals.ts'
-import { type ThinkTags, ThinkTagSplitter } from './think-tags.ts'
+import { ThinkTagSplitter, type ThinkTags } from './think-tags.ts'
 
 /** How long an answer with a finish reason may go on without an end, in milliseconds; then it is taken for whole. */
 const afterFinishMs = 2_000
@@ -126,7 +126,7 @@ class OpenAiCall implements ProviderCall {
     const status = message.statusCode ?? 0
     if (status < 200 || status > 299) return void this.#refused(message, status)
     clearTimeout(this.#deadline)
-    const type = mediaType(message.headers['content-type'] ?? '')
+    const type = mediaType(message.headers['content-type'])
     // Who answers with a page has not begun to count, unless it is a stream after all.
     if (type !== 'text/html') this.#sink.taken?.()
     const body = readableBody(message)
@@ -141,8 +141,9 @@ class OpenAiCall implements ProviderCall {
   async #refused(message: IncomingMessage, status: number): Promise<void> {
     const error = errorInBody(await boundedText(message))
     const code = codeOf(error)
+    const type = error === undefined ? mediaType(message.headers['content-type']) : undefined
     const failure = failureOf({ status, error, retryAfterMs: retryAfterOf(message.headers, Date.now()) })
-    this.#failed(failure, { status, ...(code && { code }), ...whereTo(message) })
+    this.#failed(failure, { status, ...(code && { code }), ...(type && { type }), ...whereTo(message) })
   }
 
   /** It may be at work all the same. */
@@ -151,7 +152,7 @@ class OpenAiCall implements ProviderCall {
     this.#failed(illness('the model did not answer in time'))
   }
 
-  #read(body: Readable, type: string): void {
+  #read(body: Readable, type: string | undefined): void {
     readAnswerBody(body, {
       chunk: (chunk) => this.#chunk(chunk),
       done: () => this.#done('stop'),
@@ -159,7 +160,7 @@ class OpenAiCall implements ProviderCall {
       tooLong: () => this.#failed(illness("a piece of the model's answer was too long")),
       over: (isProper, looks, error) => {
         if (this.#finishReason !== undefined) return this.#done(this.#finishReason)
-        if (isProper && !this.#hasStarted) return this.#failed(noAnswer(looks), { type })
+        if (isProper && !this.#hasStarted) return this.#failed(noAnswer(looks), { ...(type && { type }) })
         this.#failed(brokeOff(), error)
       },
       bug: (error) => this.#failed(bug, error),
@@ -271,7 +272,9 @@ function brokeOff(): ProviderFailure {
 
 function noAnswer(looks: string): ProviderFailure {
   if (looks === 'html') return illness('the model answered with a web page')
-  return illness(looks === 'nothing' ? 'the model answered with nothing' : 'the model answered with something that is not a stream')
+  return illness(
+    looks === 'nothing' ? 'the model answered with nothing' : 'the model answered with something that is not a stream',
+  )
 }
 
 /** Where a redirection leads, without its query, which may hold a key. */

@@ -9,7 +9,8 @@ export function providerWord(value: unknown): string | undefined {
   return typeof value === 'string' && word.test(value) ? value : undefined
 }
 
-/** The media type, without parameters. */
-export function mediaType(contentType: string): string {
-  return providerWord(contentType.split(';', 1)[0]?.trim()) ?? 'other'
+/** The media type, without parameters. Undefined where there is none. */
+export function mediaType(contentType: string | undefined): string | undefined {
+  if (contentType === undefined || contentType === '') return undefined
+  return providerWord(contentType.split(';', 1)[0]?.trim().toLowerCase()) ?? 'other'
 }

@@ -324,7 +324,9 @@ export class RoutedAnswer implements ProviderCall {
     if (this.#state.phase === 'done') return this.#cancelTimer()
     const { clock, plan } = this.#parts
     const paused = this.#isStill && this.#state.phase === 'answering'
-    const wakeMs = paused ? Number.POSITIVE_INFINITY : answerWakeAtMs(this.#state, { lifeMs: this.#lifeMs, contentMs: this.#contentMs }, plan)
+    const wakeMs = paused
+      ? Number.POSITIVE_INFINITY
+      : answerWakeAtMs(this.#state, { lifeMs: this.#lifeMs, contentMs: this.#contentMs }, plan)
     if (wakeMs >= this.#timerAtMs) return
     this.#cancelTimer()
     this.#timerAtMs = wakeMs

@@ -293,7 +293,10 @@ describe('a model that thinks before it answers', () => {
 describe('any answer', () => {
   const cures = fc.constantFrom<Cure>('wait', 'other-key', 'other-account', 'other-target', 'none')
   const act = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ type: fc.constantFrom('sent', 'connected', 'alive', 'content', 'wake', 'wake') }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ type: fc.constantFrom('sent', 'connected', 'alive', 'content', 'wake', 'wake') }),
+    },
     {
       weight: 3,
       arbitrary: fc.record({ type: fc.constant('failed'), cure: cures, after: fc.nat(40_000), hasKey: fc.boolean() }),

@@ -97,8 +97,7 @@ const question = { messages: [], maxOutputTokens: 5, tokens: 5 }
 function listener(heard: string[] = []): CallListener {
   const tell = (what: string) => () => void heard.push(what)
   const told = { sent: tell('sent'), connected: tell('connected'), started: tell('started') }
-  const quiet = { taken: () => undefined, thought: () => undefined,
-    alive: () => undefined, counted: () => undefined }
+  const quiet = { taken: () => undefined, thought: () => undefined, alive: () => undefined, counted: () => undefined }
   return {
     ...told,
     ...quiet,

@@ -91,6 +91,7 @@ describe('a file', () => {
         connectMs: 5_000,
         firstContentMs: 10_000,
         silenceMs: 30_000,
+        thinkingMs: 300_000,
         afterContent: 'restart',
         breaks: 2,
         hedgeMs: 0,
