@@ -50,6 +50,17 @@ const refusals = new Map<Fault, Refusal>([
   ['408', refusal(408, 'server_error', 'timeout', 'The request took too long.')],
   ['409', refusal(409, 'conflict', 'conflict', 'The resource was updated by another request.')],
   ['429', refusal(429, 'requests', 'rate_limit_exceeded', 'Rate limit reached for requests.')],
+  ['empty-account', refusal(429, 'insufficient_quota', 'insufficient_quota', 'You exceeded your current quota.')],
+  [
+    'too-long',
+    refusal(
+      400,
+      'invalid_request_error',
+      'context_length_exceeded',
+      "This model's maximum context length is 8192 tokens.",
+    ),
+  ],
+  ['blocked', refusal(400, 'invalid_request_error', 'content_policy_violation', 'The prompt was flagged.')],
   ['500', refusal(500, 'server_error', null, 'The server had an error while processing your request.')],
   ['503', refusal(503, 'server_error', null, 'The engine is currently overloaded, please try again later.')],
 ])
@@ -67,13 +78,6 @@ export function refusalHeaders(fault: Fault | undefined, settings: Settings): Re
   if (fault !== '429') return {}
   const precise = settings.retryAfterMs === undefined ? {} : { 'retry-after-ms': String(settings.retryAfterMs) }
   return { 'retry-after': String(settings.retryAfterSeconds), ...precise }
-}
-
-export const MIDWAY_ERROR: ApiError = {
-  message: 'The server had an error while processing your request.',
-  type: 'server_error',
-  param: null,
-  code: null,
 }
 
 export const HTML_PAGE = `<!doctype html>

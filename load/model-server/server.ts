@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { answerWith } from './answer.ts'
+import { FamilyEncoder, type FamilyRefusal, familyRefusal } from './families.ts'
 import { FaultCounter, HTML_PAGE, type Refusal, refusal, refusalFor, refusalHeaders } from './faults.ts'
 import { DEFAULT_KEPT_REQUESTS, KEEP_ALIVE_MS, MAX_BODY_BYTES } from './limits.ts'
 import { type OpenRequest, type RecordedRequest, RequestBook, wallClockMs } from './recorded-request.ts'
@@ -181,8 +182,10 @@ class RunningServer implements ModelServer {
 
   #begin(chat: ChatRequest, delivery: Delivery): void {
     const { response, fault, request } = delivery
+    const asFamily = familyRefusal(delivery.settings.family, fault)
     const refused = refusalFor(fault)
-    if (refused !== undefined) refuse(response, refused, refusalHeaders(fault, delivery.settings))
+    if (asFamily !== undefined) refuseAs(response, asFamily, refusalHeaders(fault, delivery.settings))
+    else if (refused !== undefined) refuse(response, refused, refusalHeaders(fault, delivery.settings))
     else if (fault === 'html') reply(response, 200, 'text/html; charset=utf-8', HTML_PAGE)
     else if (fault === 'reset-before') {
       request.status = 'reset'
@@ -197,7 +200,12 @@ class RunningServer implements ModelServer {
       sendWhole(delivery, envelope)
       return
     }
-    const encoder = new ChunkEncoder(envelope, chat.stream_options?.include_usage === true)
+    const includesUsage = chat.stream_options?.include_usage === true
+    const { family } = delivery.settings
+    const encoder =
+      family === undefined
+        ? new ChunkEncoder(envelope, includesUsage)
+        : new FamilyEncoder(family, envelope, includesUsage)
     new StreamedAnswer(delivery, encoder).start()
   }
 }
@@ -236,6 +244,17 @@ function issueText(issue: { readonly path: readonly PropertyKey[]; readonly mess
 function refuse(response: ServerResponse, refused: Refusal, headers: Readonly<Record<string, string>> = {}): void {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   reply(response, refused.status, 'application/json', errorBody(refused.error))
+}
+
+/** A refusal that is a text is a page of whatever stands in front of the provider. */
+function refuseAs(
+  response: ServerResponse,
+  { status, body }: FamilyRefusal,
+  headers: Readonly<Record<string, string>>,
+): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  if (typeof body === 'string') reply(response, status, 'text/html', body)
+  else reply(response, status, 'application/json', JSON.stringify(body))
 }
 
 function reply(response: ServerResponse, status: number, contentType: string, body: string): void {

@@ -8,6 +8,7 @@
 //
 // A directive wins over the model's name, that wins over the server's options, those over the defaults. A setting that
 // cannot be read is a refusal, never ignored: a test with a typing error would otherwise pass without its fault.
+import { FAMILIES, type Family } from './families.ts'
 import { MAX_ANSWER_TOKENS, MAX_GIANT_BYTES, MAX_TOKENS_PER_SECOND, MAX_TTFT_MS } from './limits.ts'
 import { type ChatRequest, lastUserText } from './request.ts'
 
@@ -21,6 +22,9 @@ export const FAULTS = [
   '429',
   '500',
   '503',
+  'empty-account',
+  'too-long',
+  'blocked',
   'stall-before',
   'stall-headers',
   'stall-mid',
@@ -51,6 +55,8 @@ export interface Settings {
   readonly tokenCount?: number
   /** Tokens that are made unseen before the first one, evenly over `ttft`, and counted in the usage; default 0. */
   readonly thinkTokens: number
+  /** Whose way of writing it is; absent: OpenAI's. */
+  readonly family?: Family
   /** What is answered; default `demo`. */
   readonly answer: AnswerKind
   /** What goes wrong; absent: nothing. */
@@ -126,6 +132,7 @@ const readers = new Map<string, Reader>([
   ['tokens', count(0, MAX_ANSWER_TOKENS, (tokenCount) => ({ tokenCount }))],
   ['think', count(0, MAX_ANSWER_TOKENS, (thinkTokens) => ({ thinkTokens }))],
   ['answer', oneOf(ANSWER_KINDS, (answer) => ({ answer }))],
+  ['family', oneOf(FAMILIES, (family) => ({ family }))],
   ['fault', oneOf(FAULTS, (fault) => ({ fault }))],
   ['times', count(1, 1_000_000, (times) => ({ times }))],
   ['key', { expects: '1 to 64 of A-Z a-z 0-9 _ -', read: (key) => (/^[\w-]{1,64}$/.test(key) ? { key } : undefined) }],

@@ -6,12 +6,11 @@
 import type { ServerResponse } from 'node:http'
 import { type Answer, CLOCK_TOKEN, SPLIT_CHARACTER } from './answer.ts'
 import { EventSink } from './event-sink.ts'
-import { MIDWAY_ERROR } from './faults.ts'
 import { MAX_TOKENS_PER_WRITE, SPLIT_GAP_MS } from './limits.ts'
 import { type OpenRequest, wallClockMs } from './recorded-request.ts'
 import type { Fault, Settings } from './settings.ts'
 import type { Alarm, Wheel } from './wheel.ts'
-import { type ChunkEncoder, DONE_EVENT, errorBody } from './wire.ts'
+import type { Encoder } from './wire.ts'
 
 export interface Delivery {
   readonly response: ServerResponse
@@ -51,7 +50,7 @@ function barrierOf({ answer, fault }: Delivery): number {
 
 export class StreamedAnswer {
   readonly #delivery: Delivery
-  readonly #encoder: ChunkEncoder
+  readonly #encoder: Encoder
   readonly #sink: EventSink
   readonly #tokens: readonly string[]
   readonly #msPerToken: number
@@ -63,14 +62,14 @@ export class StreamedAnswer {
   #isSplitting = false
   #alarm: Alarm | undefined
 
-  constructor(delivery: Delivery, encoder: ChunkEncoder) {
+  constructor(delivery: Delivery, encoder: Encoder) {
     this.#delivery = delivery
     this.#encoder = encoder
     this.#sink = new EventSink(delivery.response, () => this.#advance())
     this.#tokens = delivery.answer.tokens
     this.#msPerToken = delivery.settings.tokensPerSecond === 0 ? 0 : 1000 / delivery.settings.tokensPerSecond
     this.#barrier = barrierOf(delivery)
-    this.#unsent = encoder.role()
+    this.#unsent = encoder.begin() + encoder.thoughts(thoughtsOf(delivery.settings.thinkTokens))
   }
 
   start(): void {
@@ -148,7 +147,7 @@ export class StreamedAnswer {
     if (fault === 'stall-mid') this.#halt()
     else if (fault === 'reset-mid') this.#reset()
     else if (fault === 'no-marker') this.#end('')
-    else if (fault === 'error-in-200') this.#end(`data: ${errorBody(MIDWAY_ERROR)}\n\n`)
+    else if (fault === 'error-in-200') this.#end(this.#encoder.error())
     else if (fault === 'filtered') this.#finish('content_filter')
     else if (this.#barrier < this.#tokens.length) this.#splitCharacter()
     else this.#finish(answer.finishReason)
@@ -157,8 +156,7 @@ export class StreamedAnswer {
   #finish(reason: string): void {
     const { answer, fault, request } = this.#delivery
     const sent = { ...answer, usage: usageOfSent(answer, request.thoughtTokenCount + this.#sentCount) }
-    const usage = fault === 'no-usage' ? '' : this.#encoder.usage(sent)
-    this.#end(this.#encoder.finish(reason) + usage + DONE_EVENT)
+    this.#end(this.#encoder.end(reason, fault === 'no-usage' ? undefined : sent, request.thoughtTokenCount))
   }
 
   #end(events: string): void {
@@ -207,4 +205,9 @@ export class StreamedAnswer {
 
 function usageOfSent({ usage }: Answer, madeCount: number): Answer['usage'] {
   return { ...usage, completion_tokens: madeCount, total_tokens: usage.prompt_tokens + madeCount }
+}
+
+/** What is thought, a token each; some families show it. */
+export function thoughtsOf(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `step ${index + 1} `)
 }

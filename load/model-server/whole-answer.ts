@@ -2,10 +2,9 @@
 // mid-answer break that body in its middle.
 
 import { type Answer, SPLIT_CHARACTER } from './answer.ts'
-import { MIDWAY_ERROR } from './faults.ts'
 import { SPLIT_GAP_MS } from './limits.ts'
 import type { Delivery } from './streamed-answer.ts'
-import { completionBody, type Envelope, errorBody } from './wire.ts'
+import { completionBody, type Envelope, errorBody, MIDWAY_ERROR } from './wire.ts'
 
 const JSON_HEADERS = { 'content-type': 'application/json' }
 

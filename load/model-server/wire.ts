@@ -12,6 +12,13 @@ export function errorBody(error: ApiError): string {
   return JSON.stringify({ error })
 }
 
+export const MIDWAY_ERROR: ApiError = {
+  message: 'The server had an error while processing your request.',
+  type: 'server_error',
+  param: null,
+  code: null,
+}
+
 export const DONE_EVENT = 'data: [DONE]\n\n'
 
 const fingerprint = 'fp_sluice_demo'
@@ -23,7 +30,20 @@ export interface Envelope {
 }
 
 /** Makes the events of one streamed answer. */
-export class ChunkEncoder {
+export interface Encoder {
+  /** What comes before all else. */
+  begin(): string
+  /** Thinking, in the pieces in which it is made; empty where it is made unseen. */
+  thoughts(pieces: readonly string[]): string
+  content(token: string): string
+  /** The rest of an answer that is whole; `answer` is undefined where its usage is not told. */
+  end(reason: string, answer: Answer | undefined, thoughtCount: number): string
+  /** The provider fails in the middle. */
+  error(): string
+}
+
+/** As OpenAI writes them. */
+export class ChunkEncoder implements Encoder {
   readonly #before: string
   readonly #after: string
   readonly #envelope: Envelope
@@ -38,7 +58,7 @@ export class ChunkEncoder {
     this.#after = `}]${includesUsage ? ',"usage":null' : ''}}\n\n`
   }
 
-  role(): string {
+  begin(): string {
     return this.#chunk('{"role":"assistant","content":"","refusal":null}', null)
   }
 
@@ -47,12 +67,20 @@ export class ChunkEncoder {
     return this.#chunk(`{"content":${JSON.stringify(token)}}`, null)
   }
 
-  finish(reason: string): string {
-    return this.#chunk('{}', reason)
+  thoughts(): string {
+    return ''
+  }
+
+  end(reason: string, answer: Answer | undefined): string {
+    return this.#chunk('{}', reason) + (answer === undefined ? '' : this.#usage(answer)) + DONE_EVENT
+  }
+
+  error(): string {
+    return `data: ${errorBody(MIDWAY_ERROR)}\n\n`
   }
 
   /** Empty unless the request asked for usage. */
-  usage(answer: Answer): string {
+  #usage(answer: Answer): string {
     if (!this.#includesUsage) return ''
     const { id, createdSeconds: created, model } = this.#envelope
     const head = { id, object: 'chat.completion.chunk', created, model, system_fingerprint: fingerprint }

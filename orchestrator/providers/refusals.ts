@@ -34,7 +34,10 @@ export function failureOf({ status, error, retryAfterMs }: Complaint): ProviderF
   const said = readError(error)
   const code = said.names.map(normal).find((name) => faultOfCode.has(name))
   const known = code === undefined ? undefined : faultOfCode.get(code)
-  const fault = isTooLong(status, said.message) ? 'too-long' : (known ?? faultOfStatus(status || said.status))
+  const ofStatus = faultOfStatus(status || said.status)
+  // A family of its own errors, which some name with each status.
+  const isVague = known === undefined || (known === 'wait' && ofStatus !== 'request')
+  const fault = isTooLong(status, said.message) ? 'too-long' : isVague ? ofStatus : known
   const failure = {
     refusal: refusalOf(fault, status || said.status, retryAfterMs),
     cure: cures[fault],
@@ -145,6 +148,7 @@ const codes: Readonly<Record<Exclude<Fault, 'request'>, readonly string[]>> = {
     'unauthenticated',
     'invalid_token',
     'expired_api_key',
+    'API_KEY_INVALID',
   ],
   target: [
     'model_not_found',
@@ -217,10 +221,12 @@ function readError(error: unknown): Said {
   if (typeof error === 'string') return { status: 0, names: namesOf([error]), message: error }
   // The boundary: every field is `unknown` until it was looked at.
   const fields = (typeof error === 'object' && error !== null ? error : {}) as Readonly<Record<string, unknown>>
-  const { code, type, status, innererror, metadata, message, detail } = fields
+  const { code, type, status, innererror, metadata, details, message, detail } = fields
   const inner = typeof innererror === 'object' && innererror !== null && 'code' in innererror ? innererror.code : ''
   const isFlagged = typeof metadata === 'object' && metadata !== null && 'flagged_input' in metadata
-  const names = [inner, isFlagged ? 'content_filter' : '', code, status, type]
+  // Google's code is for the status alone; what it means stands behind it.
+  const reasons = Array.isArray(details) ? details.map((one: { reason?: unknown } | null) => one?.reason) : []
+  const names = [inner, isFlagged ? 'content_filter' : '', ...reasons, code, status, type]
   return {
     status: [status, code].map(Number).find((number) => number >= 300 && number <= 599) ?? 0,
     names: namesOf(names),

@@ -30,7 +30,7 @@ async function told(pieces: readonly (string | Buffer)[], end?: 'close' | 'reset
 describe('when an answer is whole', () => {
   test.each([
     ['finish reason, close', [head() + hello + fin('stop')], 'close', 'Hello world | stop'],
-    ['finish reason, chunked end', [chunked + chunk(hello + fin('stop')) + '0\r\n\r\n'], 'close', 'Hello world | stop'],
+    ['finish reason, chunked end', [`${chunked + chunk(hello + fin('stop'))}0\r\n\r\n`], 'close', 'Hello world | stop'],
     [
       'finish reason, content length',
       [`HTTP/1.1 200 OK\r\ncontent-length: ${Buffer.byteLength(hello + fin('stop'))}\r\n\r\n${hello + fin('stop')}`],
@@ -55,8 +55,8 @@ describe('when an answer is whole', () => {
     ],
     ['end marker without a finish reason', [head() + hello + done], 'close', 'Hello world | stop'],
     ['end marker, then nothing', [head() + hello + done], 'stay', 'Hello world | stop'],
-    ['end marker with blanks', [head() + hello + 'data:  [DONE] \n\n'], 'stay', 'Hello world | stop'],
-    ['a torn end marker', [head() + hello + 'data: [DON'], 'close', 'Hello world | stop'],
+    ['end marker with blanks', [`${head() + hello}data:  [DONE] \n\n`], 'stay', 'Hello world | stop'],
+    ['a torn end marker', [`${head() + hello}data: [DON`], 'close', 'Hello world | stop'],
     ['a last event without its blank line', [head() + hello + fin('stop').trimEnd()], 'close', 'Hello world | stop'],
     [
       'finishReason',
@@ -77,9 +77,9 @@ describe('when an answer is whole', () => {
       'Hello world | stop',
     ],
     ['neither, close', [head() + hello], 'close', 'Hello world | failed provider wait'],
-    ['neither, chunked end', [chunked + chunk(hello) + '0\r\n\r\n'], 'close', 'Hello world | failed provider wait'],
+    ['neither, chunked end', [`${chunked + chunk(hello)}0\r\n\r\n`], 'close', 'Hello world | failed provider wait'],
     ['neither, then a broken connection', [chunked + chunk(hello)], 'close', 'Hello world | failed provider wait'],
-    ['a torn event', [head() + hello + 'data: {"choices":[{"del'], 'close', 'Hello world | failed provider wait'],
+    ['a torn event', [`${head() + hello}data: {"choices":[{"del`], 'close', 'Hello world | failed provider wait'],
     [
       'an error',
       [head() + hello + event({ error: { message: 'x', code: 500 } })],
@@ -88,7 +88,7 @@ describe('when an answer is whole', () => {
     ],
     [
       'a named error',
-      [head() + hello + 'event: error\ndata: {"message":"x"}\n\n'],
+      [`${head() + hello}event: error\ndata: {"message":"x"}\n\n`],
       'close',
       'Hello world | failed provider wait',
     ],
@@ -457,10 +457,10 @@ describe('random answers', () => {
       [content(piece).replaceAll('\n', '\r\n'), piece],
       [content(piece).replace('data: ', 'data:'), piece],
       [
-        JSON.stringify({ choices: [{ delta: { content: piece } }] }, null, 1)
+        `${JSON.stringify({ choices: [{ delta: { content: piece } }] }, null, 1)
           .split('\n')
           .map((line) => `data: ${line}\n`)
-          .join('') + '\n',
+          .join('')}\n`,
         piece,
       ],
       [

@@ -82,8 +82,10 @@ export function asking(
 ) {
   const url = typeof provider === 'string' ? provider : 'http://127.0.0.1:9/v1'
   const policy = change(policyOf([targetAt('test', url)]))
-  const connect = ({ baseUrl }: TargetPolicy) =>
-    typeof provider === 'string' ? createOpenAiProvider({ baseUrl, headersMs: 30_000 }, logger) : provider
+  const connect = ({ baseUrl, thinkTags }: TargetPolicy) =>
+    typeof provider === 'string'
+      ? createOpenAiProvider({ baseUrl, headersMs: 30_000, ...(thinkTags && { thinkTags }) }, logger)
+      : provider
   return {
     policy: () => policy,
     targets: new Targets(policy, { clock, connect }),

@@ -1,0 +1,78 @@
+/** The families of providers as the model server plays them, through a whole turn: each answers, thinks, refuses, limits and errs. */
+import { describe, expect, test } from 'vitest'
+import { answerFor } from '../../load/model-server/answer.ts'
+import { FAMILIES, type Family, thinkingIn } from '../../load/model-server/families.ts'
+import { startBench } from './bench.ts'
+
+async function ended(family: Family, settings: string) {
+  const bench = await startBench({
+    policy: (policy) => {
+      const targets = [...policy.targets].map(
+        ([name, target]) =>
+          [name, thinkingIn(family) === 'text' ? { ...target, thinkTags: 'paired' as const } : target] as const,
+      )
+      return { ...policy, targets: new Map(targets), limits: { ...policy.limits, answerTokens: 50 } }
+    },
+  })
+  await using _ = bench
+  const session = await bench.session()
+  const model = `sluice-demo?family=${family}&tokens=30${settings}`
+  const reply = await bench.turns.send(bench.request(session, 'Hello?', { model }))
+  if (reply.kind !== 'accepted') throw new Error(JSON.stringify(reply))
+  const terminal = await bench.terminal(session, reply.turn)
+  const text = (await bench.history(session)).at(-1)?.texts?.[0]?.toString() ?? ''
+  const chat = bench.model.requests[0]?.chat
+  if (chat === undefined) throw new Error('the model was not asked')
+  return {
+    terminal,
+    text,
+    answer: answerFor(chat),
+    deliveries: bench.delivered.length,
+    calls: bench.model.requests.length,
+  }
+}
+
+const failed = (kind: string, retryable: boolean) => ({ type: 'turn.failed', error: { kind, retryable } })
+
+describe.each(FAMILIES)('%s', (family) => {
+  test('[PROVIDER-310] answers, in pieces as it makes them, with what it used', async () => {
+    const { terminal, text, answer, deliveries } = await ended(family, '&tps=400')
+    expect([text, terminal.type, terminal.finishReason]).toEqual([answer.text, 'turn.completed', 'stop'])
+    expect(deliveries).toBeGreaterThan(1)
+    const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = answer.usage
+    expect(terminal.usage).toMatchObject({ inputTokens, outputTokens, source: 'exact' })
+  })
+
+  test('[PROVIDER-310] thinks, and none of it is in the answer', async () => {
+    const { terminal, text, answer } = await ended(family, '&think=5')
+    expect([text, terminal.finishReason]).toEqual([answer.text, 'stop'])
+    expect(terminal.usage).toMatchObject({ outputTokens: 35, source: 'exact' })
+  })
+
+  test.each<[string, object, 'none' | 'partial']>([
+    ['blocked', failed('filtered', false), 'none'],
+    ['filtered', { type: 'turn.completed', finishReason: 'content_filter' }, 'partial'],
+    ['429', failed('rate-limited', true), 'none'],
+    ['empty-account', failed('provider', false), 'none'],
+    ['too-long', failed('too-large', false), 'none'],
+    ['400', failed('provider', false), 'none'],
+    ['401', failed('provider', false), 'none'],
+    ['403', failed('provider', false), 'none'],
+    ['404', failed('provider', false), 'none'],
+    ['503', failed('provider', true), 'none'],
+    ['error-in-200', failed('provider', true), 'partial'],
+    ['no-marker', failed('provider', true), 'partial'],
+  ])('[PROVIDER-311] %s is told for what it is, with the text that came', async (fault, expected, due) => {
+    const { terminal, text, answer, calls } = await ended(family, `&fault=${fault}`)
+    expect(terminal).toMatchObject(expected)
+    expect(text).toBe(due === 'none' ? '' : answer.tokens.slice(0, answer.at).join(''))
+    // Who came too often is asked again after a while.
+    if (fault !== '429') expect(calls).toBe(1)
+  })
+
+  test('[PROVIDER-311] an answer that is cut for its length says so', async () => {
+    const { terminal, text } = await ended(family, '&tokens=60')
+    expect(terminal).toMatchObject({ type: 'turn.completed', finishReason: 'length' })
+    expect(text).not.toBe('')
+  })
+})
