@@ -206,10 +206,12 @@ function sum(usages: readonly Usage[]): Usage {
   if (first === undefined) return { inputTokens: 0, outputTokens: 0, source: 'unknown' }
   return more.reduce<Usage>((all, one) => {
     const cachedTokens = (all.cachedTokens ?? 0) + (one.cachedTokens ?? 0)
+    const reasoningTokens = (all.reasoningTokens ?? 0) + (one.reasoningTokens ?? 0)
     return {
       inputTokens: all.inputTokens + one.inputTokens,
       outputTokens: all.outputTokens + one.outputTokens,
       ...(cachedTokens > 0 && { cachedTokens }),
+      ...(reasoningTokens > 0 && { reasoningTokens }),
       source: all.source === 'exact' && one.source === 'exact' ? 'exact' : 'bound',
     }
   }, first)

@@ -83,6 +83,7 @@ export const usage = z.object({
   inputTokens: count,
   outputTokens: count,
   cachedTokens: count.exactOptional(),
+  reasoningTokens: count.exactOptional().describe('of the output tokens, those that were thought'),
   source: z
     .enum(['exact', 'bound', 'estimated', 'unknown'])
     .describe(

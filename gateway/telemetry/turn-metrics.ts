@@ -217,10 +217,11 @@ function turnEnds(registry: Registry): Omit<TurnTelemetry, Beginnings | Calls | 
       if (billed !== undefined) cost.inc({ currency: billed.currency }, Number(billed.amount))
       ended.inc({ end: kind, error: error ?? 'none' })
       duration.observe({ end: kind }, durationMs / 1_000)
-      const { source, inputTokens, outputTokens, cachedTokens = 0 } = used
+      const { source, inputTokens, outputTokens, cachedTokens = 0, reasoningTokens = 0 } = used
       tokens.inc({ type: 'input', source }, inputTokens)
       tokens.inc({ type: 'output', source }, outputTokens)
       tokens.inc({ type: 'cached', source }, cachedTokens)
+      tokens.inc({ type: 'reasoning', source }, reasoningTokens)
       usage.observe({ gen_ai_token_type: 'input' }, inputTokens)
       usage.observe({ gen_ai_token_type: 'output' }, outputTokens)
     },

@@ -117,6 +117,7 @@ interface Event {
 interface UsageFields {
   readonly prompt_tokens?: unknown
   readonly completion_tokens?: unknown
+  readonly total_tokens?: unknown
   readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null
   /** DeepSeek's name for them. */
   readonly prompt_cache_hit_tokens?: unknown
@@ -139,11 +140,22 @@ function listOf<T>(value: readonly T[] | null | undefined): readonly T[] {
   return Array.isArray(value) ? value : []
 }
 
+/**
+ * Some count what was thought beside the completion (xAI, Gemini's compatible mode): then the total is more than both, and
+ * the rest of it is output too.
+ */
 function readUsage(fields: UsageFields | null | undefined): NonNullable<ProviderEnd['usage']> | undefined {
-  const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = fields ?? {}
-  if (!isCount(inputTokens) || !isCount(outputTokens)) return undefined
+  const { prompt_tokens: inputTokens, completion_tokens: completionTokens, total_tokens: total } = fields ?? {}
+  if (!isCount(inputTokens) || !isCount(completionTokens)) return undefined
+  const outputTokens = isCount(total) ? Math.max(completionTokens, total - inputTokens) : completionTokens
   const cachedTokens = fields?.prompt_tokens_details?.cached_tokens ?? fields?.prompt_cache_hit_tokens
-  return isCount(cachedTokens) ? { inputTokens, outputTokens, cachedTokens } : { inputTokens, outputTokens }
+  const reasoningTokens = fields?.completion_tokens_details?.reasoning_tokens ?? fields?.reasoning_tokens
+  return {
+    inputTokens,
+    outputTokens,
+    ...(isCount(cachedTokens) && { cachedTokens }),
+    ...(isCount(reasoningTokens) && { reasoningTokens: Math.min(reasoningTokens, outputTokens) }),
+  }
 }
 
 function isCount(value: unknown): value is number {

@@ -399,6 +399,32 @@ describe('what a status may cure', () => {
   })
 })
 
+describe('what a provider says that it counted', () => {
+  test.each<[string, object, object]>([
+    ['the cached part', { prompt_tokens_details: { cached_tokens: 2 } }, { cachedTokens: 2 }],
+    ['the cached part, as DeepSeek says it', { prompt_cache_hit_tokens: 2 }, { cachedTokens: 2 }],
+    ['what was thought', { completion_tokens_details: { reasoning_tokens: 4 } }, { reasoningTokens: 4 }],
+    [
+      'what was thought, beside the completion',
+      { total_tokens: 25, completion_tokens_details: { reasoning_tokens: 10 } },
+      { outputTokens: 15, reasoningTokens: 10 },
+    ],
+    ['a total that is less', { total_tokens: 3 }, {}],
+    ['other shapes', { total_tokens: 'x', prompt_tokens_details: null, completion_tokens_details: 7 }, {}],
+  ])('[PROVIDER-309] %s', async (_what, more, expected) => {
+    const usage = { prompt_tokens: 10, completion_tokens: 5, ...more }
+    const wanted = { inputTokens: 10, outputTokens: 5, ...expected }
+    for (const last of [
+      fin('stop', { usage }),
+      fin('stop', { x_groq: { usage } }),
+      fin('stop') + event({ choices: [], usage }),
+    ]) {
+      server.answer([head() + hello + last + done])
+      expect((await hear(server.url)).end).toEqual({ ended: { finishReason: 'stop', usage: wanted } })
+    }
+  })
+})
+
 describe('a model that calls a tool', () => {
   const call = { tool_calls: [{ index: 0, id: 't', type: 'function', function: { name: 'f', arguments: '' } }] }
   test.each([
