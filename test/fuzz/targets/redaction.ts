@@ -109,6 +109,6 @@ export const redaction: Target = {
   ),
   // A message; its bound is SLUICE_MAX_CONTENT_BYTES.
   unitsMax: 128 * 1024,
-  bound: { cpuMs: 400, heapBytes: 128 * 1024 * 1024, leastHeapBytes: 32 * 1024 * 1024 },
+  bound: { cpuMs: 600, heapBytes: 128 * 1024 * 1024, leastHeapBytes: 32 * 1024 * 1024 },
   run,
 }
