@@ -80,7 +80,7 @@ export const refusedKeyMs = 10_000
 export const coolKeyMs = 1_000
 /** … and none for less than this. */
 export const coolKeyMinMs = 50
-/** How often a thinking call's signs of life are looked at, in milliseconds. */
+/** How often a thinking call's signs of life are looked at, in milliseconds; more often where a silence is short. */
 export const signOfLifeMs = 500
 /** A target that is in the policy no more stays for turns that began with it, in milliseconds; longer than any turn should last. */
 export const retiredTargetMs = 15 * 60_000

@@ -322,6 +322,7 @@ export function thinkingIn(family: Family): 'field' | 'text' | 'unseen' {
 
 /** Makes the events of one streamed answer as a family writes them. */
 export class FamilyEncoder implements Encoder {
+  readonly showsThoughts: boolean
   readonly #wire: Wire
   readonly #family: Family
   readonly #envelope: object
@@ -330,6 +331,7 @@ export class FamilyEncoder implements Encoder {
 
   constructor(family: Family, { id, createdSeconds: created, model }: Envelope, includesUsage: boolean) {
     this.#family = family
+    this.showsThoughts = thinkingIn(family) === 'field'
     this.#wire = wires[family]
     this.#envelope = { id, object: 'chat.completion.chunk', created, model }
     this.#includesUsage = includesUsage

@@ -53,6 +53,7 @@ export class StreamedAnswer {
   readonly #encoder: Encoder
   readonly #sink: EventSink
   readonly #tokens: readonly string[]
+  readonly #thoughts: readonly string[]
   readonly #msPerToken: number
   #barrier: number
   #firstMs = 0
@@ -69,7 +70,8 @@ export class StreamedAnswer {
     this.#tokens = delivery.answer.tokens
     this.#msPerToken = delivery.settings.tokensPerSecond === 0 ? 0 : 1000 / delivery.settings.tokensPerSecond
     this.#barrier = barrierOf(delivery)
-    this.#unsent = encoder.begin() + encoder.thoughts(thoughtsOf(delivery.settings.thinkTokens))
+    this.#thoughts = thoughtsOf(delivery.settings.thinkTokens)
+    this.#unsent = encoder.begin()
   }
 
   start(): void {
@@ -83,8 +85,21 @@ export class StreamedAnswer {
       return
     }
     this.#firstMs = wheel.nowMs() + settings.ttftMs
+    if (this.#encoder.showsThoughts && settings.ttftMs > 0 && this.#thoughts.length > 0) return this.#thinkAloud(0)
+    this.#unsent += this.#encoder.thoughts(this.#thoughts)
     if (settings.ttftMs === 0) this.#advance()
     else this.#wait(this.#firstMs)
+  }
+
+  /** A thought each, evenly over the time to the first token. */
+  #thinkAloud(index: number): void {
+    const { wheel, settings } = this.#delivery
+    const thought = this.#thoughts[index]
+    if (this.#isOver) return
+    if (thought === undefined) return this.#wait(this.#firstMs)
+    this.#write(this.#encoder.thoughts([thought]))
+    const share = (this.#thoughts.length - index) / (this.#thoughts.length + 1)
+    this.#alarm = wheel.at(this.#firstMs - share * settings.ttftMs, () => this.#thinkAloud(index + 1))
   }
 
   #stop(): void {

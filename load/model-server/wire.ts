@@ -31,6 +31,8 @@ export interface Envelope {
 
 /** Makes the events of one streamed answer. */
 export interface Encoder {
+  /** Thoughts are events of their own, and may come one by one. */
+  readonly showsThoughts: boolean
   /** What comes before all else. */
   begin(): string
   /** Thinking, in the pieces in which it is made; empty where it is made unseen. */
@@ -44,6 +46,7 @@ export interface Encoder {
 
 /** As OpenAI writes them. */
 export class ChunkEncoder implements Encoder {
+  readonly showsThoughts = false
   readonly #before: string
   readonly #after: string
   readonly #envelope: Envelope

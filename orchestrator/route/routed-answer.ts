@@ -286,7 +286,7 @@ export class RoutedAnswer implements ProviderCall {
   #alive(id: number, open: OpenCall): void {
     const nowMs = this.#nowMs()
     if (this.#adopted === id) this.#lifeMs = nowMs
-    else if (nowMs - open.aliveMs >= signOfLifeMs) {
+    else if (nowMs - open.aliveMs >= Math.min(signOfLifeMs, this.#parts.plan.retry.silenceMs / 4)) {
       open.aliveMs = nowMs
       this.#step({ type: 'alive', id, nowMs })
     }

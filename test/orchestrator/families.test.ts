@@ -76,3 +76,40 @@ describe.each(FAMILIES)('%s', (family) => {
     expect(text).not.toBe('')
   })
 })
+
+describe('a model that thinks for longer than it may be silent', () => {
+  const impatient = (thinkingMs: number) =>
+    startBench({
+      policy: (policy) => ({
+        ...policy,
+        retry: { ...policy.retry, totalMs: 150, firstContentMs: 150, silenceMs: 150, thinkingMs },
+        breaker: { ...policy.breaker, minimumCalls: 1, errorRatio: 0.01, openMs: 60_000 },
+      }),
+    })
+  const thinking = 'sluice-demo?family=deepseek&tokens=20&think=20&ttft=600'
+
+  test('[ROUTE-302] is waited for while it shows its thinking, and is no ill target', async () => {
+    await using bench = await impatient(5_000)
+    for (let turns = 0; turns < 2; turns++) {
+      const session = await bench.session()
+      const reply = await bench.turns.send(bench.request(session, 'Think.', { model: thinking }))
+      if (reply.kind !== 'accepted') throw new Error(JSON.stringify(reply))
+      expect(await bench.terminal(session, reply.turn)).toMatchObject({ type: 'turn.completed', finishReason: 'stop' })
+    }
+    expect(bench.model.requests).toHaveLength(2)
+  })
+
+  test('[ROUTE-302] is given up at its own bound, without being an ill target, and says which bound that was', async () => {
+    await using bench = await impatient(300)
+    for (let turns = 0; turns < 2; turns++) {
+      const session = await bench.session()
+      const reply = await bench.turns.send(bench.request(session, 'Think.', { model: thinking }))
+      if (reply.kind !== 'accepted') throw new Error(JSON.stringify(reply))
+      expect(await bench.terminal(session, reply.turn)).toMatchObject({
+        type: 'turn.failed',
+        error: { kind: 'provider', message: 'the model thought for 300 ms without an answer' },
+      })
+    }
+    expect(bench.model.requests).toHaveLength(2)
+  })
+})
