@@ -1,12 +1,10 @@
 /**
  * A provider that speaks OpenAI's chat completions, streamed.
  *
- * The `openai` package types the request; it is sent, and the stream is read, without it: chunk by chunk, and no promise for
- * each. An answer is complete only when the provider named a finish reason and sent its end marker; whatever else ends the
+ * The stream is read chunk by chunk, and no promise for each. An answer is complete only when the provider named a finish reason and sent its end marker; whatever else ends the
  * body is a failure.
  */
 import type { IncomingMessage } from 'node:http'
-import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions'
 import { refusal } from '../../protocol/error.ts'
 import type {
   Provider,
@@ -19,9 +17,10 @@ import type {
 } from '../ports.ts'
 import type { Chunk } from './chunk.ts'
 import { createEventReader } from './event-reader.ts'
-import { boundedText, createHttpOrigin, type HttpOrigin } from './http-origin.ts'
+import { boundedText, createHttpOrigin, type HttpOrigin, type HttpOriginOptions } from './http-origin.ts'
 import { mediaType, providerWord } from './provider-word.ts'
 import { failureOfStatus, illness, retryAfterOf } from './refusals.ts'
+import { type OutgoingRequest, type RequestForm, TargetRequests } from './request-body.ts'
 
 /** The most of one event that is not complete yet, in UTF-16 units. */
 const eventUnits = 1024 * 1024
@@ -35,17 +34,32 @@ export interface OpenAiOptions {
   readonly name?: string
   /** The answer's headers must come within this, in milliseconds; who calls has shorter timers of its own. */
   readonly headersMs: number
+  /** How its requests differ from OpenAI's own. */
+  readonly form?: RequestForm
+  readonly connection?: HttpOriginOptions
+  /** The target's name, for what is learned of it. */
+  readonly target?: string
 }
 
-export function createOpenAiProvider({ baseUrl, name, headersMs }: OpenAiOptions, logger: TurnLogger): Provider {
-  const url = new URL(baseUrl)
-  url.pathname = `${url.pathname.replace(/\/+$/, '')}/chat/completions`
-  const origin = createHttpOrigin(url)
+export function createOpenAiProvider(options: OpenAiOptions, logger: TurnLogger): Provider {
+  const { baseUrl, name, headersMs, form = {}, connection, target } = options
+  const origin = createHttpOrigin(endpointUrl(baseUrl, 'chat/completions', form.query), connection)
+  const requests = new TargetRequests(form, (fields, message) =>
+    logger.warn({ ...(target !== undefined && { target }), ...fields }, message),
+  )
   return {
     name: name ?? 'openai',
-    call: (request, sink) => new OpenAiCall(origin, headersMs, request, sink, logger),
+    call: (request, sink) => new OpenAiCall(origin, headersMs, requests.start(request), request, sink, logger),
     close: () => origin.close(),
   }
+}
+
+/** Below the base address, whose query stays. */
+export function endpointUrl(baseUrl: string, path: string, query: Readonly<Record<string, string>> = {}): URL {
+  const url = new URL(baseUrl)
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path}`
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+  return url
 }
 
 class OpenAiCall implements ProviderCall {
@@ -53,7 +67,10 @@ class OpenAiCall implements ProviderCall {
   readonly #logger: TurnLogger
   readonly #names: object
   readonly #deadline: NodeJS.Timeout
-  readonly #giveUp: () => void
+  readonly #origin: HttpOrigin
+  readonly #outgoing: OutgoingRequest
+  #giveUp: () => void = () => undefined
+  #isConnected = false
   #body: IncomingMessage | undefined
   #isPaused = false
   #isOver = false
@@ -61,25 +78,38 @@ class OpenAiCall implements ProviderCall {
   #finishReason: string | undefined
   #usage: ProviderEnd['usage']
 
-  constructor(origin: HttpOrigin, headersMs: number, request: ProviderRequest, sink: ProviderSink, logger: TurnLogger) {
+  constructor(
+    origin: HttpOrigin,
+    headersMs: number,
+    outgoing: OutgoingRequest,
+    request: ProviderRequest,
+    sink: ProviderSink,
+    logger: TurnLogger,
+  ) {
     this.#sink = sink
     this.#logger = logger
     this.#names = request.log ?? {}
+    this.#origin = origin
+    this.#outgoing = outgoing
     this.#deadline = setTimeout(() => this.#tooLate(), headersMs)
-    const body: ChatCompletionCreateParamsStreaming = {
-      model: request.model,
-      messages: [...request.messages],
-      max_tokens: request.maxOutputTokens,
-      stream: true,
-      stream_options: { include_usage: true },
-    }
-    this.#giveUp = origin.post({ authorization: `Bearer ${request.apiKey}` }, JSON.stringify(body), {
-      connected: () => {
-        if (!this.#isOver) sink.connected()
-      },
+    this.#send()
+  }
+
+  #send(): void {
+    const { headers, json } = this.#outgoing
+    // Nothing is told from inside the constructor.
+    if (json === undefined) return process.nextTick(() => this.#failed(tooLongForModel))
+    this.#giveUp = this.#origin.post(headers, json, {
+      connected: () => this.#connected(),
       answered: (message) => this.#answered(message),
       failed: (error) => this.#failed(illness('the model could not be reached'), error),
     })
+  }
+
+  #connected(): void {
+    if (this.#isOver || this.#isConnected) return
+    this.#isConnected = true
+    this.#sink.connected()
   }
 
   pause(): void {
@@ -106,6 +136,7 @@ class OpenAiCall implements ProviderCall {
     if (this.#isOver) return void message.destroy()
     const status = message.statusCode ?? 0
     if (status < 200 || status > 299) return void this.#refused(message, status)
+    this.#outgoing.taken()
     clearTimeout(this.#deadline)
     this.#body = message
     const type = message.headers['content-type'] ?? ''
@@ -114,7 +145,10 @@ class OpenAiCall implements ProviderCall {
   }
 
   async #refused(message: IncomingMessage, status: number): Promise<void> {
-    const code = codeIn(await boundedText(message))
+    const text = await boundedText(message)
+    if (this.#isOver) return
+    if (this.#outgoing.repair(status, text)) return this.#send()
+    const code = codeIn(text)
     this.#failed(failureOfStatus(status, retryAfterOf(message.headers, Date.now())), { status, ...(code && { code }) })
   }
 
@@ -195,6 +229,13 @@ class OpenAiCall implements ProviderCall {
 
 function brokeOff(): ProviderFailure {
   return illness('the model broke off in the middle of its answer')
+}
+
+/** Another target of the alias may have a larger context. */
+const tooLongForModel: ProviderFailure = {
+  refusal: refusal('too-large', 'the message is longer than the model can read; shorten it'),
+  cure: 'other-target',
+  isIllness: false,
 }
 
 const bug: ProviderFailure = {
