@@ -42,8 +42,8 @@ export interface HttpOriginOptions {
 export interface HttpOrigin {
   /** Sends JSON. Returns how to give the request up: its connection is closed. */
   post(headers: Readonly<Record<string, string>>, json: string, posted: Posted): () => void
-  /** As `post`, without a body. `path`: instead of the address' own path; its query stays. */
-  get(path: string, headers: Readonly<Record<string, string>>, posted: Posted): () => void
+  /** As `post`, without a body. */
+  get(headers: Readonly<Record<string, string>>, posted: Posted): () => void
   close(): void
 }
 
@@ -95,8 +95,7 @@ export function createHttpOrigin(url: URL, options: HttpOriginOptions = {}): Htt
   return {
     post: (headers, json, posted) =>
       send({ method: 'POST', headers: { ...jsonHeaders, ...standardHeaders, ...headers } }, json, posted),
-    get: (path, headers, posted) =>
-      send({ method: 'GET', path: path + url.search, headers: { ...standardHeaders, ...headers } }, undefined, posted),
+    get: (headers, posted) => send({ method: 'GET', headers: { ...standardHeaders, ...headers } }, undefined, posted),
     close: () => agents.close(),
   }
 }

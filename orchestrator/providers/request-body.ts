@@ -64,10 +64,6 @@ export class TargetRequests {
     this.#report = report
   }
 
-  get learned(): Learned {
-    return this.#learned
-  }
-
   headers(apiKey: string): Readonly<Record<string, string>> {
     const { keyHeader = bearerHeader, headers } = this.#form
     const all = { [keyHeader]: keyHeader === bearerHeader ? `Bearer ${apiKey}` : apiKey }
@@ -98,6 +94,11 @@ export class TargetRequests {
       ...this.#form.parameters,
       ...this.#ofPrompt(request.parameters),
     })
+  }
+
+  /** What is new in `learned`. */
+  changes(learned: Learned): readonly LearnedChange[] {
+    return changesBetween(this.#learned, learned, this.#form)
   }
 
   /** The endpoint took what one request learned. */
@@ -161,9 +162,9 @@ export class OutgoingRequest {
     return this.#requests.headers(this.#request.apiKey)
   }
 
-  /** Names what was changed after a refusal, so far. */
-  get repairCount(): number {
-    return this.#repairs
+  /** What was changed after refusals, so far, in words for the operator. */
+  get repairs(): readonly LearnedChange[] {
+    return this.#requests.changes(this.#learned)
   }
 
   /** It was refused. True: `json` is another one now, which may be taken. */
@@ -241,14 +242,14 @@ function withoutSystem([first, second, ...rest]: readonly ProviderMessage[]): re
   return [{ role: 'user', content: `${first.content}\n\n${second.content}` }, ...rest]
 }
 
-interface Change {
+export interface LearnedChange {
   readonly fields: object
   readonly message: string
 }
 
 /** In words for the operator, who can write it into the configuration and save the refused requests. */
-function changesBetween(before: Learned, now: Learned, form: RequestForm): readonly Change[] {
-  const changes: Change[] = [...now.leftOut]
+function changesBetween(before: Learned, now: Learned, form: RequestForm): readonly LearnedChange[] {
+  const changes: LearnedChange[] = [...now.leftOut]
     .filter((name) => !before.leftOut.has(name))
     .map((parameter) => {
       const isLimit = limitNames.some((name) => name === parameter)
