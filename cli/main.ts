@@ -37,6 +37,13 @@ const commands = new Map<string, Command>([
       load: () => import('./config.ts'),
     },
   ],
+  [
+    'target',
+    {
+      summary: 'ask the targets of sluice.yaml: `target check [NAME …]`',
+      load: () => import('./target.ts'),
+    },
+  ],
   ['prompt', { summary: 'look at prompts and try them: list, render, diff, eval', load: () => import('./prompt.ts') }],
   [
     'feedback',

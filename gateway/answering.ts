@@ -4,7 +4,7 @@ import { renewalShare, runningTurnsMax, settleGraceMs } from '../orchestrator/li
 import type { TargetPolicy } from '../orchestrator/policy.ts'
 import { createTenantFilters } from '../orchestrator/privacy/tenant-filters.ts'
 import { watchPrompts } from '../orchestrator/prompts/watch-prompts.ts'
-import { createOpenAiProvider } from '../orchestrator/providers/openai.ts'
+import { connectTarget } from '../orchestrator/providers/connect.ts'
 import { Targets } from '../orchestrator/route/targets.ts'
 import { createTurns, systemClock, type TurnOptions, type Turns } from '../orchestrator/turns.ts'
 import { tapeBytes } from '../protocol/limits.ts'
@@ -34,12 +34,8 @@ export interface AnsweringParts {
 export async function openAnswering(parts: AnsweringParts, store: Store, feeds: Feeds): Promise<Answering> {
   const { config, policy, telemetry } = parts
   const { log } = telemetry
-  const connect = ({ baseUrl, provider, thinkTags }: TargetPolicy) =>
-    // Who calls has timers of its own; this one is for what they miss.
-    createOpenAiProvider(
-      { baseUrl, name: provider, headersMs: config.provider.turnTimeoutMs, ...(thinkTags && { thinkTags }) },
-      log,
-    )
+  // Who calls has timers of its own; this one is for what they miss.
+  const connect = (target: TargetPolicy) => connectTarget(target, config.provider.turnTimeoutMs, log)
   const breakerChanged = (target: string, isOpen: boolean) =>
     isOpen
       ? log.warn({ target }, 'a target fails too often and is left alone for a while')

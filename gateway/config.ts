@@ -6,7 +6,9 @@
  * The variables themselves are in config/variables.ts, the rules between them in config/rules.ts.
  */
 import type { ShareLimits } from '../sessions/shares.ts'
+import { type ProxyConfig, proxySecret } from './config/proxies.ts'
 import { findPresenceProblems, findValueProblems } from './config/rules.ts'
+import type { Secret } from './config/secret.ts'
 import type {
   AuthConfig,
   Config,
@@ -46,6 +48,11 @@ const presentTexts = (environment: Environment): ReadonlyMap<string, string> => 
   for (const [name, value] of Object.entries(environment)) {
     const text = value?.trim()
     if (text !== undefined && text !== '') texts.set(name, text)
+  }
+  // As every program reads them, the one in small letters first.
+  for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']) {
+    const text = texts.get(name.toLowerCase())
+    if (text !== undefined) texts.set(name, text)
   }
   return texts
 }
@@ -115,6 +122,14 @@ const readProvider = (settings: Settings): ProviderConfig => ({
   turnTimeoutMs: settings.SLUICE_TURN_TIMEOUT_MS,
 })
 
+const withScheme = (proxy: Secret | undefined): Secret | undefined => proxy && proxySecret(proxy.reveal())
+
+const readProxies = (settings: Settings): ProxyConfig => ({
+  http: withScheme(settings.HTTP_PROXY),
+  https: withScheme(settings.HTTPS_PROXY),
+  exceptions: (settings.NO_PROXY ?? '').split(/[\s,]+/).filter((host) => host !== ''),
+})
+
 /** OpenTelemetry: `none` is no exporter, whatever endpoint is set. */
 const asksForTraces = (settings: Settings): boolean => {
   if (settings.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return false
@@ -180,6 +195,7 @@ const nest = (settings: Settings): Config => ({
   auth: readAuth(settings),
   provider: readProvider(settings),
   policy: { file: settings.SLUICE_CONFIG_FILE },
+  proxies: readProxies(settings),
   web: { allowedOrigins: settings.SLUICE_ALLOWED_ORIGINS ?? 'own', tokenUrl: settings.SLUICE_WEB_TOKEN_URL },
   telemetry: readTelemetry(settings),
   recording: readRecording(settings),

@@ -21,6 +21,7 @@ import type { PolicySource } from './config/policy/live-policy.ts'
 import type { Config } from './config.ts'
 import type { ConnectionSettings } from './connection-state.ts'
 import { Connections } from './connections.ts'
+import { proxyKeySets } from './fetch-proxy.ts'
 import { createHttpApp, type HttpApp } from './http/app.ts'
 import { isAllowedOrigin } from './origin.ts'
 import { Pressure } from './pressure.ts'
@@ -88,6 +89,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     onLapsed: (session, turn) => turns.suspect(session, turn),
   })
   const developmentSecret = config.auth.mode === 'development' ? await store.developmentSecret() : undefined
+  const stopProxying = proxyKeySets(config)
   const authenticator = createAuthenticator(config.auth, {
     nowMs: Date.now,
     reportKeyTrouble: (problem) => telemetry.log.warn({ problem }, 'unable to use keys for tokens'),
@@ -129,6 +131,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     pressure,
     costFactor,
     recording,
+    stopProxying,
   })
   const createTransport = await chooseTransport(config.listen.transport, config.listen.uwsPath, telemetry.log)
   const transport = createTransport({
@@ -163,6 +166,8 @@ interface NodeParts {
   readonly pressure: Pressure
   readonly costFactor: () => number
   readonly recording: Recording | undefined
+  /** The process' own requests are made as before. */
+  readonly stopProxying: () => void
 }
 
 class Node {
@@ -277,7 +282,7 @@ class Node {
   }
 
   async #close(transport: Transport): Promise<void> {
-    const { answering, connections, store, turns, recording } = this.#parts
+    const { answering, connections, store, turns, recording, stopProxying } = this.#parts
     turns.close()
     connections.stop()
     this.#parts.pressure.stop()
@@ -285,6 +290,7 @@ class Node {
     await answering.close()
     await store.close()
     await recording?.close()
+    stopProxying()
   }
 }
 

@@ -24,9 +24,13 @@ export interface AnswerCache {
 }
 
 /** `models`: the one that the message named, or the default, and those that may answer for it. */
-export function cacheKey(tenant: string, models: readonly string[], { messages, maxOutputTokens }: Question): string {
+export function cacheKey(
+  tenant: string,
+  models: readonly string[],
+  { messages, maxOutputTokens, parameters }: Question,
+): string {
   return createHash('sha256')
-    .update(JSON.stringify([tenant, models, maxOutputTokens, messages]))
+    .update(JSON.stringify([tenant, models, maxOutputTokens, messages, parameters]))
     .digest('base64')
 }
 

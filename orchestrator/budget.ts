@@ -8,7 +8,15 @@
 import { type Refusal, refusal } from '../protocol/error.ts'
 import type { Cost, Usage } from '../protocol/shapes.ts'
 import type { Amounts, Overrun } from './budget-port.ts'
-import type { LimitsPolicy, ModelAlias, Policy, Price, Scope, ScopeLimits } from './policy.ts'
+import {
+  answerTokensOf,
+  type LimitsPolicy,
+  type ModelAlias,
+  type Policy,
+  type Price,
+  type Scope,
+  type ScopeLimits,
+} from './policy.ts'
 
 const picosPerMicro = 1_000_000n
 const microsPerUnit = 1_000_000
@@ -50,13 +58,20 @@ export function estimateTurn(
   alias: ModelAlias,
   tokens: { readonly prompt: number; readonly answer: number },
 ): Amounts {
-  const usage = { inputTokens: tokens.prompt, outputTokens: tokens.answer }
-  const costs = alias.targets.map(({ target }) => {
-    const price = targets.get(target)?.price
-    if (price === undefined) return 0
-    return microsOf(picosOf(usage, dearest(price)))
+  const amounts = alias.targets.map(({ target: name }) => {
+    const target = targets.get(name)
+    const outputTokens = answerTokensOf(target, tokens.answer)
+    const all = tokens.prompt + outputTokens
+    if (target?.price === undefined) return { tokens: all, micros: 0 }
+    return {
+      tokens: all,
+      micros: microsOf(picosOf({ inputTokens: tokens.prompt, outputTokens }, dearest(target.price))),
+    }
   })
-  return { tokens: tokens.prompt + tokens.answer, micros: Math.max(0, ...costs) }
+  return {
+    tokens: Math.max(...amounts.map((amount) => amount.tokens)),
+    micros: Math.max(...amounts.map((amount) => amount.micros)),
+  }
 }
 
 /** A message that is longer than one may be; `undefined`: it is not. `tokens`: at most. */

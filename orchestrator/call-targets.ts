@@ -8,7 +8,7 @@
 import { type AnswerCache, type CachedAnswer, cacheKey } from './answer-cache.ts'
 import type { Bill } from './bill.ts'
 import type { TurnFlags } from './flags.ts'
-import { aliasOf, type RetryPolicy } from './policy.ts'
+import { aliasOf, type RetryPolicy, type TargetPolicy } from './policy.ts'
 import type { Clock, ProviderCall, TurnTelemetry } from './ports.ts'
 import type { AnswerFilter } from './privacy/answer-filter.ts'
 import type { Restorer } from './privacy/restore.ts'
@@ -119,7 +119,7 @@ class Calling implements ProviderCall {
     const { policy, flags, claim, spender, mayCache, model = policy.defaultModel } = this.#parts.work
     if (!policy.cache.isOn || !flags.cache || mayCache !== true || claim.kept !== undefined) return undefined
     const { cache, telemetry } = this.#ports
-    const models = this.#parts.route.order.map((target) => policy.targets.get(target)?.model ?? '')
+    const models = this.#parts.route.order.map((target) => answererKey(policy.targets.get(target)))
     const key = cacheKey(spender.tenant, [model, ...models.sort()], question)
     const known = cache.get(key, policy.cache)
     telemetry.cacheAsked(known !== undefined)
@@ -204,6 +204,11 @@ class Calling implements ProviderCall {
   #flow(): void {
     if (!this.#isPausedByStore && !this.#isPausedByFilter) this.#answer?.resume()
   }
+}
+
+/** What an answer of a target depends on, as it is configured. */
+function answererKey(target: TargetPolicy | undefined): string {
+  return JSON.stringify([target?.model, target?.answerTokens, target?.request?.parameters])
 }
 
 /** What may be switched off without a deployment. */

@@ -46,6 +46,54 @@ export interface TargetPolicy {
   readonly reasoning?: Reasoning
   /** Thinking that its server leaves in the text: between `<think>` and `</think>`, or up to the closing tag alone. */
   readonly thinkTags?: 'paired' | 'closing'
+  /** Tokens of the longest answer asked of it. Default: `limits.answerTokens`. */
+  readonly answerTokens?: number
+  /** Tokens of a prompt with its answer that the model takes; the history is cut to it. Default: not known. */
+  readonly contextTokens?: number
+  readonly request?: RequestPolicy
+  readonly connection?: ConnectionPolicy
+}
+
+/** The parameter that bounds an answer. `auto`: `max_tokens`, and what the endpoint asks for instead once it refused that. */
+export type TokenLimit = 'auto' | 'max_tokens' | 'max_completion_tokens' | 'none'
+
+/** How the requests of a target differ from OpenAI's own. */
+export interface RequestPolicy {
+  /** Default `auto`. */
+  readonly tokenLimit?: TokenLimit
+  /** Whether the usage of a streamed answer is asked for. Default true. */
+  readonly sendsStreamOptions?: boolean
+  /** Header of the API key, in small letters. Default `authorization`, which has it as a bearer token. */
+  readonly keyHeader?: string
+  /** By name, in small letters. */
+  readonly headers?: ReadonlyMap<string, string | NamedSecret>
+  readonly query?: Readonly<Record<string, string>>
+  /** Further members of the body, as JSON. */
+  readonly parameters?: RequestParameters
+  /** Which of them, and which others, a version of a prompt may set. Default: none. */
+  readonly promptMayChange?: readonly string[]
+}
+
+export type RequestParameters = Readonly<Record<string, unknown>>
+
+export interface ConnectionPolicy {
+  /** URL of an HTTP proxy. Absent: straight. */
+  readonly proxy?: NamedSecret
+  /** PEM: instead of the authorities that Node trusts. */
+  readonly ca?: string
+  /** PEM, for a server that asks for a certificate. */
+  readonly clientCertificate?: { readonly certificate: string; readonly key: NamedSecret }
+}
+
+/** `from` says where it is written, so that two of them can be compared without their values. */
+export interface NamedSecret {
+  readonly from: string
+  readonly secret: ApiKey
+}
+
+/** The longest answer asked of a target, in tokens. `standard`: of one that says nothing. */
+export function answerTokensOf(target: Pick<TargetPolicy, 'answerTokens'> | undefined, standard: number): number {
+  return target?.answerTokens ?? standard
 }
 
 /** `visible`: it thinks, and sends all of that too. */
@@ -147,7 +195,13 @@ export interface TenantPrivacy {
   readonly filter: {
     /** An answer with one of them stops as `filtered`. Compared without case, as whole words. */
     readonly words: readonly string[]
-    readonly moderation?: { readonly url: string; readonly key?: ApiKey; readonly model: string }
+    readonly moderation?: {
+      readonly url: string
+      readonly key?: ApiKey
+      readonly model: string
+      /** URL of an HTTP proxy. Absent: straight. */
+      readonly proxy?: ApiKey
+    }
   }
 }
 
@@ -161,6 +215,11 @@ export interface CachePolicy {
   readonly maxEntries: number
   readonly maxBytes: number
   readonly ttlMs: number
+}
+
+/** The longest answer that one of the alias' targets may give, in tokens. */
+export function longestAnswer({ targets, limits }: Policy, alias: ModelAlias): number {
+  return Math.max(...alias.targets.map(({ target }) => answerTokensOf(targets.get(target), limits.answerTokens)))
 }
 
 /** What may be handed to a provider as a model's name where other names are passed on: what names of models are made of. */
@@ -200,11 +259,9 @@ export function countsSize(scopes: Readonly<Record<Scope, ScopeLimits>>): boolea
   )
 }
 
-/** The longest prompt that a minute's tokens allow beside the longest answer. Infinity: they are not counted. */
-export function promptTokensAllowed({ answerTokens, ...limits }: LimitsPolicy, tenant: string): number {
-  const perMinute = Object.values(limitsFor({ answerTokens, ...limits }, tenant)).map(
-    ({ tokensPerMinute }) => tokensPerMinute,
-  )
+/** The longest prompt that a minute's tokens allow beside an answer of this length. Infinity: they are not counted. */
+export function promptTokensAllowed(limits: LimitsPolicy, tenant: string, answerTokens: number): number {
+  const perMinute = Object.values(limitsFor(limits, tenant)).map(({ tokensPerMinute }) => tokensPerMinute)
   return Math.min(...perMinute.filter((tokens) => tokens > 0)) - answerTokens
 }
 

@@ -1,6 +1,7 @@
 import type { Refusal } from '../protocol/error.ts'
 import type { RecordOf } from '../protocol/record.ts'
 import type { Cost, Metadata, Usage } from '../protocol/shapes.ts'
+import type { RequestParameters } from './policy.ts'
 import type { ChosenPrompt } from './prompts/prompts.ts'
 import type { ShareFull } from './share-refusal.ts'
 
@@ -198,6 +199,8 @@ export interface ProviderRequest {
   readonly messages: readonly ProviderMessage[]
   readonly maxOutputTokens: number
   readonly apiKey: string
+  /** Members of the body that the prompt's version asks for; a target takes those that it allows. */
+  readonly parameters?: RequestParameters
   /** What names this call in the log: ids and the operator's words. */
   readonly log?: object
 }

@@ -19,7 +19,7 @@ export interface Asked {
 /** Refused: it took too long to look through. */
 export async function redactPrompt(
   { messages, tokens }: BuiltPrompt,
-  { claim, policy, model }: Pick<Work, 'claim' | 'policy' | 'model'>,
+  { claim, policy, model, parameters }: Pick<Work, 'claim' | 'policy' | 'model' | 'parameters'>,
   filters: TenantFilters,
   telemetry: Pick<TurnTelemetry, 'redacted'>,
 ): Promise<Asked | { readonly kind: 'refused'; readonly refusal: Refusal }> {
@@ -27,7 +27,8 @@ export async function redactPrompt(
   if (redaction.kind === 'refused') return redaction
   for (const [kind, count] of redaction.counts) telemetry.redacted(kind, count)
   const log = { session: claim.session, turn: claim.turn }
-  const question = { messages: redaction.messages, tokens, maxOutputTokens: policy.limits.answerTokens, log }
+  const asked = { messages: redaction.messages, tokens, maxOutputTokens: policy.limits.answerTokens, log }
+  const question = parameters === undefined ? asked : { ...asked, parameters }
   // A name that is no alias goes on to the target as it is.
   const isAlias = model === undefined || policy.models.has(model)
   return { kind: 'ok', question: isAlias ? question : { ...question, model }, restorer: redaction.restorer }

@@ -16,23 +16,27 @@ import { Bill } from './bill.ts'
 import { estimateTurn, refuseInput } from './budget.ts'
 import { type CallPorts, callTargets, routeFor } from './call-targets.ts'
 import type { Claim } from './claim.ts'
+import { promptRoom } from './context-room.ts'
 import { type Flags, noFlags, type TurnFlags } from './flags.ts'
 import { historyPageRecords, historyTries, historyWaitMaxMs, repeatMinMs } from './limits.ts'
 import {
   aliasOf,
+  answerTokensOf,
   countsSize,
   limitsFor,
+  longestAnswer,
   type ModelAlias,
   modelLabel,
   type Policy,
   privacyFor,
   promptTokensAllowed,
+  type RequestParameters,
   type TenantPrivacy,
 } from './policy.ts'
 import type { Audience, TurnLog, TurnLogger } from './ports.ts'
 import type { TenantFilters } from './privacy/tenant-filters.ts'
 import { type Producer, type Stopped, startProducer } from './producer.ts'
-import { buildPrompt, continued, historyUnavailable, type Prompt } from './prompt.ts'
+import { buildPrompt, continued, costOf, historyUnavailable, type Prompt, tooLong } from './prompt.ts'
 import type { ChosenPrompt, PromptChoice, Prompts } from './prompts/prompts.ts'
 import { forbiddenQuestion, redactPrompt } from './redact-prompt.ts'
 import { type Reservation, type ReservationPorts, reserve, type Spender } from './reservation.ts'
@@ -88,6 +92,8 @@ export interface Work {
   readonly reservation: Reservation
   readonly system: string
   readonly prompt: ChosenPrompt
+  /** What the prompt's version asks of the model beside its text. */
+  readonly parameters?: RequestParameters
   readonly content: string
   readonly messageSeq: number
   readonly replaces?: string
@@ -116,8 +122,11 @@ export async function acceptMessage(
   if (choice.kind === 'unknown') return refused('invalid', 'there is no prompt of that name')
   const applicant = { content: request.content, system: choice.system }
   const notAdmitted = isAdmitted ? undefined : admission.admit(applicant, load)
-  const tooLong = notAdmitted ?? refuseInput(boundMessage(request.content), policy.limits)
-  if (tooLong !== undefined) return { kind: 'refused', refusal: tooLong }
+  const notAllowed = notAdmitted ?? refuseInput(boundMessage(request.content), policy.limits)
+  if (notAllowed !== undefined) return { kind: 'refused', refusal: notAllowed }
+  const { limitTokens } = promptLimits(policy, alias, request.owner.tenant, options)
+  if (costOf(request.content) + costOf(choice.system) > limitTokens)
+    return { kind: 'refused', refusal: tooLong(limitTokens) }
   const turn = ports.randomId()
   const reserved = await reserveFor(turn, request, choice.system, alias, policy, options, ports)
   if (reserved.kind === 'refused') return (await knownMessage(request, ports)) ?? reserved
@@ -132,13 +141,23 @@ export async function acceptMessage(
   const { content, replaces, model, mayCache, parent } = request
   const named = { ...(replaces && { replaces }), ...(model && { model }) }
   const optional = { ...named, ...(mayCache && { mayCache }), ...(parent && { parent }) }
-  const asked = { system: choice.system, prompt: choice.chosen, content, messageSeq: seq, ...optional }
+  const { system, chosen: prompt, parameters } = choice
+  const asked = { system, prompt, ...(parameters && { parameters }), content, messageSeq: seq, ...optional }
   return { kind: 'mine', turn, seq, work: { claim, policy, flags, spender, reservation, ...asked } }
 }
 
-/** Older history is left out rather than a conversation ended because a minute's tokens do not take all of it. */
-function promptLimits(policy: Policy, tenant: string, { promptTokens }: RunOptions) {
-  return { limitTokens: promptTokens, boundTokens: promptTokensAllowed(policy.limits, tenant) }
+/**
+ * Older history is left out rather than a conversation ended because a minute's tokens do not take all of it. The prompt fits
+ * the alias' largest context: what a smaller target takes of it is decided when that is called (docs/decisions/0045).
+ */
+function promptLimits(policy: Policy, alias: ModelAlias, tenant: string, { promptTokens }: RunOptions) {
+  const rooms = alias.targets.map(({ target: name }) => {
+    const target = policy.targets.get(name)
+    if (target?.contextTokens === undefined) return promptTokens
+    return promptRoom(target.contextTokens, answerTokensOf(target, policy.limits.answerTokens))
+  })
+  const boundTokens = promptTokensAllowed(policy.limits, tenant, longestAnswer(policy, alias))
+  return { limitTokens: Math.min(promptTokens, Math.max(...rooms)), boundTokens }
 }
 
 /** A message that is in already is answered so, whatever its subject may send by now; only the latest are looked at. */
@@ -169,7 +188,7 @@ async function reserveFor(
   const spender = project === undefined ? owner : { ...owner, project }
   let promptTokens = 0
   if (countsSize(limitsFor(policy.limits, owner.tenant))) {
-    const request = { session, system, content, ...promptLimits(policy, owner.tenant, options) }
+    const request = { session, system, content, ...promptLimits(policy, alias, owner.tenant, options) }
     const prompt = await buildPrompt(ports.log, replaces === undefined ? request : { ...request, replaces }).catch(
       () => ({ kind: 'refused', refusal: historyUnavailable() }) as const,
     )
@@ -225,7 +244,7 @@ async function ask(
   const forbidden = await forbiddenQuestion(asked, filters, producer)
   if (forbidden !== undefined) return producer.fail(forbidden)
   const route = routeFor(work, ports.targets)
-  if (route === undefined) return producer.fail(refusal('invalid', 'this model is not offered here any more'))
+  if (route === undefined) return producer.fail(notOfferedAnyMore())
   if (producer.isOpen) callTargets(asked, { producer, work, prompt, filters, route, bill, spans }, ports)
 }
 
@@ -236,8 +255,10 @@ async function promptFor(
   { log, clock }: RunPorts,
   isOpen: () => boolean,
 ): Promise<Prompt> {
-  const { claim, system, content, messageSeq, replaces, policy, spender } = work
-  const limits = promptLimits(policy, spender.tenant, options)
+  const { claim, system, content, messageSeq, replaces, policy, spender, model } = work
+  const alias = aliasOf(policy, model)
+  if (alias === undefined) return { kind: 'refused', refusal: notOfferedAnyMore() }
+  const limits = promptLimits(policy, alias, spender.tenant, options)
   const request = { session: claim.session, system, content, beforeSeq: messageSeq, ...limits }
   for (let tries = 0; tries < historyTries && isOpen(); tries++) {
     try {
@@ -289,6 +310,10 @@ export async function choosePrompt(
   const flags = await switches.of(who)
   const asked = { ...who, model: model ?? policy.defaultModel, nowMs: clock.nowMs() }
   return { choice: prompts.choose(named === undefined ? asked : { ...asked, named }, flags), flags }
+}
+
+function notOfferedAnyMore(): Refusal {
+  return refusal('invalid', 'this model is not offered here any more')
 }
 
 function refused(kind: Refusal['kind'], message: string): Acceptance {

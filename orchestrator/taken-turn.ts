@@ -44,6 +44,7 @@ export async function takeTurn(
     ...payerOf(session, `${turn}.${claim.token}`, info, policy, options, ports),
     system: choice.system,
     prompt: choice.chosen,
+    ...(choice.parameters && { parameters: choice.parameters }),
     content: record.message.content,
     messageSeq: taken.message.seq,
     ...(record.replaces !== undefined && { replaces: record.replaces }),

@@ -1,5 +1,5 @@
 import type { Bill } from './bill.ts'
-import { otherModel } from './policy.ts'
+import { answerTokensOf, otherModel } from './policy.ts'
 import type { TurnTelemetry } from './ports.ts'
 import type { CallWitness } from './route/routed-answer.ts'
 import type { TurnSpans } from './spans.ts'
@@ -12,11 +12,12 @@ export function witnessOf(bill: Bill, telemetry: TurnTelemetry, spans: TurnSpans
   const free = new Set<number>()
   return {
     called(call, { policy, provider }, why, question) {
-      const { maxOutputTokens, model: named } = question
+      const { model: named } = question
+      const maxOutputTokens = answerTokensOf(policy, question.maxOutputTokens)
       if (named !== undefined) free.add(call)
       const model = named === undefined ? policy.model : otherModel
       targets.set(call, policy.name)
-      bill.called(call, policy, question)
+      bill.called(call, policy, { ...question, maxOutputTokens })
       telemetry.callMade(policy.name, why)
       spans.called(call, { provider: provider.name, target: policy.name, model, maxOutputTokens, why })
     },

@@ -1,6 +1,7 @@
 /** The configuration as the rest of the program sees it: nested by who uses it, units in the names, secrets wrapped. */
 import type { ShareLimits } from '../../sessions/shares.ts'
 import type { AddressRange } from './network.ts'
+import type { ProxyConfig } from './proxies.ts'
 import type { Secret } from './secret.ts'
 import type { JwtAlgorithm } from './variables.ts'
 
@@ -119,6 +120,7 @@ export type Config = {
   readonly auth: AuthConfig
   readonly provider: ProviderConfig
   readonly policy: PolicyConfig
+  readonly proxies: ProxyConfig
   readonly web: WebConfig
   readonly telemetry: TelemetryConfig
   readonly recording: RecordingConfig

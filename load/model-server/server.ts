@@ -1,7 +1,13 @@
 // A model provider on loopback: OpenAI's chat completions, streamed or whole, with answers anyone can compute and faults
 // anyone can ask for. It serves the demo as a process of its own (`main.ts`), the tests as the scripted provider, and the
 // benchmarks, which is why a token must cost it next to nothing. README.md beside this file has the settings.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { answerWith } from './answer.ts'
 import { FamilyEncoder, type FamilyRefusal, familyRefusal } from './families.ts'
@@ -9,6 +15,7 @@ import { FaultCounter, HTML_PAGE, type Refusal, refusal, refusalFor, refusalHead
 import { DEFAULT_KEPT_REQUESTS, KEEP_ALIVE_MS, MAX_BODY_BYTES } from './limits.ts'
 import { type OpenRequest, type RecordedRequest, RequestBook, wallClockMs } from './recorded-request.ts'
 import { type ChatRequest, chatRequest } from './request.ts'
+import { refusalOfRequest } from './request-refusals.ts'
 import { type ScriptOptions, type Settings, settingsFor } from './settings.ts'
 import { type Delivery, StreamedAnswer } from './streamed-answer.ts'
 import { Wheel } from './wheel.ts'
@@ -20,7 +27,7 @@ export interface ModelServerOptions extends ScriptOptions {
   readonly port?: number
   /** What `GET /v1/models` lists; any model is answered. Default `sluice-demo`. */
   readonly models?: readonly string[]
-  /** When given, requests need `Authorization: Bearer` with it, else 401. Default: anyone is answered. */
+  /** When given, requests need `Authorization: Bearer` with it, or the header `keyHeader`, else 401. Default: anyone is answered. */
   readonly apiKey?: string
   /** How many requests are kept for looking at; default 1,000, 0 for none. */
   readonly keptRequestCount?: number
@@ -140,7 +147,7 @@ class RunningServer implements ModelServer {
   #route(request: OpenRequest, body: string | undefined, response: ServerResponse): void {
     const { apiKey, models = DEFAULT_MODELS } = this.#options
     const route = `${request.method} ${request.path.split('?')[0]}`
-    if (apiKey !== undefined && request.headers.authorization !== `Bearer ${apiKey}`) {
+    if (apiKey !== undefined && keyIn(request.headers, this.#script) !== apiKey) {
       refuse(response, refusal(401, 'invalid_request_error', 'invalid_api_key', 'Incorrect API key provided.'))
     } else if (route === 'GET /v1/models') {
       reply(response, 200, 'application/json', modelsBody(models))
@@ -160,6 +167,11 @@ class RunningServer implements ModelServer {
     const { chat, settings } = read
     const answer = answerWith(chat, this.#script, settings)
     request.chat = chat
+    const refused = refusalOfRequest(chat, request.headers, answer.usage.prompt_tokens, settings)
+    if (refused !== undefined) {
+      refuse(response, refused)
+      return
+    }
     request.fault = this.#faults.meet(chat, settings)
     request.tokens = answer.tokens
     const { fault } = request
@@ -213,6 +225,12 @@ class RunningServer implements ModelServer {
 type ReadRequest =
   | { readonly kind: 'read'; readonly chat: ChatRequest; readonly settings: Settings }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+function keyIn(headers: IncomingHttpHeaders, { keyHeader = 'authorization' }: ScriptOptions): string | undefined {
+  const value = headers[keyHeader]
+  const text = typeof value === 'string' ? value : undefined
+  return keyHeader === 'authorization' ? /^Bearer (.*)$/.exec(text ?? '')?.[1] : text
+}
 
 function invalid(message: string): ReadRequest {
   return { kind: 'refused', refusal: refusal(400, 'invalid_request_error', null, message) }

@@ -73,6 +73,12 @@ export interface Settings {
   readonly retryAfterSeconds: number
   /** Milliseconds in a `retry-after-ms` beside it; absent: no such header. */
   readonly retryAfterMs?: number
+  /** Members of a request that are refused as `unsupported_parameter`; absent: none. */
+  readonly refuses?: readonly string[]
+  /** Header that a request must have its key in, instead of `authorization`; absent: none is looked for. */
+  readonly keyHeader?: string
+  /** Tokens that prompt and answer may have together; absent: any number. */
+  readonly contextTokens?: number
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -140,6 +146,21 @@ const readers = new Map<string, Reader>([
   ['bytes', count(1, MAX_GIANT_BYTES, (giantBytes) => ({ giantBytes }))],
   ['retry-after', count(0, 3_600, (retryAfterSeconds) => ({ retryAfterSeconds }))],
   ['retry-after-ms', count(0, 3_600_000, (retryAfterMs) => ({ retryAfterMs }))],
+  [
+    'refuses',
+    {
+      expects: 'names of parameters with commas between',
+      read: (names) => (/^\w{1,64}(?:,\w{1,64}){0,15}$/.test(names) ? { refuses: names.split(',') } : undefined),
+    },
+  ],
+  [
+    'key-header',
+    {
+      expects: 'the name of a header in small letters',
+      read: (keyHeader) => (/^[a-z][a-z-]{0,63}$/.test(keyHeader) ? { keyHeader } : undefined),
+    },
+  ],
+  ['context', count(1, 100_000_000, (contextTokens) => ({ contextTokens }))],
 ])
 
 export const SETTING_NAMES: readonly string[] = [...readers.keys()]

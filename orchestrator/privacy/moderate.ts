@@ -4,9 +4,11 @@
  * When the endpoint cannot say, the answer is `unknown`, and who asked lets nothing through: an operator who configured
  * moderation decided that nothing is said unchecked, and a turn that fails as `unavailable` can be sent again.
  */
+import type { IncomingMessage } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
 import type { ApiKey } from '../policy.ts'
+import { createHttpOrigin, type HttpOrigin } from '../providers/http-origin.ts'
 import { moderationQuestionUnits, moderationReplyBytes, moderationTries, moderationTryMs } from './limits.ts'
 
 export interface ModerationOptions {
@@ -14,6 +16,8 @@ export interface ModerationOptions {
   readonly url: string
   readonly key?: ApiKey
   readonly model: string
+  /** URL of an HTTP proxy. Default: straight. */
+  readonly proxy?: ApiKey
 }
 
 export type Verdict =
@@ -29,10 +33,12 @@ export interface Moderator {
 }
 
 export function createModerator(options: ModerationOptions): Moderator {
+  const { url, proxy } = options
+  const origin = createHttpOrigin(new URL(url), proxy === undefined ? {} : { proxy })
   return {
     async check(text, signal) {
       for (const part of partsOf(text)) {
-        const verdict = await checkPart(options, part, signal)
+        const verdict = await checkPart(origin, options, part, signal)
         if (verdict.kind !== 'fine') return verdict
       }
       return { kind: 'fine' }
@@ -51,11 +57,16 @@ function partsOf(text: string): string[] {
 }
 
 /** What may pass by itself is asked again: no answer, a status of overload or of a server's fault. */
-async function checkPart(options: ModerationOptions, text: string, signal: AbortSignal): Promise<Verdict> {
+async function checkPart(
+  origin: HttpOrigin,
+  options: ModerationOptions,
+  text: string,
+  signal: AbortSignal,
+): Promise<Verdict> {
   let why = ''
   for (let tries = 0; tries < moderationTries && !signal.aborted; tries++) {
     if (tries > 0) await setTimeout(moderationTryMs / 20, undefined, { signal }).catch(() => undefined)
-    const reply = await ask(options, text, signal).catch((error: unknown) => failure(error))
+    const reply = await ask(origin, options, text, signal).catch((error: unknown) => failure(error))
     if (!('why' in reply)) return reply
     why = reply.why
     if (!reply.isPassing) break
@@ -69,23 +80,46 @@ interface Failure {
 }
 
 async function ask(
-  { url, key, model }: ModerationOptions,
+  origin: HttpOrigin,
+  { key, model }: ModerationOptions,
   text: string,
   signal: AbortSignal,
 ): Promise<Extract<Verdict, { kind: 'fine' | 'flagged' }> | Failure> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...(key && { authorization: `Bearer ${key.reveal()}` }) },
-    body: JSON.stringify({ model, input: text }),
-    signal: AbortSignal.any([signal, AbortSignal.timeout(moderationTryMs)]),
-    redirect: 'error',
-  })
-  const { status } = response
+  const headers = key === undefined ? {} : { authorization: `Bearer ${key.reveal()}` }
+  const json = JSON.stringify({ model, input: text })
+  const ends = AbortSignal.any([signal, AbortSignal.timeout(moderationTryMs)])
+  const response = await posted(origin, headers, json, ends)
+  const status = response.statusCode ?? 0
   if (status !== 200) {
-    await response.body?.cancel()
+    response.destroy()
     return { why: `status ${status}`, isPassing: status === 429 || status >= 500 }
   }
-  return verdictOf(await boundedText(response))
+  return verdictOf(await boundedBody(response))
+}
+
+/** Rejects when nothing is answered, and when the signal ends it, with the signal's reason; the body ends with it too. */
+function posted(
+  origin: HttpOrigin,
+  headers: Readonly<Record<string, string>>,
+  json: string,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const giveUp = origin.post(headers, json, {
+      connected: () => undefined,
+      answered(message) {
+        signal.addEventListener('abort', () => message.destroy(signal.reason), { once: true })
+        resolve(message)
+      },
+      failed: reject,
+    })
+    const stop = () => {
+      giveUp()
+      reject(signal.reason)
+    }
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
+  })
 }
 
 const moderation = z.object({
@@ -119,17 +153,20 @@ function jsonOf(body: string | undefined): unknown {
 }
 
 /** Undefined: longer than a reply can be. */
-async function boundedText(response: Response): Promise<string | undefined> {
-  const pieces: Uint8Array[] = []
+async function boundedBody(response: IncomingMessage): Promise<string | undefined> {
+  const pieces: Buffer[] = []
   let bytes = 0
-  for await (const piece of response.body ?? []) {
-    bytes += piece.length
+  for await (const piece of response) {
+    // Without an encoding set, a body comes in buffers.
+    const buffer = piece as Buffer
+    bytes += buffer.length
     if (bytes > moderationReplyBytes) return undefined
-    pieces.push(piece)
+    pieces.push(buffer)
   }
   return Buffer.concat(pieces).toString()
 }
 
 function failure(error: unknown): Failure {
-  return { why: error instanceof Error ? error.name : 'failed', isPassing: true }
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  return { why: code ?? (error instanceof Error ? error.name : 'failed'), isPassing: true }
 }

@@ -14,6 +14,9 @@ export const promptsMax = 1_000
 export const versionsMax = 1_000
 export const assignmentsMax = 10_000
 
+/** Parameters of one version; one more stops the start. */
+export const parametersMax = 32
+
 /** The longest filling in of one template, in milliseconds, and what it may make, in characters; then it fails. */
 export const renderMs = 500
 export const renderCharacters = 1024 * 1024

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { isScalar, LineCounter, parseDocument, visit, type YAMLMap } from 'yaml'
 import { z } from 'zod'
 import { id, sha256 } from '../../protocol/shapes.ts'
-import { assignmentsMax, shownKeyLength, versionsMax, yamlAliases, yamlCharacters } from './limits.ts'
+import { assignmentsMax, parametersMax, shownKeyLength, versionsMax, yamlAliases, yamlCharacters } from './limits.ts'
 
 const versionNumber = z.int().min(1)
 /** What a label points at unless somebody asks for another. */
@@ -19,6 +19,14 @@ const version = z.strictObject({
   date: z.iso.date(),
   /** A line for the people who read the changelog. */
   changed: z.string().min(1),
+  /** Members of the request's body, such as `temperature`; a target takes those that its `promptMayChange` names. */
+  parameters: z
+    .record(z.string().regex(/^[a-z]\w{0,63}$/), z.json())
+    .refine(
+      (parameters) => Object.keys(parameters).length <= parametersMax,
+      `has more than ${parametersMax} parameters`,
+    )
+    .exactOptional(),
 })
 
 const weight = z.int().min(0).max(1_000_000)

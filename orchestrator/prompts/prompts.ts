@@ -4,6 +4,7 @@
  */
 import type { RecordOf } from '../../protocol/record.ts'
 import type { TurnFlags } from '../flags.ts'
+import type { RequestParameters } from '../policy.ts'
 import { assignmentFor } from './assignments.ts'
 import { type Experiment, takesPart, variantFor } from './experiment.ts'
 import { type Assignment, productionLabel } from './prompt-files.ts'
@@ -28,7 +29,13 @@ export interface PromptRequest {
 }
 
 export type PromptChoice =
-  | { readonly kind: 'ok'; readonly system: string; readonly chosen: ChosenPrompt }
+  | {
+      readonly kind: 'ok'
+      readonly system: string
+      readonly chosen: ChosenPrompt
+      /** What its version asks of the model beside its text. */
+      readonly parameters?: RequestParameters
+    }
   /** No prompt has the name that the session was made with. */
   | { readonly kind: 'unknown' }
 
@@ -43,6 +50,8 @@ export interface PromptVersion extends Template {
   readonly sha256: string
   readonly date: string
   readonly changed: string
+  /** Members of the request's body. */
+  readonly parameters?: RequestParameters
 }
 
 export interface LoadedPrompt {
@@ -78,7 +87,9 @@ export function createPrompts(
       const prompt = prompts.get(request.named ?? assigned?.prompt ?? defaultPrompt)
       if (prompt === undefined) return { kind: 'unknown' }
       const chosen = chooseVersion(prompt, assigned?.label ?? productionLabel, request, flags)
-      return { kind: 'ok', system: versionOf(prompt, chosen.version).render(valuesOf(request)), chosen }
+      const version = versionOf(prompt, chosen.version)
+      const choice = { kind: 'ok', system: version.render(valuesOf(request)), chosen } as const
+      return version.parameters === undefined ? choice : { ...choice, parameters: version.parameters }
     },
   }
 }

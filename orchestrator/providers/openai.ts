@@ -1,15 +1,13 @@
 /**
  * A provider that speaks OpenAI's chat completions, streamed.
  *
- * The `openai` package types the request; it is sent, and the stream is read, without it: chunk by chunk, and no promise for
- * each.
+ * The stream is read chunk by chunk, and no promise for each.
  *
  * An answer is whole when its provider named a finish reason or sent the end marker `[DONE]`. Many send only one of them
  * (docs/decisions/0046). A body that ends with neither is a failure.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
-import type { ChatCompletionCreateParamsStreaming } from 'openai/resources/chat/completions'
 import { refusal } from '../../protocol/error.ts'
 import type {
   Provider,
@@ -22,9 +20,10 @@ import type {
 } from '../ports.ts'
 import { readAnswerBody, readableBody } from './answer-body.ts'
 import type { Chunk } from './chunk.ts'
-import { boundedText, createHttpOrigin, type HttpOrigin } from './http-origin.ts'
+import { boundedText, createHttpOrigin, type HttpOrigin, type HttpOriginOptions } from './http-origin.ts'
 import { mediaType, providerWord } from './provider-word.ts'
 import { codeOf, errorInBody, failureOf, illness, retryAfterOf } from './refusals.ts'
+import { type OutgoingRequest, type RequestForm, TargetRequests } from './request-body.ts'
 import { ThinkTagSplitter, type ThinkTags } from './think-tags.ts'
 
 /** How long an answer with a finish reason may go on without an end, in milliseconds; then it is taken for whole. */
@@ -39,20 +38,34 @@ export interface OpenAiOptions {
   readonly name?: string
   /** The answer's headers must come within this, in milliseconds; who calls has shorter timers of its own. */
   readonly headersMs: number
+  /** How its requests differ from OpenAI's own. */
+  readonly form?: RequestForm
+  readonly connection?: HttpOriginOptions
+  /** The target's name, for what is learned of it. */
+  readonly target?: string
   /** Thinking in the text becomes thinking. Default: the text is told as it comes. */
   readonly thinkTags?: ThinkTags
 }
 
 export function createOpenAiProvider(options: OpenAiOptions, logger: TurnLogger): Provider {
-  const { baseUrl, name } = options
-  const url = new URL(baseUrl)
-  url.pathname = `${url.pathname.replace(/\/+$/, '')}/chat/completions`
-  const origin = createHttpOrigin(url)
+  const { baseUrl, name, form = {}, connection, target } = options
+  const origin = createHttpOrigin(endpointUrl(baseUrl, 'chat/completions', form.query), connection)
+  const requests = new TargetRequests(form, (fields, message) =>
+    logger.warn({ ...(target !== undefined && { target }), ...fields }, message),
+  )
   return {
     name: name ?? 'openai',
-    call: (request, sink) => new OpenAiCall(origin, options, request, sink, logger),
+    call: (request, sink) => new OpenAiCall(origin, options, requests.start(request), request, sink, logger),
     close: () => origin.close(),
   }
+}
+
+/** Below the base address, whose query stays. */
+export function endpointUrl(baseUrl: string, path: string, query: Readonly<Record<string, string>> = {}): URL {
+  const url = new URL(baseUrl)
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path}`
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+  return url
 }
 
 class OpenAiCall implements ProviderCall {
@@ -60,8 +73,11 @@ class OpenAiCall implements ProviderCall {
   readonly #logger: TurnLogger
   readonly #names: object
   readonly #deadline: NodeJS.Timeout
-  readonly #giveUp: () => void
+  readonly #origin: HttpOrigin
+  readonly #outgoing: OutgoingRequest
   readonly #tags: ThinkTagSplitter | undefined
+  #giveUp: () => void = () => undefined
+  #isConnected = false
   #body: Readable | undefined
   #afterFinish: NodeJS.Timeout | undefined
   #isPaused = false
@@ -76,6 +92,7 @@ class OpenAiCall implements ProviderCall {
   constructor(
     origin: HttpOrigin,
     { headersMs, thinkTags }: OpenAiOptions,
+    outgoing: OutgoingRequest,
     request: ProviderRequest,
     sink: ProviderSink,
     logger: TurnLogger,
@@ -84,21 +101,27 @@ class OpenAiCall implements ProviderCall {
     this.#logger = logger
     this.#names = request.log ?? {}
     this.#tags = thinkTags === undefined ? undefined : new ThinkTagSplitter(thinkTags)
+    this.#origin = origin
+    this.#outgoing = outgoing
     this.#deadline = setTimeout(() => this.#tooLate(), headersMs)
-    const body: ChatCompletionCreateParamsStreaming = {
-      model: request.model,
-      messages: [...request.messages],
-      max_tokens: request.maxOutputTokens,
-      stream: true,
-      stream_options: { include_usage: true },
-    }
-    this.#giveUp = origin.post({ authorization: `Bearer ${request.apiKey}` }, JSON.stringify(body), {
-      connected: () => {
-        if (!this.#isOver) sink.connected()
-      },
+    this.#send()
+  }
+
+  #send(): void {
+    const { headers, json } = this.#outgoing
+    // Nothing is told from inside the constructor.
+    if (json === undefined) return process.nextTick(() => this.#failed(tooLongForModel))
+    this.#giveUp = this.#origin.post(headers, json, {
+      connected: () => this.#connected(),
       answered: (message) => this.#answered(message),
       failed: (error) => this.#failed(illness('the model could not be reached'), error),
     })
+  }
+
+  #connected(): void {
+    if (this.#isOver || this.#isConnected) return
+    this.#isConnected = true
+    this.#sink.connected()
   }
 
   pause(): void {
@@ -125,6 +148,7 @@ class OpenAiCall implements ProviderCall {
     if (this.#isOver) return void message.destroy()
     const status = message.statusCode ?? 0
     if (status < 200 || status > 299) return void this.#refused(message, status)
+    this.#outgoing.taken()
     clearTimeout(this.#deadline)
     const type = mediaType(message.headers['content-type'])
     // Who answers with a page has not begun to count, unless it is a stream after all.
@@ -139,7 +163,10 @@ class OpenAiCall implements ProviderCall {
   }
 
   async #refused(message: IncomingMessage, status: number): Promise<void> {
-    const error = errorInBody(await boundedText(message))
+    const text = await boundedText(message)
+    if (this.#isOver) return
+    if (this.#outgoing.repair(status, text)) return this.#send()
+    const error = errorInBody(text)
     const code = codeOf(error)
     const type = error === undefined ? mediaType(message.headers['content-type']) : undefined
     const failure = failureOf({ status, error, retryAfterMs: retryAfterOf(message.headers, Date.now()) })
@@ -287,6 +314,13 @@ function whereTo({ headers: { location } }: IncomingMessage): object {
 const toolCall: ProviderFailure = {
   refusal: { ...refusal('provider', 'the model asked for a tool, and none is offered here'), retryable: false },
   cure: 'none',
+  isIllness: false,
+}
+
+/** Another target of the alias may have a larger context. */
+const tooLongForModel: ProviderFailure = {
+  refusal: refusal('too-large', 'the message is longer than the model can read; shorten it'),
+  cure: 'other-target',
   isIllness: false,
 }
 

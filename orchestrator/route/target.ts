@@ -5,7 +5,7 @@
  * stands between is looked at again when a place comes free, since a call may have waited long for it.
  */
 import { coolKeyMinMs, coolKeyMs, refusedKeyMs } from '../limits.ts'
-import { type BreakerPolicy, otherModel, type TargetPolicy } from '../policy.ts'
+import { answerTokensOf, type BreakerPolicy, otherModel, type RequestParameters, type TargetPolicy } from '../policy.ts'
 import type { Clock, Provider, ProviderCall, ProviderEnd, ProviderFailure, ProviderMessage } from '../ports.ts'
 import type { Passed } from './answer-state.ts'
 import { Breaker, type BreakerState, type CallResult } from './breaker.ts'
@@ -14,9 +14,12 @@ import { createPlaces, type Place, type Places } from './places.ts'
 
 export interface Question {
   readonly messages: readonly ProviderMessage[]
+  /** Of a target that has no length of its own. */
   readonly maxOutputTokens: number
   /** Of all messages, estimated. */
   readonly tokens: number
+  /** What the prompt's version asks for beside it. */
+  readonly parameters?: RequestParameters
   /** In place of the target's own; where any name is handed on. */
   readonly model?: string
   /** What names the turn in the log. */
@@ -102,11 +105,13 @@ export class Target {
   }
 
   send(question: Question, key: number, sink: Parameters<Provider['call']>[1]): ProviderCall {
-    const { messages, maxOutputTokens, model = this.policy.model } = question
+    const { messages, parameters, model = this.policy.model } = question
+    const maxOutputTokens = answerTokensOf(this.policy, question.maxOutputTokens)
     // The number of a key in its list, never the key; and a model's name only where it is the operator's.
     const named = question.model === undefined ? model : otherModel
     const log = { ...question.log, target: this.policy.name, key: key + 1, model: named }
-    return this.provider.call({ model, messages, maxOutputTokens, apiKey: this.#keys.reveal(key), log }, sink)
+    const asked = { model, messages, maxOutputTokens, apiKey: this.#keys.reveal(key), log }
+    return this.provider.call(parameters === undefined ? asked : { ...asked, parameters }, sink)
   }
 
   /** What was refused with this key may do with another; answers whether there is one now, or when. */
@@ -167,7 +172,7 @@ class PlacedCall implements TargetCall {
 
   wait(places: Places): void {
     const place = places.enter(
-      this.#question.tokens + this.#question.maxOutputTokens,
+      this.#question.tokens + answerTokensOf(this.#target.policy, this.#question.maxOutputTokens),
       () => this.#granted(),
       () => this.pass('full', 0),
     )

@@ -56,6 +56,7 @@ describe('defaults', () => {
         turnTimeoutMs: 600_000,
       },
       policy: { file: undefined },
+      proxies: { http: undefined, https: undefined, exceptions: [] },
       web: { allowedOrigins: 'own', tokenUrl: undefined },
       telemetry: {
         logLevel: 'info',

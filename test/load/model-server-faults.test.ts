@@ -36,6 +36,27 @@ describe('before the answer', () => {
     })
   }
 
+  test('[PROVIDER-357] a refused parameter, a missing header and a small context are refused as their settings say', async () => {
+    const refused = async (text: string, more: Partial<ChatRequest> = {}) => {
+      const { status, text: body } = await post(server.url, ask(text, more))
+      return { status, ...JSON.parse(body).error }
+    }
+    expect(await refused('[[refuses=seed,max_tokens]]', { max_tokens: 5 })).toMatchObject({
+      status: 400,
+      code: 'unsupported_parameter',
+      param: 'max_tokens',
+    })
+    expect(await refused('[[key-header=api-key]]')).toMatchObject({ status: 401, code: 'invalid_api_key' })
+    expect(await refused('[[context=20]]', { max_tokens: 20 })).toMatchObject({
+      status: 400,
+      code: 'context_length_exceeded',
+      message: expect.stringContaining('maximum context length is 20 tokens'),
+    })
+    const healthy = ask('[[refuses=seed context=1000 tokens=3]]', { max_completion_tokens: 5 })
+    expect((await post(server.url, healthy)).status).toBe(200)
+    expect(await refused('[[refuses=a-b]]')).toMatchObject({ status: 400, code: null })
+  })
+
   test('[MODEL-5] 429 says when to come back, in seconds and, when asked, in milliseconds', async () => {
     const plain = await post(server.url, ask('[[fault=429]]'))
     expect(plain.headers).toMatchObject({ 'retry-after': '1' })

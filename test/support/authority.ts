@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A certificate authority of a test's own and what it signed for 127.0.0.1, in a folder that goes with it. */
+/** A certificate authority of a test's own and what it signed for 127.0.0.1 and model.internal, in a folder that goes with it. */
 export interface Authority extends Disposable {
   readonly caFile: string
   readonly certFile: string
@@ -18,7 +18,7 @@ export function makeAuthority(): Authority {
   const authority = ['-x509', '-days', '1', '-subj', '/CN=authority', '-out', path('ca.crt'), '-keyout', path('ca.key')]
   openssl('req', ...key, ...authority)
   openssl('req', ...key, '-subj', '/CN=redis', '-out', path('redis.csr'), '-keyout', path('redis.key'))
-  writeFileSync(path('names'), 'subjectAltName=IP:127.0.0.1')
+  writeFileSync(path('names'), 'subjectAltName=IP:127.0.0.1,DNS:model.internal')
   const signing = ['-CA', path('ca.crt'), '-CAkey', path('ca.key'), '-CAcreateserial', '-extfile', path('names')]
   openssl('x509', '-req', '-days', '1', '-in', path('redis.csr'), '-out', path('redis.crt'), ...signing)
   return {

@@ -2,7 +2,7 @@ import type { PolicySource } from '../../gateway/config/policy/live-policy.ts'
 import type { Policy, ScopeLimits, TargetPolicy } from '../../orchestrator/policy.ts'
 import type { Clock, Provider, TurnLogger } from '../../orchestrator/ports.ts'
 import { createTenantFilters } from '../../orchestrator/privacy/tenant-filters.ts'
-import { createOpenAiProvider } from '../../orchestrator/providers/openai.ts'
+import { connectTarget } from '../../orchestrator/providers/connect.ts'
 import { Targets } from '../../orchestrator/route/targets.ts'
 import { createMemoryLedger } from '../../sessions/budgets/memory-ledger.ts'
 
@@ -82,10 +82,8 @@ export function asking(
 ) {
   const url = typeof provider === 'string' ? provider : 'http://127.0.0.1:9/v1'
   const policy = change(policyOf([targetAt('test', url)]))
-  const connect = ({ baseUrl, thinkTags }: TargetPolicy) =>
-    typeof provider === 'string'
-      ? createOpenAiProvider({ baseUrl, headersMs: 30_000, ...(thinkTags && { thinkTags }) }, logger)
-      : provider
+  const connect = (target: TargetPolicy) =>
+    typeof provider === 'string' ? connectTarget(target, 30_000, logger) : provider
   return {
     policy: () => policy,
     targets: new Targets(policy, { clock, connect }),

@@ -24,6 +24,11 @@ export const tenantsMax = 5_000
 export const aliasTargetsMax = 16
 export const targetKeysMax = 16
 export const patternsMax = 32
+/** Headers, query parameters and body parameters of one target, and the characters of a header's or query parameter's value. */
+export const requestMembersMax = 32
+export const requestValueLength = 2_048
+/** A file with certificates or a private key, in bytes. */
+export const pemFileBytes = 512 * 1024
 /** Words of one filter, its file counted in, and the characters of one. */
 export const wordsMax = 20_000
 export const wordLength = 100

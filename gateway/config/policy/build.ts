@@ -1,17 +1,22 @@
 /** The policy, from a file that was found whole and from the environment; or from the environment alone. */
+import { createHash } from 'node:crypto'
 import type {
   CachePolicy,
+  ConnectionPolicy,
   LimitsPolicy,
   ModelAlias,
+  NamedSecret,
   Policy,
   Price,
   PrivacyPolicy,
+  RequestPolicy,
   RetryPolicy,
   Scope,
   ScopeLimits,
   TargetPolicy,
   TenantPrivacy,
 } from '../../../orchestrator/policy.ts'
+import { proxyFor, proxySecret } from '../proxies.ts'
 import { Secret } from '../secret.ts'
 import type { Config } from '../shape.ts'
 import { micros } from './money.ts'
@@ -27,6 +32,7 @@ export interface PolicyParts {
   readonly bundledProviderUrl: string | undefined
   secretOf(reference: SecretReference): Secret
   wordsOf(path: string): readonly string[]
+  pemOf(path: string): string
 }
 
 /** `file` was checked: what it names is there. */
@@ -61,7 +67,7 @@ function aliasOf({ targets, offline }: NonNullable<PolicyFile['models']>[string]
 }
 
 function targetOf(name: string, target: NonNullable<PolicyFile['targets']>[string], parts: PolicyParts): TargetPolicy {
-  const { baseUrl, model, provider, limits, price, reasoning, thinkTags } = target
+  const { baseUrl, model, provider, limits, price, reasoning, thinkTags, answerTokens, contextTokens } = target
   const keys = (target.keys ?? []).map((key) => parts.secretOf(key))
   return {
     name,
@@ -73,7 +79,59 @@ function targetOf(name: string, target: NonNullable<PolicyFile['targets']>[strin
     reasoning,
     ...(thinkTags !== undefined && { thinkTags }),
     ...(price !== undefined && { price: priceOf(price, parts.file.limits.currency) }),
+    ...(answerTokens !== undefined && { answerTokens }),
+    ...(contextTokens !== undefined && { contextTokens }),
+    request: requestOf(target.request, parts),
+    connection: connectionOf(baseUrl, target.connection, parts),
   }
+}
+
+type TargetInFile = NonNullable<PolicyFile['targets']>[string]
+
+function requestOf(
+  { streamOptions, keyHeader, headers, ...request }: TargetInFile['request'],
+  parts: PolicyParts,
+): RequestPolicy {
+  const values = Object.entries(headers).map(
+    ([name, value]) => [name.toLowerCase(), typeof value === 'string' ? value : namedSecret(value, parts)] as const,
+  )
+  return { ...request, sendsStreamOptions: streamOptions, keyHeader: keyHeader.toLowerCase(), headers: new Map(values) }
+}
+
+function namedSecret(reference: SecretReference, parts: PolicyParts): NamedSecret {
+  const { env, file } = reference
+  return { from: env === undefined ? `file ${file}` : `env ${env}`, secret: parts.secretOf(reference) }
+}
+
+function connectionOf(baseUrl: string, connection: TargetInFile['connection'], parts: PolicyParts): ConnectionPolicy {
+  const { caFile, certFile, keyFile } = connection
+  const proxy = proxyOf(baseUrl, connection.proxy, parts)
+  return {
+    ...(proxy !== undefined && { proxy }),
+    ...(caFile !== undefined && { ca: parts.pemOf(caFile) }),
+    ...(certFile !== undefined &&
+      keyFile !== undefined && {
+        clientCertificate: { certificate: parts.pemOf(certFile), key: pemSecret(parts.pemOf(keyFile)) },
+      }),
+  }
+}
+
+/** Undefined: straight. What the target says goes before the environment. */
+function proxyOf(
+  baseUrl: string,
+  proxy: string | SecretReference | undefined,
+  parts: PolicyParts,
+): NamedSecret | undefined {
+  if (proxy === 'none') return undefined
+  if (typeof proxy === 'string') return { from: proxy, secret: proxySecret(proxy) }
+  if (proxy !== undefined) return namedSecret(proxy, parts)
+  const secret = proxyFor(new URL(baseUrl), parts.config.proxies)
+  return secret && { from: 'the environment', secret }
+}
+
+/** Named by its hash: another key in the same file is another one. */
+function pemSecret(pem: string): NamedSecret {
+  return { from: createHash('sha256').update(pem).digest('base64'), secret: new Secret(pem) }
 }
 
 /** What is sent to an endpoint that asks for no key; the header cannot be left out. */
@@ -85,7 +143,8 @@ function priceOf(price: { input: string; cachedInput?: string | undefined; outpu
 }
 
 /** One model at one target, both by the model's name. The bundled server takes settings in the model's name. */
-function answeringOfEnvironment({ file, config, bundledProviderUrl }: PolicyParts): Answering {
+function answeringOfEnvironment(parts: PolicyParts): Answering {
+  const { file, config, bundledProviderUrl } = parts
   const { endpoint, model } = config.provider
   const isBundled = endpoint.kind === 'bundled'
   const name = isBundled ? 'bundled' : 'openai'
@@ -93,7 +152,9 @@ function answeringOfEnvironment({ file, config, bundledProviderUrl }: PolicyPart
   if (baseUrl === undefined) throw new Error('unable to build the policy: no provider')
   const key = isBundled ? undefined : endpoint.apiKey
   const asked = { name, baseUrl, model, provider: 'openai', keys: [key ?? noKey], limits: unlimited }
-  const target: TargetPolicy = { ...asked, reasoning: isBundled ? 'none' : 'hidden' }
+  const proxy = proxyOf(baseUrl, undefined, parts)
+  const way = proxy && { connection: { proxy } }
+  const target: TargetPolicy = { ...asked, ...way, reasoning: isBundled ? 'none' : 'hidden' }
   return {
     defaultModel: model,
     models: new Map([[model, { targets: [{ target: name, tier: 1, weight: 1 }] }]]),
@@ -195,7 +256,9 @@ function filterOf(filter: NonNullable<PrivacyInFile['filter']>, parts: PolicyPar
   const all = new Set([...words, ...(wordsFile === undefined ? [] : parts.wordsOf(wordsFile))])
   if (moderation === undefined) return { words: [...all] }
   const { url, key, model } = moderation
-  return { words: [...all], moderation: { url, model, ...(key !== undefined && { key: parts.secretOf(key) }) } }
+  const proxy = proxyFor(new URL(url), parts.config.proxies)
+  const named = { ...(key !== undefined && { key: parts.secretOf(key) }), ...(proxy !== undefined && { proxy }) }
+  return { words: [...all], moderation: { url, model, ...named } }
 }
 
 function cacheOf({ cache: { enabled, ...bounds } }: PolicyFile): CachePolicy {

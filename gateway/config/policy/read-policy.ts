@@ -61,7 +61,7 @@ export async function readSources(
   const isSame = before !== undefined && isDeepStrictEqual(text, before.text)
   const parsed = isSame ? before.parsed : parseText(name, text, sources.config.policy.file !== undefined)
   const named = await readNamedFiles(name, parsed?.kind === 'ok' ? parsed.file : undefined, secretPaths)
-  const policyPrint = printOf([['', text], ...named.words])
+  const policyPrint = printOf([['', text], ...named.words, ...named.pems])
   return { text, parsed, named, policyPrint, print: printOf([...named.secrets]) + policyPrint }
 }
 
@@ -140,5 +140,5 @@ export function policyOfEnvironment(config: Config, bundledProviderUrl?: string)
     throw new Error('unable to build the policy: without a file nothing is referred to')
   }
   const parts = { config, bundledProviderUrl, file: emptyFile, isSet: () => true }
-  return buildPolicy({ ...parts, secretOf: missing, wordsOf: missing })
+  return buildPolicy({ ...parts, secretOf: missing, wordsOf: missing, pemOf: missing })
 }

@@ -5,6 +5,7 @@ import { isLoopbackHost, readHttpUrl } from '../network.ts'
 import type { VariableName } from '../variables.ts'
 import { readPattern } from './pattern.ts'
 import type { Path, Problem } from './problem.ts'
+import { connectionProblems, requestProblems } from './request-problems.ts'
 import type { PolicyFile, PrivacyInFile, ScopesInFile } from './schema.ts'
 
 export interface Findings {
@@ -23,11 +24,13 @@ export function findReferences(file: PolicyFile, isSet: IsSet): Findings {
       ...aliasProblems(file),
       ...defaultProblems(file),
       ...targetProblems(file),
+      ...requestProblems(file),
+      ...connectionProblems(file),
       ...timeProblems(file),
       ...priceProblems(file),
       ...privaciesOf(file).flatMap(([path, privacy]) => privacyProblems(path, privacy)),
     ],
-    warnings: [...unusedTargets(file), ...plainKeys(file), ...unusedVariables(file, isSet)],
+    warnings: [...unusedTargets(file), ...plainKeys(file), ...unlimitedAnswers(file), ...unusedVariables(file, isSet)],
   }
 }
 
@@ -174,6 +177,19 @@ function plainKeys({ targets = {} }: PolicyFile): Problem[] {
       return keys.length > 0 && url?.protocol === 'http:' && !isLoopbackHost(url.hostname)
     })
     .map(([name]) => problem(['targets', name, 'baseUrl'], 'is plain http, so that the key can be read on the way'))
+}
+
+/** What is booked for an answer at most is what was asked for at most. */
+function unlimitedAnswers(file: PolicyFile): Problem[] {
+  if (budgetIn(file) === undefined) return []
+  return Object.entries(file.targets ?? {})
+    .filter(([, { request }]) => request.tokenLimit === 'none')
+    .map(([name]) =>
+      problem(
+        ['targets', name, 'request', 'tokenLimit'],
+        'is none: an answer can be longer than what budgets reserve for it',
+      ),
+    )
 }
 
 function unusedVariables({ targets }: PolicyFile, isSet: IsSet): Problem[] {

@@ -38,6 +38,9 @@ describe('sluice.example.yaml', () => {
       4,
     )
     expect(parsePolicyText('sluice.yaml', uncommented)).toMatchObject({ kind: 'ok' })
+    const connected = example.replaceAll(/^( +)# (?=connection:| {2}(?:proxy|caFile|certFile|keyFile):)/gm, '$1')
+    expect(connected.split('\n').filter((line) => /^ +(?:connection|\w+File|proxy):/.test(line))).toHaveLength(5)
+    expect(parsePolicyText('sluice.yaml', connected)).toMatchObject({ kind: 'ok' })
   })
 
   test('[CONF-43] names its schema, and every setting of it', () => {
