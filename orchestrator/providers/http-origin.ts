@@ -40,8 +40,10 @@ export interface HttpOriginOptions {
 }
 
 export interface HttpOrigin {
-  /** Sends JSON. Returns how to give the request up: its connection is closed. */
-  post(headers: Readonly<Record<string, string>>, json: string, posted: Posted): () => void
+  /** Sends JSON. Returns how to give the request up: its connection is closed. `path`: in place of the address' own. */
+  post(headers: Readonly<Record<string, string>>, json: string, posted: Posted, path?: string): () => void
+  /** The path that a redirection leads to; `undefined`: it leads elsewhere, where nothing of ours is sent. */
+  pathOf(location: string): string | undefined
   /** As `post`, without a body. */
   get(headers: Readonly<Record<string, string>>, posted: Posted): () => void
   close(): void
@@ -93,8 +95,14 @@ export function createHttpOrigin(url: URL, options: HttpOriginOptions = {}): Htt
   }
 
   return {
-    post: (headers, json, posted) =>
-      send({ method: 'POST', headers: { ...jsonHeaders, ...standardHeaders, ...headers } }, json, posted),
+    post(headers, json, posted, path) {
+      const more = { method: 'POST', headers: { ...jsonHeaders, ...standardHeaders, ...headers } }
+      return send(path === undefined ? more : { ...more, path }, json, posted)
+    },
+    pathOf(location) {
+      const next = URL.parse(location, url)
+      return next?.origin === url.origin ? next.pathname + next.search : undefined
+    },
     get: (headers, posted) => send({ method: 'GET', headers: { ...standardHeaders, ...headers } }, undefined, posted),
     close: () => agents.close(),
   }

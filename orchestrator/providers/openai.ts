@@ -26,6 +26,8 @@ import { codeOf, errorInBody, failureOf, illness, retryAfterOf } from './refusal
 import { type OutgoingRequest, type RequestForm, TargetRequests } from './request-body.ts'
 import { ThinkTagSplitter, type ThinkTags } from './think-tags.ts'
 
+/** How often one call is sent on to another path of the same origin; one more redirection is a refusal. */
+const redirectionsMax = 3
 /** How long an answer with a finish reason may go on without an end, in milliseconds; then it is taken for whole. */
 const afterFinishMs = 2_000
 /** How long a body may go on after its end marker before its connection is given up. */
@@ -78,6 +80,9 @@ class OpenAiCall implements ProviderCall {
   readonly #tags: ThinkTagSplitter | undefined
   #giveUp: () => void = () => undefined
   #isConnected = false
+  #redirections = 0
+  /** Where a redirection led. */
+  #path: string | undefined
   #body: Readable | undefined
   #afterFinish: NodeJS.Timeout | undefined
   #isPaused = false
@@ -111,11 +116,16 @@ class OpenAiCall implements ProviderCall {
     const { headers, json } = this.#outgoing
     // Nothing is told from inside the constructor.
     if (json === undefined) return process.nextTick(() => this.#failed(tooLongForModel))
-    this.#giveUp = this.#origin.post(headers, json, {
-      connected: () => this.#connected(),
-      answered: (message) => this.#answered(message),
-      failed: (error) => this.#failed(illness('the model could not be reached'), error),
-    })
+    this.#giveUp = this.#origin.post(
+      headers,
+      json,
+      {
+        connected: () => this.#connected(),
+        answered: (message) => this.#answered(message),
+        failed: (error) => this.#failed(illness('the model could not be reached'), error),
+      },
+      this.#path,
+    )
   }
 
   #connected(): void {
@@ -165,12 +175,22 @@ class OpenAiCall implements ProviderCall {
   async #refused(message: IncomingMessage, status: number): Promise<void> {
     const text = await boundedText(message)
     if (this.#isOver) return
-    if (this.#outgoing.repair(status, text)) return this.#send()
+    if (this.#outgoing.repair(status, text) || this.#isRedirected(message, status)) return this.#send()
     const error = errorInBody(text)
     const code = codeOf(error)
     const type = error === undefined ? mediaType(message.headers['content-type']) : undefined
     const failure = failureOf({ status, error, retryAfterMs: retryAfterOf(message.headers, Date.now()) })
     this.#failed(failure, { status, ...(code && { code }), ...(type && { type }), ...whereTo(message) })
+  }
+
+  /** Only those that keep the method and the body (RFC 9110, 15.4.8 and 15.4.9), and only within the origin: they carry the key. */
+  #isRedirected({ headers: { location } }: IncomingMessage, status: number): boolean {
+    if ((status !== 307 && status !== 308) || location === undefined) return false
+    const path = this.#origin.pathOf(location)
+    this.#redirections += 1
+    if (path === undefined || this.#redirections > redirectionsMax) return false
+    this.#path = path
+    return true
   }
 
   /** It may be at work all the same. */

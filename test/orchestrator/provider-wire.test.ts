@@ -1,4 +1,7 @@
 /** Answers as providers really send them, byte by byte as they are on the wire. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -422,6 +425,41 @@ describe('what a provider says that it counted', () => {
       server.answer([head() + hello + last + done])
       expect((await hear(server.url)).end).toEqual({ ended: { finishReason: 'stop', usage: wanted } })
     }
+  })
+})
+
+describe('redirections', () => {
+  /** What a call to `/v1` of a server comes to that sends `/v1/chat/completions` on to `location`. */
+  async function redirected(status: number, location: string): Promise<string> {
+    const bodies: string[] = []
+    const http = createServer(async (request, response) => {
+      bodies.push(`${request.method} ${(await request.toArray()).join('').length > 0}`)
+      const isThere = request.url === '/there?a=1'
+      if (!isThere) return void response.writeHead(status, { location: location.replace('SELF', self) }).end()
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).end(hello + fin('stop') + done)
+    }).listen(0, '127.0.0.1')
+    await once(http, 'listening')
+    // A listening TCP server has an address of this kind.
+    const self = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+    const told = summary(await hear(`${self}/v1`))
+    http.closeAllConnections()
+    http.close()
+    expect(new Set(bodies)).toEqual(new Set(['POST true']))
+    return `${told}, ${bodies.length} asked`
+  }
+
+  test.each([
+    [307, '/there?a=1', 'Hello world | stop, 2 asked'],
+    [308, '../../there?a=1', 'Hello world | stop, 2 asked'],
+    [308, 'SELF/there?a=1', 'Hello world | stop, 2 asked'],
+    [307, '/v1/chat/completions/', ' | failed provider other-target, 4 asked'],
+    [307, 'http://127.0.0.1:9/there', ' | failed provider other-target, 1 asked'],
+    [307, '//user@elsewhere.example/', ' | failed provider other-target, 1 asked'],
+    [307, 'no url: [', ' | failed provider other-target, 4 asked'],
+    [301, '/there?a=1', ' | failed provider other-target, 1 asked'],
+    [303, '/there?a=1', ' | failed provider other-target, 1 asked'],
+  ])('[PROVIDER-312] %i to %s', async (status, location, expected) => {
+    expect(await redirected(status, location)).toBe(expected)
   })
 })
 
