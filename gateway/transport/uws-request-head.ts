@@ -7,7 +7,8 @@ export interface UwsRequestHead {
   readonly headers: Headers
 }
 
-const HOST = /^(?:[a-z0-9._-]+|\[[a-f0-9:.]+\])(?::\d+)?$/i
+/** Empty where a client knows no host; the port may be. */
+const HOST = /^(?:(?:[a-z0-9._-]+|\[[a-f0-9:.]+\])(?::\d*)?)?$/i
 const METHOD = /^[A-Z]+$/
 /** A web Request cannot hold them (WHATWG fetch). */
 const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRACK'])
@@ -23,7 +24,7 @@ export function readRequestHead(req: UwsRequest, scheme: 'http' | 'https'): UwsR
   // A host with a slash, or a path with a backslash, would move the path: a proxy before us saw another one.
   if (!HOST.test(host) || !path.startsWith('/') || path.includes('\\')) return undefined
   if (hasUnsafeFraming(req, false)) return undefined
-  const url = URL.parse(`${scheme}://${host}${path}${query ? `?${query}` : ''}`)
+  const url = URL.parse(`${scheme}://${host || 'localhost'}${path}${query ? `?${query}` : ''}`)
   const headers = readHeaders(req)
   return url && headers ? { method, url: url.href, headers } : undefined
 }
@@ -48,5 +49,5 @@ export function hasUnsafeFraming(req: UwsRequest, isUpgrade: boolean): boolean {
     if (name === 'content-length') lengths.push(value)
     else if (name === 'transfer-encoding') codings.push(value)
   })
-  return isFramingUnsafe(lengths, codings, isUpgrade)
+  return isFramingUnsafe({ lengths, codings, isUpgrade, isOldHttp: false })
 }

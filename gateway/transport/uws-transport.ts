@@ -19,9 +19,11 @@
  */
 import { createServer } from 'node:net'
 import { MAX_UNSENT_BYTES } from './guarded-socket.ts'
-import { after, answerRequest, upgradeRequiredResponse } from './http-answer.ts'
+import { after, answerRequest, badRequest, notFound, upgradeRequired } from './http-answer.ts'
+import { hasToken } from './http-framing.ts'
 import { sendResponse } from './http-response.ts'
 import { listenError } from './listen-error.ts'
+import { OtherProtocolReport, proxyProtocol } from './other-protocols.ts'
 import { readTlsPair, type TlsPair, TlsWatch, tls12Ciphers } from './tls-files.ts'
 import type {
   CreateTransport,
@@ -52,6 +54,7 @@ class UwsTransport implements Transport {
   readonly #options: TransportOptions
   readonly #apps: UwsApp[] = []
   readonly #connections: UwsConnections
+  readonly #others: OtherProtocolReport
   #listenSockets: readonly UwsListenSocket[] = []
   #tlsWatch: TlsWatch | undefined
   #isStopping = false
@@ -60,6 +63,7 @@ class UwsTransport implements Transport {
     this.#uws = uws
     this.#options = options
     this.#connections = new UwsConnections(options.admit)
+    this.#others = new OtherProtocolReport(options.log)
   }
 
   async listen(): Promise<{ host: string; port: number }> {
@@ -174,7 +178,7 @@ class UwsTransport implements Transport {
     }
     const connection = this.#connections.of(res)
     if (connection === undefined) return void res.close()
-    const refused = this.#refusedUpgrade(req, connection)
+    const refused = this.#refusedProxy(res, connection) ?? this.#refusedUpgrade(req, connection)
     if (refused !== undefined) {
       const exchange = this.#exchange(res, connection)
       return after(refused.delayMs, () => exchange.sendWhole({ ...refused, isLast: true }, false))
@@ -188,10 +192,18 @@ class UwsTransport implements Transport {
     res.upgrade(place, req.getHeader('sec-websocket-key'), protocol, '', context)
   }
 
+  /** The library takes the PROXY protocol's second version from anybody. Believing it is for proxies that are trusted. */
+  #refusedProxy(res: UwsResponse, { address }: UwsConnection): WholeAnswer | undefined {
+    if (res.getProxiedRemoteAddress().byteLength === 0) return undefined
+    this.#others.came(proxyProtocol, address)
+    return { ...badRequest, body: Buffer.from(`${proxyProtocol.advice}\n`) }
+  }
+
   #refusedUpgrade(req: UwsRequest, connection: UwsConnection): WholeAnswer | undefined {
     if (req.getHeader('sec-websocket-version') !== '13') {
       return { status: 400, headers: { 'sec-websocket-version': '13' }, body: NOTHING }
     }
+    if (!hasToken(req.getHeader('connection'), 'upgrade') || !isWebSocket(req)) return upgradeRequired
     if (hasUnsafeFraming(req, true)) return badRequest
     return this.#options.answerWhole?.(wholeHead(req, true), peerOf(connection))
   }
@@ -201,6 +213,8 @@ class UwsTransport implements Transport {
     // An idle connection's next request after the listener was closed: `ws` has closed such connections already.
     if (connection === undefined || connection.isLast || this.#isStopping) return void res.close()
     const exchange = this.#exchange(res, connection)
+    const refused = this.#refusedProxy(res, connection)
+    if (refused !== undefined) return exchange.sendWhole(refused, false)
     const isSocketPath = req.getUrl() === this.#options.socketPath
     if (!isSocketPath && isWebSocket(req)) return exchange.sendWhole(notFound, false)
     const head = readRequestHead(req, scheme)
@@ -208,22 +222,22 @@ class UwsTransport implements Transport {
     if (head.headers.has('transfer-encoding')) connection.isLast = true
     const isHead = head.method === 'HEAD'
     const peer = peerOf(connection)
-    const whole = this.#options.answerWhole?.(wholeHead(req, false), peer)
+    const whole =
+      this.#options.answerWhole?.(wholeHead(req, false), peer) ?? (isSocketPath ? upgradeRequired : undefined)
     // Not before the library has seen what else was sent: it closes a connection whose next request comes before the answer.
     if (whole !== undefined) {
       return after(whole.delayMs, () => void setImmediate(() => exchange.sendWhole(whole, isHead)))
     }
     const { fetch, log } = this.#options
     const request = exchange.request(head, res)
-    const response = isSocketPath ? upgradeRequiredResponse() : answerRequest(fetch, request, peer, log)
-    void this.#finish(exchange, response, isHead)
+    void this.#finish(exchange, answerRequest(fetch, request, peer, log), isHead)
   }
 
   #exchange(res: UwsResponse, connection: UwsConnection): UwsExchange {
     return new UwsExchange(res, { connections: this.#connections, connection, isStopping: () => this.#isStopping })
   }
 
-  async #finish(exchange: UwsExchange, response: Response | Promise<Response>, isHead: boolean): Promise<void> {
+  async #finish(exchange: UwsExchange, response: Promise<Response>, isHead: boolean): Promise<void> {
     try {
       const made = await response
       await new Promise((resolve) => setImmediate(resolve)) // as above
@@ -242,11 +256,9 @@ interface Place {
 }
 
 const NOTHING = new Uint8Array(0)
-const badRequest: WholeAnswer = { status: 400, headers: {}, body: NOTHING, isLast: true }
-const notFound: WholeAnswer = { ...badRequest, status: 404 }
 
 function isWebSocket(req: UwsRequest): boolean {
-  return req.getHeader('upgrade').toLowerCase() === 'websocket'
+  return hasToken(req.getHeader('upgrade'), 'websocket')
 }
 
 /** Good until the library's handler returns. */
