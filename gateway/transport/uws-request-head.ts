@@ -41,6 +41,16 @@ function readHeaders(req: UwsRequest): Headers | undefined {
   }
 }
 
+/** A header as Node gives it: its lines are one list. The library has the first line alone, which a client may have put before its proxy's. */
+export function headerOf(req: UwsRequest, name: string): string | undefined {
+  if (req.getHeader(name) === '') return undefined
+  const lines: string[] = []
+  req.forEach((each, value) => {
+    if (each === name) lines.push(value)
+  })
+  return lines.join(', ')
+}
+
 /** The library takes the first of two lengths, an empty one, and any coding that looks like `chunked`. */
 export function hasUnsafeFraming(req: UwsRequest, isUpgrade: boolean): boolean {
   const lengths: string[] = []

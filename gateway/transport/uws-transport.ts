@@ -38,7 +38,7 @@ import type {
 import { describeUpgrade } from './upgrade-request.ts'
 import { type UwsConnection, UwsConnections } from './uws-connections.ts'
 import { UwsExchange } from './uws-http.ts'
-import { hasUnsafeFraming, readRequestHead } from './uws-request-head.ts'
+import { hasUnsafeFraming, headerOf, readRequestHead } from './uws-request-head.ts'
 import { UwsSocket } from './uws-socket.ts'
 import type { Uws, UwsApp, UwsBehavior, UwsListenSocket, UwsRequest, UwsResponse, UwsWebSocket } from './uws-types.ts'
 
@@ -183,10 +183,10 @@ class UwsTransport implements Transport {
       const exchange = this.#exchange(res, connection)
       return after(refused.delayMs, () => exchange.sendWhole({ ...refused, isLast: true }, false))
     }
-    const offered = req.getHeader('sec-websocket-protocol').split(/\s*,\s*/)
+    const offered = headerOf(req, 'sec-websocket-protocol')?.split(/\s*,\s*/) ?? []
     const protocol = offered.includes(this.#options.subprotocol) ? this.#options.subprotocol : ''
     const { guest } = connection
-    const upgrade = describeUpgrade(peerOf(connection), urlOf(req), (name) => req.getHeader(name))
+    const upgrade = describeUpgrade(peerOf(connection), urlOf(req), (name) => headerOf(req, name))
     const place: Place = { socket: new UwsSocket(this.#options), upgrade, guest }
     this.#connections.upgraded(connection)
     res.upgrade(place, req.getHeader('sec-websocket-key'), protocol, '', context)
@@ -203,7 +203,7 @@ class UwsTransport implements Transport {
     if (req.getHeader('sec-websocket-version') !== '13') {
       return { status: 400, headers: { 'sec-websocket-version': '13' }, body: NOTHING }
     }
-    if (!hasToken(req.getHeader('connection'), 'upgrade') || !isWebSocket(req)) return upgradeRequired
+    if (!hasToken(headerOf(req, 'connection'), 'upgrade') || !isWebSocket(req)) return upgradeRequired
     if (hasUnsafeFraming(req, true)) return badRequest
     return this.#options.answerWhole?.(wholeHead(req, true), peerOf(connection))
   }
@@ -258,7 +258,7 @@ interface Place {
 const NOTHING = new Uint8Array(0)
 
 function isWebSocket(req: UwsRequest): boolean {
-  return hasToken(req.getHeader('upgrade'), 'websocket')
+  return hasToken(headerOf(req, 'upgrade'), 'websocket')
 }
 
 /** Good until the library's handler returns. */
@@ -267,7 +267,7 @@ function wholeHead(req: UwsRequest, isUpgrade: boolean): RequestHead {
     method: req.getCaseSensitiveMethod(),
     url: urlOf(req),
     isUpgrade,
-    header: (name) => req.getHeader(name) || undefined,
+    header: (name) => headerOf(req, name),
   }
 }
 

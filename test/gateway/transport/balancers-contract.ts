@@ -98,6 +98,24 @@ export function balancersContract(adapter: Adapter): void {
       expect(station.served.all).toEqual([])
     })
 
+    test('[SOCKET-325] a header in several lines is one list: a client’s line does not hide its proxy’s', async () => {
+      const heads: (string | undefined)[] = []
+      await using station = await startStation(adapter, {
+        fetch: (request) => new Response(request.headers.get('x-forwarded-for')),
+        answerWhole: ({ header }) => void heads.push(header('x-forwarded-for')),
+      })
+      const lines = 'X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-For: 198.51.100.2\r\nConnection: '
+      const list = '203.0.113.7, 198.51.100.2'
+      const asked = new RawClient(station.port, `GET / HTTP/1.1\r\nHost: a\r\n${lines}close\r\n\r\n`)
+      await asked.seen(list)
+      const upgrade = upgradeRequest(SOCKET_PATH).replace('Connection: ', `${lines}keep-alive\r\nConnection: `)
+      const opened = new RawClient(station.port, upgrade)
+      await opened.seen('HTTP/1.1 101')
+      expect(heads).toEqual([list, list])
+      expect((await station.served.next('a socket')).upgrade.forwardedFor).toBe(list)
+      opened.tcp.destroy()
+    })
+
     const addressed = Buffer.from('\x21\x11\0\x0c\x0a\0\0\x01\x0a\0\0\x02\0\x50\0\x50', 'latin1')
     test.each([
       ['PROXY protocol', Buffer.from(`PROXY TCP4 10.0.0.1 10.0.0.2 80 80\r\n${upgradeRequest(SOCKET_PATH)}`)],
