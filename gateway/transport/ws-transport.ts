@@ -158,11 +158,11 @@ class WsTransport implements Transport {
         sendWhole(whole, incoming, outgoing, this.#isStopping)
         endWhenUntaken(outgoing, this.#untakenMs)
       }
+      normalizeTarget(incoming)
       if (!hasOneHost(incoming) || hasUnsafeFraming(incoming, false)) {
         this.#connections.endAfterAnswer(incoming.socket)
         return send(badRequest)
       }
-      normalizeTarget(incoming)
       const whole = this.#answerOfHead(incoming)
       if (whole) after(whole.delayMs, () => send(whole))
       else void listener(incoming, outgoing)
@@ -197,7 +197,7 @@ class WsTransport implements Transport {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const peer = this.#peerOf(request)
     if (!this.#connections.beginUpgrade(socket)) return
-    if (hasOneHost(request)) normalizeTarget(request)
+    normalizeTarget(request)
     if (pathOf(request) !== this.#options.socketPath) return answerOnSocket(socket, notFound)
     if (!hasOneHost(request) || hasUnsafeFraming(request, true)) return answerOnSocket(socket, badRequest)
     const refused = this.#options.answerWhole?.(headOf(request, true), peer)

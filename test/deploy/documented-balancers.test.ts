@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
+import { connect } from 'node:tls'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { createClient } from '../../client/index.ts'
@@ -144,6 +145,43 @@ describe.runIf(hasNginx).each(testedTransports)('the printed nginx configuration
     await expect(client.opened()).rejects.toThrow(transport === 'ws' ? '426' : '505')
   })
 })
+
+const printed = [
+  { name: 'HAProxy', isThere: hasHaproxy, start: (port: number) => startDocumentedHaproxy([port], { authority }) },
+  { name: 'nginx', isThere: hasNginx, start: (port: number) => startDocumentedNginx(port, { authority }) },
+]
+
+for (const { name, isThere, start } of printed) {
+  describe.runIf(isThere).each(testedTransports)(`the printed ${name} configuration, on %s`, (transport) => {
+    test.each([
+      'GET /readyz HTTP/1.0\r\n\r\n',
+      'HEAD /readyz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n',
+      'GET /readyz HTTP/1.0\r\nHost: chat.example:443\r\n\r\n',
+      'GET https://chat.example/readyz HTTP/1.1\r\nHost: chat.example\r\nConnection: close\r\n\r\n',
+    ])('[DEPLOY-328] what another balancer in front asks is passed on as a node can read it: %j', async (bytes) => {
+      await using station = await startStation({ transport })
+      await using balancer = await start(station.port)
+      // HAProxy passes version and target on as they came; nginx writes its own.
+      const isPassedOn = name === 'HAProxy' && transport === 'uws'
+      expect(await answerTo(balancer, bytes)).toMatch(isPassedOn ? /^HTTP\/1\.\d 505/ : /^HTTP\/1\.\d 200 OK/)
+    })
+  })
+}
+
+/** The first bytes of the answer to these over TLS. */
+function answerTo({ port }: Balancer, bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const tls = connect({ host: '127.0.0.1', port, ca })
+    tls.once('data', (answer) => {
+      tls.destroy()
+      resolve(answer.toString('latin1'))
+    })
+    tls
+      .once('error', reject)
+      .once('close', () => resolve('closed'))
+      .write(bytes)
+  })
+}
 
 /** As a browser's page does it: with the origin that the balancer serves, over TLS. */
 async function streamThrough(balancer: Balancer, token: string): Promise<void> {
