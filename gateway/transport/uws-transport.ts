@@ -11,8 +11,9 @@
  * - It does not say which connection was closed: uws-connections.ts finds out.
  * - It drops frames over `maxBackpressure`. It says so, and such a socket is ended (guarded-socket.ts).
  *
- * And two that it does otherwise, which nothing here changes: it ends an HTTP answer whose client takes nothing for
- * about 10 s, and it closes a connection that sends its next request before the last one's answer.
+ * And three that it does otherwise, which nothing here changes: it ends an HTTP answer whose client takes nothing for
+ * about 10 s, it closes a connection that sends its next request before the last one's answer, and it refuses HTTP/1.0, and
+ * targets that do not begin with a slash, with 505 before any handler is called.
  *
  * Its parser hides how the chunks of a body were framed, and takes what RFC 9112 forbids (a bare LF). So nothing that comes
  * after a chunked body is ever a request: the connection is closed with the answer.
