@@ -192,12 +192,12 @@ async function streamThrough(balancer: Balancer, token: string): Promise<void> {
   client.send({ type: 'hello', token })
   await client.next('welcome')
   const { session } = await client.ask({ type: 'session.open' }, 'session.opened')
-  const content = 'Go on.\n[[answer=demo tokens=60 tps=200]]'
-  await client.ask({ type: 'message.send', session, messageId: 'm1', content }, 'message.accepted')
-  await client.next('turn.delta')
-  const running = client.frames.some(({ type }) => type === 'turn.completed')
-  expect(running).toBe(false)
-  await client.next('turn.completed')
+  // So long that what came of it cannot have waited for its end.
+  const content = 'Go on.\n[[tokens=100000 tps=100]]'
+  const { turn } = await client.ask({ type: 'message.send', session, messageId: 'm1', content }, 'message.accepted')
+  for (let count = 0; count < 5; count += 1) await client.next('turn.delta')
+  await client.ask({ type: 'turn.cancel', session, turn }, 'turn.cancelling')
+  await client.next('turn.cancelled')
   client.socket.terminate()
 }
 
