@@ -23,7 +23,7 @@ import type { ConnectionSettings } from './connection-state.ts'
 import { Connections } from './connections.ts'
 import { proxyKeySets } from './fetch-proxy.ts'
 import { createHttpApp, type HttpApp } from './http/app.ts'
-import { isAllowedOrigin } from './origin.ts'
+import { hostsOf, isAllowedOrigin } from './origin.ts'
 import { Pressure } from './pressure.ts'
 import { recordedLog, recordedSender, recordedSockets } from './recording/recorded.ts'
 import { openRecording, type Recording } from './recording/recording.ts'
@@ -252,12 +252,13 @@ class Node {
     const trace = this.#proxies.incomingTrace(upgrade.address, upgrade.traceparent)
     const connection = new ServedConnection(socket, this.#deps, settingsOf(config), headerToken, trace)
     const address = this.#proxies.clientAddress(upgrade.address, upgrade.forwardedFor)
+    const hosts = hostsOf(upgrade, this.#proxies.trusts(upgrade.address))
     const guest = upgrade.guest ?? strangers.take(address)
     const hasPlace = guest !== undefined && connections.hasPlaceFor(address)
     connections.opened(connection, { address, guest })
     this.#parts.telemetry.sockets.opened(connection.connection)
     if (token.kind === 'refused') connection.end(closeCodes.tokenInUrl, token.message)
-    else if (!isAllowedOrigin(config.web.allowedOrigins, upgrade.origin, upgrade.host)) {
+    else if (!isAllowedOrigin(config.web.allowedOrigins, upgrade.origin, hosts)) {
       connection.end(closeCodes.originNotAllowed, 'this origin is not allowed: add it to SLUICE_ALLOWED_ORIGINS')
     } else if (!hasPlace) {
       connection.end(closeCodes.tooManySockets, 'this address has as many sockets as it may')

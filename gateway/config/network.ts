@@ -41,16 +41,34 @@ export const readAddressRange = (text: string): AddressRange | undefined => {
   return { address, prefixBits: Number(prefix), family }
 }
 
+const httpOrigin = /^https?:\/\/[^/?#@\\\s]+$/i
 const otherOrigin = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+$/
 
 /**
- * An origin exactly as a browser sends it: scheme, host, port if it is not the scheme's own, no path and no slash at
- * the end. Schemes of apps (`capacitor://localhost`) are taken as written.
+ * An origin in the form that browsers send: host in lower case, no default port. Schemes of apps (`capacitor://localhost`)
+ * are taken as written. Undefined for anything else, also with a path or a slash at the end.
  */
-export const isOrigin = (text: string): boolean => {
-  if (!URL.canParse(text)) return false
-  const { protocol, origin } = new URL(text)
-  return protocol === 'http:' || protocol === 'https:' ? origin === text : otherOrigin.test(text)
+export const normalizeOrigin = (text: string): string | undefined => {
+  if (!URL.canParse(text)) return undefined
+  if (httpOrigin.test(text)) return new URL(text).origin
+  return otherOrigin.test(text) && !/^https?:/.test(text) ? text : undefined
+}
+
+const wildcardOrigin = /^(https?:\/\/)\*\.([^*]+)$/i
+
+/**
+ * An entry of SLUICE_ALLOWED_ORIGINS, normalized: an origin, or `https://*.example.com` for every name below example.com.
+ * Below a single label everything would be allowed (`*.com`), so the domain has two or is `localhost`.
+ */
+export const readAllowedOrigin = (text: string): string | undefined => {
+  const [, scheme, domain] = wildcardOrigin.exec(text) ?? []
+  if (scheme === undefined) return text.includes('*') ? undefined : normalizeOrigin(text)
+  const below = normalizeOrigin(`${scheme}${domain}`)
+  // With a name in place of the star: below an address there are no names.
+  if (below === undefined || normalizeOrigin(`${scheme}x.${domain}`) === undefined) return undefined
+  const { protocol, hostname, host } = new URL(below)
+  if (isIP(hostname) !== 0 || !hostName.test(hostname)) return undefined
+  return hostname.includes('.') || hostname === 'localhost' ? `${protocol}//*.${host}` : undefined
 }
 
 /** An absolute `http:` or `https:` URL without user name or password (which `fetch` refuses, and logs would show). */

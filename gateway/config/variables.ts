@@ -4,7 +4,7 @@ import { encodedContentBytes, leaseMs } from '../../orchestrator/limits.ts'
 import { sessionsMax, sessionTtlMs, storeBytesMax } from '../../sessions/memory-limits.ts'
 import { redisTarget, redisUrlForms } from '../../sessions/redis/redis-url.ts'
 import { writesPerMinute } from '../bounds.ts'
-import { isHost, isOrigin, readAddressRange, readHttpUrl } from './network.ts'
+import { isHost, readAddressRange, readAllowedOrigin, readHttpUrl } from './network.ts'
 import { readProxy } from './proxies.ts'
 import { Secret } from './secret.ts'
 import { shares } from './share-variables.ts'
@@ -295,10 +295,10 @@ const web = {
   SLUICE_ALLOWED_ORIGINS: optionalList({
     meaning: 'origins whose pages may open sockets; takes the place of the default',
     unit: 'origins',
-    range: `origins as browsers send them (https://app.example), comma-separated, at most ${LIST_MAX_COUNT}`,
+    range: `origins without a path (https://app.example), https://*.app.example for every name below, comma-separated, at most ${LIST_MAX_COUNT}`,
     absent: "the page's own",
     maxCount: LIST_MAX_COUNT,
-    readEntry: (entry) => (isOrigin(entry) ? entry : undefined),
+    readEntry: readAllowedOrigin,
   }),
   SLUICE_WEB_TOKEN_URL: optionalText({
     meaning: 'where the page gets its token; without it, and with a JWT key, the page has a field to paste one',

@@ -109,9 +109,10 @@ function observe({ strangers }: HttpDeps, log: RequestLog) {
   }
 }
 
-function guardOrigin({ web }: HttpDeps) {
+function guardOrigin({ web, trustedProxies }: HttpDeps) {
+  const proxies = new TrustedProxies(trustedProxies)
   return async (context: HttpContext, next: Next) => {
-    const verdict = judgeOrigin(context.req.raw, web.allowedOrigins)
+    const verdict = judgeOrigin(context.req.raw, web.allowedOrigins, proxies.trusts(context.env.peer.address))
     if (verdict.kind === 'answer') return verdict.response
     await next()
     for (const [name, value] of Object.entries(verdict.headers)) context.header(name, value)

@@ -52,7 +52,7 @@ function isOwnRequest({ url, headers }: Request, allowed: readonly string[] | 'o
   if (!isLoopbackHost(new URL(url).hostname)) return false
   const origin = headers.get('origin')
   if (origin === null) return siteMayBe.has(headers.get('sec-fetch-site'))
-  return isAllowedOrigin('own', origin, host) || (allowed !== 'own' && allowed.includes(origin))
+  return isAllowedOrigin('own', origin, [host]) || isAllowedOrigin(allowed, origin, [host])
 }
 
 /** No browser, our own page, or the user's own hand. */

@@ -1,5 +1,5 @@
 import { refusal } from '../../protocol/error.ts'
-import { isAllowedOrigin } from '../origin.ts'
+import { hostsOf, isAllowedOrigin } from '../origin.ts'
 import { refuse } from './refusals.ts'
 
 /**
@@ -10,10 +10,16 @@ export type OriginVerdict =
   | { readonly kind: 'answer'; readonly response: Response }
   | { readonly kind: 'pass'; readonly headers: Readonly<Record<string, string>> }
 
-export function judgeOrigin(request: Request, allowed: readonly string[] | 'own'): OriginVerdict {
-  const origin = request.headers.get('origin') ?? undefined
-  const isPreflight = request.method === 'OPTIONS' && request.headers.has('access-control-request-method')
-  if (!isAllowedOrigin(allowed, origin, request.headers.get('host') ?? undefined)) {
+export function judgeOrigin(
+  { method, headers }: Request,
+  allowed: readonly string[] | 'own',
+  isTrusted: boolean,
+): OriginVerdict {
+  const header = (name: string) => headers.get(name) ?? undefined
+  const origin = header('origin')
+  const isPreflight = method === 'OPTIONS' && headers.has('access-control-request-method')
+  const said = { host: header('host'), forwardedHost: header('x-forwarded-host'), forwarded: header('forwarded') }
+  if (!isAllowedOrigin(allowed, origin, hostsOf(said, isTrusted))) {
     return { kind: 'answer', response: refuse(notAllowed, { vary: 'Origin' }) }
   }
   const shared = origin === undefined ? { vary: 'Origin' } : { vary: 'Origin', 'access-control-allow-origin': origin }

@@ -41,8 +41,9 @@ export class WholeAnswers {
   #find(head: RequestHead, address: string, peer: Peer): Found | undefined {
     const path = pathOf(head.url)
     const isRead = head.method === 'GET' || head.method === 'HEAD'
-    if (isRead && path === '/healthz') return { route: path, answer: livenessOf() }
-    if (isRead && path === '/readyz') return { route: path, answer: readinessOf(this.#deps) }
+    const probed = isRead ? path : head.method === 'OPTIONS' ? optionsProbes.get(path) : undefined
+    if (probed === '/healthz') return { route: probed, answer: livenessOf() }
+    if (probed === '/readyz') return { route: probed, answer: readinessOf(this.#deps) }
     const refused = this.#refused(address, peer)
     if (refused !== undefined || !isRead) return refused
     const document = documents.get(path)
@@ -68,6 +69,14 @@ export class WholeAnswers {
     }
   }
 }
+
+/** HAProxy asks with OPTIONS where no method is set, and for `/` where no path is. */
+const optionsProbes: ReadonlyMap<string, string> = new Map([
+  ['/healthz', '/healthz'],
+  ['/readyz', '/readyz'],
+  ['/', '/readyz'],
+  ['*', '/readyz'],
+])
 
 /** No file of the page is looked for there. */
 function isApi(path: string): boolean {

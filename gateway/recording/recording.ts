@@ -35,7 +35,7 @@ export function openRecording(config: RecordingConfig, log: Log, nowMs: () => nu
   try {
     mkdirSync(config.dir, { recursive: true })
     const fd = openSync(file, 'wx', ownerOnly)
-    log.info({ file, text: config.withText }, 'sessions are recorded')
+    log.info({ file, withText: config.withText }, 'sessions are recorded')
     return new Recording(fd, config, log, nowMs)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)

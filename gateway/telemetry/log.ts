@@ -10,7 +10,8 @@ import type { Log } from './ports.ts'
  * 2. of an error only its name, code and stack frames are written. Its message may quote what it failed on
  *    (`JSON.parse` does, a provider's refusal may), so it is written only for errors of the operating system, whose words
  *    are Node's own;
- * 3. fields with names such as `text` or `token` are censored, at the top and one level down.
+ * 3. fields with names such as `text` or `token` are censored, at the top and one level down. A figure or a switch holds
+ *    no text, and is written under any name.
  */
 export interface LogOptions {
   readonly level: string
@@ -25,22 +26,32 @@ export interface ClosableLog {
   close(): Promise<void>
 }
 
-const secretNames = new Set([
-  'text',
-  'content',
-  'comment',
-  'message',
-  'messages',
-  'token',
-  'authorization',
-  'cookie',
-  'password',
-  'secret',
-  'key',
-  'apiKey',
-  'headers',
-  'body',
-])
+/** In lower case, without `-` and `_`: `apiKey`, `API_KEY` and `Api-Key` are one name. */
+const secretNames = new RegExp(
+  `^(?:${[
+    '(?:access|refresh|id|bearer)?token',
+    '(?:x?api|private|secret)?key',
+    '(?:client)?secret',
+    '(?:proxy)?authorization',
+    '(?:set)?cookie',
+    'password|passwd|credentials?',
+    'headers|body|query',
+    'text|content|comment|messages?|title|metadata',
+    'prompt|question|answer|delta|reasoning|refusal',
+  ].join('|')})$`,
+)
+
+/** Names of fields that were looked at; further ones are looked at each time. Those at the top are the code's own, so they are few. */
+const knownNamesMax = 1_000
+const knownNames = new Map<string, boolean>()
+
+function isSecretName(name: string): boolean {
+  const known = knownNames.get(name)
+  if (known !== undefined) return known
+  const isSecret = secretNames.test(name.toLowerCase().replaceAll(/[-_]/g, ''))
+  if (knownNames.size < knownNamesMax) knownNames.set(name, isSecret)
+  return isSecret
+}
 
 export function createLog({ level, node, destination }: LogOptions): ClosableLog {
   const own = destination === undefined ? new LineOutput(1, tellDropped) : undefined
@@ -85,11 +96,15 @@ function censored(fields: Fields): Fields {
 function withoutSecrets(fields: Fields): Fields {
   let copy: Record<string, unknown> | undefined
   for (const name in fields) {
-    if (!secretNames.has(name)) continue
+    if (!isSecretName(name) || isFigure(fields[name])) continue
     copy ??= { ...fields }
     copy[name] = '[redacted]'
   }
   return copy ?? fields
+}
+
+function isFigure(value: unknown): boolean {
+  return typeof value === 'number' || typeof value === 'boolean'
 }
 
 function activeSpanIds(): object {

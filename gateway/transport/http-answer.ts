@@ -1,4 +1,4 @@
-import type { HttpHandler, Peer, TransportLog } from './transport.ts'
+import type { HttpHandler, Peer, TransportLog, WholeAnswer } from './transport.ts'
 
 /** Of a request's head, with all of its headers; a larger one is answered with 431. */
 export const MAX_HEADER_BYTES = 16 * 1024
@@ -22,10 +22,16 @@ export async function answerRequest(
   }
 }
 
+export const badRequest: WholeAnswer = { status: 400, headers: {}, body: new Uint8Array(0), isLast: true }
+export const notFound: WholeAnswer = { ...badRequest, status: 404 }
+
 /** A plain request to the socket's path. RFC 9110, 15.5.22. */
-export function upgradeRequiredResponse(): Response {
-  const headers = { 'content-type': 'text/plain', upgrade: 'websocket', connection: 'upgrade' }
-  return new Response('this path speaks WebSocket\n', { status: 426, headers })
+export const upgradeRequired: WholeAnswer = {
+  status: 426,
+  headers: { 'content-type': 'text/plain', upgrade: 'websocket', connection: 'upgrade' },
+  body: Buffer.from(
+    'this path speaks WebSocket: a proxy in front has to pass `Upgrade` and `Connection: Upgrade` on, in HTTP/1.1\n',
+  ),
 }
 
 /** Acts at once without a delay. */

@@ -20,3 +20,6 @@ export const slowLaneMax = 500
 export const slowLaneBatch = 2
 export const slowLaneIntervalMs = 20
 export const slowLaneFullMs = 1_000
+
+/** That connections speak another protocol is logged at most once in this time, in milliseconds. */
+export const otherProtocolLogMs = 10_000

@@ -57,7 +57,7 @@ export class NodeResponse implements ResponseSink {
   #writeHead(response: Response): void {
     if (this.#outgoing.headersSent) return
     this.#outgoing.setHeaders(response.headers)
-    if (this.#isLast()) this.#outgoing.setHeader('connection', 'close')
+    if (this.#isLast() || !this.#outgoing.shouldKeepAlive) this.#outgoing.setHeader('connection', 'close')
     this.#outgoing.writeHead(response.status)
   }
 }
@@ -71,7 +71,8 @@ export function sendWhole(
 ): void {
   // A 304 has the length of what it does not send, or none (RFC 9110, 15.4.5).
   const length = status === 304 ? undefined : { 'content-length': body.length }
-  outgoing.writeHead(status, { ...headers, ...length, ...((isLast || isStopping) && { connection: 'close' }) })
+  const isClosing = isLast || isStopping || !outgoing.shouldKeepAlive
+  outgoing.writeHead(status, { ...headers, ...length, ...(isClosing && { connection: 'close' }) })
   if (incoming.method === 'HEAD' || body.length === 0) outgoing.end()
   else outgoing.end(body)
 }

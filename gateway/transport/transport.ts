@@ -114,6 +114,8 @@ export interface Upgrade extends Peer {
   readonly authorization?: string
   readonly forwardedFor?: string
   readonly forwardedProto?: string
+  readonly forwardedHost?: string
+  readonly forwarded?: string
   readonly traceparent?: string
   readonly userAgent?: string
 }

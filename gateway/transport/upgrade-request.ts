@@ -8,6 +8,8 @@ const HEADERS: readonly (readonly [HeaderField, string])[] = [
   ['authorization', 'authorization'],
   ['forwardedFor', 'x-forwarded-for'],
   ['forwardedProto', 'x-forwarded-proto'],
+  ['forwardedHost', 'x-forwarded-host'],
+  ['forwarded', 'forwarded'],
   ['traceparent', 'traceparent'],
   ['userAgent', 'user-agent'],
 ]

@@ -7,7 +7,8 @@ export interface UwsRequestHead {
   readonly headers: Headers
 }
 
-const HOST = /^(?:[a-z0-9._-]+|\[[a-f0-9:.]+\])(?::\d+)?$/i
+/** Empty where a client knows no host; the port may be. */
+const HOST = /^(?:(?:[a-z0-9._-]+|\[[a-f0-9:.]+\])(?::\d*)?)?$/i
 const METHOD = /^[A-Z]+$/
 /** A web Request cannot hold them (WHATWG fetch). */
 const FORBIDDEN_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRACK'])
@@ -23,7 +24,7 @@ export function readRequestHead(req: UwsRequest, scheme: 'http' | 'https'): UwsR
   // A host with a slash, or a path with a backslash, would move the path: a proxy before us saw another one.
   if (!HOST.test(host) || !path.startsWith('/') || path.includes('\\')) return undefined
   if (hasUnsafeFraming(req, false)) return undefined
-  const url = URL.parse(`${scheme}://${host}${path}${query ? `?${query}` : ''}`)
+  const url = URL.parse(`${scheme}://${host || 'localhost'}${path}${query ? `?${query}` : ''}`)
   const headers = readHeaders(req)
   return url && headers ? { method, url: url.href, headers } : undefined
 }
@@ -40,6 +41,16 @@ function readHeaders(req: UwsRequest): Headers | undefined {
   }
 }
 
+/** A header as Node gives it: its lines are one list. The library has the first line alone, which a client may have put before its proxy's. */
+export function headerOf(req: UwsRequest, name: string): string | undefined {
+  if (req.getHeader(name) === '') return undefined
+  const lines: string[] = []
+  req.forEach((each, value) => {
+    if (each === name) lines.push(value)
+  })
+  return lines.join(', ')
+}
+
 /** The library takes the first of two lengths, an empty one, and any coding that looks like `chunked`. */
 export function hasUnsafeFraming(req: UwsRequest, isUpgrade: boolean): boolean {
   const lengths: string[] = []
@@ -48,5 +59,5 @@ export function hasUnsafeFraming(req: UwsRequest, isUpgrade: boolean): boolean {
     if (name === 'content-length') lengths.push(value)
     else if (name === 'transfer-encoding') codings.push(value)
   })
-  return isFramingUnsafe(lengths, codings, isUpgrade)
+  return isFramingUnsafe({ lengths, codings, isUpgrade, isOldHttp: false })
 }

@@ -11,17 +11,20 @@
  * - It does not say which connection was closed: uws-connections.ts finds out.
  * - It drops frames over `maxBackpressure`. It says so, and such a socket is ended (guarded-socket.ts).
  *
- * And two that it does otherwise, which nothing here changes: it ends an HTTP answer whose client takes nothing for
- * about 10 s, and it closes a connection that sends its next request before the last one's answer.
+ * And three that it does otherwise, which nothing here changes: it ends an HTTP answer whose client takes nothing for
+ * about 10 s, it closes a connection that sends its next request before the last one's answer, and it refuses HTTP/1.0, and
+ * targets that do not begin with a slash, with 505 before any handler is called.
  *
  * Its parser hides how the chunks of a body were framed, and takes what RFC 9112 forbids (a bare LF). So nothing that comes
  * after a chunked body is ever a request: the connection is closed with the answer.
  */
 import { createServer } from 'node:net'
 import { MAX_UNSENT_BYTES } from './guarded-socket.ts'
-import { after, answerRequest, upgradeRequiredResponse } from './http-answer.ts'
+import { after, answerRequest, badRequest, notFound, upgradeRequired } from './http-answer.ts'
+import { hasToken } from './http-framing.ts'
 import { sendResponse } from './http-response.ts'
 import { listenError } from './listen-error.ts'
+import { OtherProtocolReport, proxyProtocol } from './other-protocols.ts'
 import { readTlsPair, type TlsPair, TlsWatch, tls12Ciphers } from './tls-files.ts'
 import type {
   CreateTransport,
@@ -36,7 +39,7 @@ import type {
 import { describeUpgrade } from './upgrade-request.ts'
 import { type UwsConnection, UwsConnections } from './uws-connections.ts'
 import { UwsExchange } from './uws-http.ts'
-import { hasUnsafeFraming, readRequestHead } from './uws-request-head.ts'
+import { hasUnsafeFraming, headerOf, readRequestHead } from './uws-request-head.ts'
 import { UwsSocket } from './uws-socket.ts'
 import type { Uws, UwsApp, UwsBehavior, UwsListenSocket, UwsRequest, UwsResponse, UwsWebSocket } from './uws-types.ts'
 
@@ -52,6 +55,7 @@ class UwsTransport implements Transport {
   readonly #options: TransportOptions
   readonly #apps: UwsApp[] = []
   readonly #connections: UwsConnections
+  readonly #others: OtherProtocolReport
   #listenSockets: readonly UwsListenSocket[] = []
   #tlsWatch: TlsWatch | undefined
   #isStopping = false
@@ -60,6 +64,7 @@ class UwsTransport implements Transport {
     this.#uws = uws
     this.#options = options
     this.#connections = new UwsConnections(options.admit)
+    this.#others = new OtherProtocolReport(options.log)
   }
 
   async listen(): Promise<{ host: string; port: number }> {
@@ -174,24 +179,32 @@ class UwsTransport implements Transport {
     }
     const connection = this.#connections.of(res)
     if (connection === undefined) return void res.close()
-    const refused = this.#refusedUpgrade(req, connection)
+    const refused = this.#refusedProxy(res, connection) ?? this.#refusedUpgrade(req, connection)
     if (refused !== undefined) {
       const exchange = this.#exchange(res, connection)
       return after(refused.delayMs, () => exchange.sendWhole({ ...refused, isLast: true }, false))
     }
-    const offered = req.getHeader('sec-websocket-protocol').split(/\s*,\s*/)
+    const offered = headerOf(req, 'sec-websocket-protocol')?.split(/\s*,\s*/) ?? []
     const protocol = offered.includes(this.#options.subprotocol) ? this.#options.subprotocol : ''
     const { guest } = connection
-    const upgrade = describeUpgrade(peerOf(connection), urlOf(req), (name) => req.getHeader(name))
+    const upgrade = describeUpgrade(peerOf(connection), urlOf(req), (name) => headerOf(req, name))
     const place: Place = { socket: new UwsSocket(this.#options), upgrade, guest }
     this.#connections.upgraded(connection)
     res.upgrade(place, req.getHeader('sec-websocket-key'), protocol, '', context)
+  }
+
+  /** The library takes the PROXY protocol's second version from anybody. Believing it is for proxies that are trusted. */
+  #refusedProxy(res: UwsResponse, { address }: UwsConnection): WholeAnswer | undefined {
+    if (res.getProxiedRemoteAddress().byteLength === 0) return undefined
+    this.#others.came(proxyProtocol, address)
+    return { ...badRequest, body: Buffer.from(`${proxyProtocol.advice}\n`) }
   }
 
   #refusedUpgrade(req: UwsRequest, connection: UwsConnection): WholeAnswer | undefined {
     if (req.getHeader('sec-websocket-version') !== '13') {
       return { status: 400, headers: { 'sec-websocket-version': '13' }, body: NOTHING }
     }
+    if (!hasToken(headerOf(req, 'connection'), 'upgrade') || !isWebSocket(req)) return upgradeRequired
     if (hasUnsafeFraming(req, true)) return badRequest
     return this.#options.answerWhole?.(wholeHead(req, true), peerOf(connection))
   }
@@ -201,6 +214,8 @@ class UwsTransport implements Transport {
     // An idle connection's next request after the listener was closed: `ws` has closed such connections already.
     if (connection === undefined || connection.isLast || this.#isStopping) return void res.close()
     const exchange = this.#exchange(res, connection)
+    const refused = this.#refusedProxy(res, connection)
+    if (refused !== undefined) return exchange.sendWhole(refused, false)
     const isSocketPath = req.getUrl() === this.#options.socketPath
     if (!isSocketPath && isWebSocket(req)) return exchange.sendWhole(notFound, false)
     const head = readRequestHead(req, scheme)
@@ -208,22 +223,22 @@ class UwsTransport implements Transport {
     if (head.headers.has('transfer-encoding')) connection.isLast = true
     const isHead = head.method === 'HEAD'
     const peer = peerOf(connection)
-    const whole = this.#options.answerWhole?.(wholeHead(req, false), peer)
+    const whole =
+      this.#options.answerWhole?.(wholeHead(req, false), peer) ?? (isSocketPath ? upgradeRequired : undefined)
     // Not before the library has seen what else was sent: it closes a connection whose next request comes before the answer.
     if (whole !== undefined) {
       return after(whole.delayMs, () => void setImmediate(() => exchange.sendWhole(whole, isHead)))
     }
     const { fetch, log } = this.#options
     const request = exchange.request(head, res)
-    const response = isSocketPath ? upgradeRequiredResponse() : answerRequest(fetch, request, peer, log)
-    void this.#finish(exchange, response, isHead)
+    void this.#finish(exchange, answerRequest(fetch, request, peer, log), isHead)
   }
 
   #exchange(res: UwsResponse, connection: UwsConnection): UwsExchange {
     return new UwsExchange(res, { connections: this.#connections, connection, isStopping: () => this.#isStopping })
   }
 
-  async #finish(exchange: UwsExchange, response: Response | Promise<Response>, isHead: boolean): Promise<void> {
+  async #finish(exchange: UwsExchange, response: Promise<Response>, isHead: boolean): Promise<void> {
     try {
       const made = await response
       await new Promise((resolve) => setImmediate(resolve)) // as above
@@ -242,11 +257,9 @@ interface Place {
 }
 
 const NOTHING = new Uint8Array(0)
-const badRequest: WholeAnswer = { status: 400, headers: {}, body: NOTHING, isLast: true }
-const notFound: WholeAnswer = { ...badRequest, status: 404 }
 
 function isWebSocket(req: UwsRequest): boolean {
-  return req.getHeader('upgrade').toLowerCase() === 'websocket'
+  return hasToken(headerOf(req, 'upgrade'), 'websocket')
 }
 
 /** Good until the library's handler returns. */
@@ -255,7 +268,7 @@ function wholeHead(req: UwsRequest, isUpgrade: boolean): RequestHead {
     method: req.getCaseSensitiveMethod(),
     url: urlOf(req),
     isUpgrade,
-    header: (name) => req.getHeader(name) || undefined,
+    header: (name) => headerOf(req, name),
   }
 }
 

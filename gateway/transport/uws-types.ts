@@ -86,6 +86,8 @@ export interface UwsResponse {
   onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): UwsResponse
   getRemoteAddressAsText(): ArrayBuffer
   getRemotePort(): number
+  /** What a PROXY protocol header in front of the request said; empty without one. */
+  getProxiedRemoteAddress(): ArrayBuffer
   cork(write: () => void): UwsResponse
   upgrade(userData: object, key: string, protocol: string, extensions: string, context: object): void
 }

@@ -18,6 +18,7 @@ import type { Admission, Guest, TransportOptions } from './transport.ts'
 interface HttpConnection {
   readonly guest: Guest | undefined
   isBusy: boolean
+  outgoing?: ServerResponse | undefined
   /** Nothing that comes after this request is served. */
   isLast: boolean
   idleSinceMs: number
@@ -61,7 +62,9 @@ export class WsHttpConnections {
     const connection = this.#free(socket)
     if (connection === undefined) return false
     connection.isBusy = true
+    connection.outgoing = outgoing
     outgoing.once('close', () => {
+      connection.outgoing = undefined
       connection.guest?.idle()
       connection.idleSinceMs = performance.now()
       // An answer may be over while Node is still reading what was sent with its request.
@@ -70,6 +73,11 @@ export class WsHttpConnections {
       })
     })
     return true
+  }
+
+  /** Whether an answer has begun to be sent: nothing else may be written then. */
+  isAnswering(socket: Duplex): boolean {
+    return this.#open.get(socket)?.outgoing?.headersSent === true
   }
 
   /** Nothing that comes after this connection's request is served. */

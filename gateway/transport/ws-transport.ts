@@ -11,20 +11,21 @@ import {
   STATUS_CODES,
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { WebSocketServer } from 'ws'
-import { after, answerRequest, MAX_HEADER_BYTES, upgradeRequiredResponse } from './http-answer.ts'
-import { isFramingUnsafe } from './http-framing.ts'
+import { after, answerRequest, badRequest, MAX_HEADER_BYTES, notFound, upgradeRequired } from './http-answer.ts'
 import { keepAliveMs, untakenAnswerMs } from './http-limits.ts'
 import { sendResponse } from './http-response.ts'
 import { listenError } from './listen-error.ts'
+import { hasOneHost, hasUnsafeFraming, headOf, isWebSocketUpgrade, normalizeTarget, pathOf } from './node-request.ts'
 import { endWhenUntaken, NodeResponse, sendWhole } from './node-response.ts'
+import { OtherProtocolReport, otherProtocolOf, plainHttp } from './other-protocols.ts'
 import { normalizePeerAddress } from './peer-address.ts'
 import { readTlsPair, type TlsPair, TlsWatch, tlsCiphers } from './tls-files.ts'
-import type { CreateTransport, Peer, RequestHead, Transport, TransportOptions, WholeAnswer } from './transport.ts'
+import type { CreateTransport, Peer, Transport, TransportOptions, WholeAnswer } from './transport.ts'
 import { describeUpgrade } from './upgrade-request.ts'
 import { WsHttpConnections } from './ws-http-connections.ts'
 import { GatewayWebSocket, serveWebSocket } from './ws-socket.ts'
@@ -64,6 +65,7 @@ class WsTransport implements Transport {
   readonly #open = new Set<GatewayWebSocket>()
   readonly #connections: WsHttpConnections
   readonly #untakenMs: number
+  readonly #others: OtherProtocolReport
   #tlsWatch: TlsWatch | undefined
   #isStopping = false
 
@@ -73,7 +75,9 @@ class WsTransport implements Transport {
     this.#untakenMs = options.timeouts?.untakenAnswerMs ?? untakenAnswerMs
     this.#connections = new WsHttpConnections(this.#server, options.admit, options.timeouts?.keepAliveMs)
     this.#webSockets = createWebSocketServer(options)
+    this.#others = new OtherProtocolReport(options.log)
     this.#serveHttp()
+    this.#refuseOthers()
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.#upgrade(request, socket, head),
     )
@@ -129,12 +133,15 @@ class WsTransport implements Transport {
         // Boundary: the adapter's types allow HTTP/2, which this server does not speak.
         const incoming = env.incoming as IncomingMessage
         const response = await this.#answer(request, incoming)
-        const sink = new NodeResponse(env.outgoing as ServerResponse, () => this.#isStopping, this.#untakenMs)
+        const outgoing = env.outgoing as ServerResponse
+        const sink = new NodeResponse(outgoing, () => this.#isStopping, this.#untakenMs)
         // Ours rather than the adapter's writer, which prints a failed body's message, and sends it to the client.
         await sendResponse(response, incoming.method === 'HEAD', sink)
         return RESPONSE_ALREADY_SENT
       },
       {
+        // Of a request that names none, which HTTP/1.0 allows.
+        hostname: 'localhost',
         overrideGlobalObjects: false,
         errorHandler: (error) => {
           if (error instanceof RequestError) return new Response(null, { status: 400 })
@@ -151,29 +158,51 @@ class WsTransport implements Transport {
         sendWhole(whole, incoming, outgoing, this.#isStopping)
         endWhenUntaken(outgoing, this.#untakenMs)
       }
+      normalizeTarget(incoming)
       if (!hasOneHost(incoming) || hasUnsafeFraming(incoming, false)) {
         this.#connections.endAfterAnswer(incoming.socket)
         return send(badRequest)
       }
-      const whole = this.#options.answerWhole?.(headOf(incoming, false), this.#peerOf(incoming))
+      const whole = this.#answerOfHead(incoming)
       if (whole) after(whole.delayMs, () => send(whole))
       else void listener(incoming, outgoing)
     })
   }
 
-  #answer(request: Request, incoming: IncomingMessage): Response | Promise<Response> {
-    const { socketPath, fetch, log } = this.#options
-    if (pathOf(incoming) === socketPath) return upgradeRequiredResponse()
+  #answer(request: Request, incoming: IncomingMessage): Promise<Response> {
+    const { fetch, log } = this.#options
     return answerRequest(fetch, request, this.#peerOf(incoming), log)
+  }
+
+  #answerOfHead(incoming: IncomingMessage): WholeAnswer | undefined {
+    const { answerWhole, socketPath } = this.#options
+    const whole = answerWhole?.(headOf(incoming, false), this.#peerOf(incoming))
+    return whole ?? (pathOf(incoming) === socketPath ? upgradeRequired : undefined)
+  }
+
+  /** In place of Node's own answer, which says only that the request was bad. */
+  #refuseOthers(): void {
+    this.#server.on('clientError', (error: ClientError, socket: Socket) => {
+      const other = error.rawPacket && otherProtocolOf(error.rawPacket)
+      if (other) this.#others.came(other, normalizePeerAddress(socket.remoteAddress ?? ''))
+      if (!socket.writable || this.#connections.isAnswering(socket)) return void socket.destroy()
+      const body = Buffer.from(other ? `${other.advice}\n` : '')
+      answerOnSocket(socket, { ...badRequest, status: statusOf(error), body })
+    })
+    this.#server.on('tlsClientError', ({ code }: ClientError, { remoteAddress }: Socket) => {
+      if (code === 'ERR_SSL_HTTP_REQUEST') this.#others.came(plainHttp, normalizePeerAddress(remoteAddress ?? ''))
+    })
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const peer = this.#peerOf(request)
     if (!this.#connections.beginUpgrade(socket)) return
-    if (pathOf(request) !== this.#options.socketPath) return refuseUpgrade(socket, notFound)
-    if (!hasOneHost(request) || hasUnsafeFraming(request, true)) return refuseUpgrade(socket, badRequest)
+    normalizeTarget(request)
+    if (pathOf(request) !== this.#options.socketPath) return answerOnSocket(socket, notFound)
+    if (!hasOneHost(request) || hasUnsafeFraming(request, true)) return answerOnSocket(socket, badRequest)
     const refused = this.#options.answerWhole?.(headOf(request, true), peer)
-    if (refused) return after(refused.delayMs, () => refuseUpgrade(socket, refused))
+    if (refused) return after(refused.delayMs, () => answerOnSocket(socket, refused))
+    request.headers.upgrade = 'websocket' // one of several, perhaps
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       webSocket.register(this.#open)
       serveWebSocket(
@@ -200,8 +229,7 @@ const HTTP_OPTIONS: ServerOptions = {
   maxHeaderSize: MAX_HEADER_BYTES,
   // Node would answer 400 and go on with the next request that was sent: hasOneHost closes.
   requireHostHeader: false,
-  // Some HTTP clients offer h2c with every request; RFC 9110 lets a server ignore that.
-  shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
+  shouldUpgradeCallback: isWebSocketUpgrade,
 }
 
 const TLS_OPTIONS = { ...HTTP_OPTIONS, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS, ciphers: tlsCiphers }
@@ -225,11 +253,8 @@ function createWebSocketServer(options: TransportOptions) {
   return new WebSocketServer(settings)
 }
 
-const badRequest: WholeAnswer = { status: 400, headers: {}, body: new Uint8Array(0), isLast: true }
-const notFound: WholeAnswer = { ...badRequest, status: 404 }
-
 /** What came behind the request is dropped with the connection. */
-function refuseUpgrade(socket: Duplex, { status, headers, body }: WholeAnswer): void {
+function answerOnSocket(socket: Duplex, { status, headers, body }: WholeAnswer): void {
   socket.on('error', () => socket.destroy())
   socket.once('finish', () => socket.destroy()) // a client may keep its half open for ever
   const fields = { ...headers, connection: 'close', 'content-length': body.length }
@@ -238,26 +263,17 @@ function refuseUpgrade(socket: Duplex, { status, headers, body }: WholeAnswer): 
   socket.end(body)
 }
 
-/** RFC 9112, 3.2. */
-function hasOneHost({ headersDistinct, httpVersion }: IncomingMessage): boolean {
-  const count = headersDistinct.host?.length ?? 0
-  return count === 1 || (count === 0 && httpVersion === '1.0')
+interface ClientError extends Error {
+  readonly code?: string
+  /** What could not be parsed. */
+  readonly rawPacket?: Buffer
 }
 
-function hasUnsafeFraming({ headers, headersDistinct }: IncomingMessage, isUpgrade: boolean): boolean {
-  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return false
-  const { 'content-length': lengths = [], 'transfer-encoding': codings = [] } = headersDistinct
-  return isFramingUnsafe(lengths, codings, isUpgrade)
-}
-
-function headOf({ method = 'GET', url = '/', headers }: IncomingMessage, isUpgrade: boolean): RequestHead {
-  return { method, url, isUpgrade, header: (name) => headers[name]?.toString() }
-}
-
-function pathOf(request: IncomingMessage): string {
-  const url = request.url ?? '/'
-  const query = url.indexOf('?')
-  return query === -1 ? url : url.slice(0, query)
+/** As Node's own answers have it. */
+function statusOf({ code }: ClientError): number {
+  if (code === 'HPE_HEADER_OVERFLOW') return 431
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return 413
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
 }
 
 function listeningPort(address: AddressInfo | string | null): number {

@@ -109,7 +109,7 @@ export class Target {
     const maxOutputTokens = answerTokensOf(this.policy, question.maxOutputTokens)
     // The number of a key in its list, never the key; and a model's name only where it is the operator's.
     const named = question.model === undefined ? model : otherModel
-    const log = { ...question.log, target: this.policy.name, key: key + 1, model: named }
+    const log = { ...question.log, target: this.policy.name, keyNumber: key + 1, model: named }
     const asked = { model, messages, maxOutputTokens, apiKey: this.#keys.reveal(key), log }
     return this.provider.call(parameters === undefined ? asked : { ...asked, parameters }, sink)
   }

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type WebSocket, WebSocket as WebSocketClient, WebSocketServer } from 'ws'
+import { RawClient } from '../gateway/transport/clients.ts'
 import { type Balancer, hasNginx, startBalancer } from '../support/balancer.ts'
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => unknown
@@ -168,6 +169,16 @@ describe.runIf(hasNginx)('nginx in front of two nodes', () => {
       'x-forwarded-for': '203.0.113.7, 127.0.0.1',
       'x-forwarded-proto': 'http',
     })
+  })
+
+  test('[DEPLOY-328] a probe in HTTP/1.0 without a host has one when it is passed on', async () => {
+    const { nodes, balancer } = await stage()
+    const raw = new RawClient(balancer.port, 'GET /readyz HTTP/1.0\r\n\r\n')
+    await raw.seen('200 OK')
+    raw.tcp.destroy()
+    expect(nodes.flatMap((node) => node.asked).map(({ headers, httpVersion }) => [headers.host, httpVersion])).toEqual([
+      ['sluice', '1.1'],
+    ])
   })
 
   test('[DEPLOY-8] what is for operators is not there, and no query is in the log', async () => {

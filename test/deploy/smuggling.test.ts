@@ -52,6 +52,7 @@ async function startRecording(transport: 'ws' | 'uws', served: string[]): Promis
     unansweredClose: 0,
     headAhead: false,
     countsPieces: transport === 'ws',
+    oldHttp: transport === 'ws',
   }
   return startStation(
     { name: transport, create, differences },

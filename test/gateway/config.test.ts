@@ -157,8 +157,6 @@ describe('single variables', () => {
     ['SLUICE_TRUSTED_PROXIES', Array.from({ length: 257 }, () => '10.0.0.1').join(',')],
     ['SLUICE_ALLOWED_ORIGINS', '*'],
     ['SLUICE_ALLOWED_ORIGINS', 'https://a.example/'],
-    ['SLUICE_ALLOWED_ORIGINS', 'https://A.example'],
-    ['SLUICE_ALLOWED_ORIGINS', 'https://a.example:443'],
     ['SLUICE_ALLOWED_ORIGINS', 'a.example'],
     ['SLUICE_WEB_TOKEN_URL', '//evil.example/token'],
     ['SLUICE_WEB_TOKEN_URL', 'javascript:alert(1)'],
@@ -191,6 +189,57 @@ describe('single variables', () => {
         expect(problem).not.toMatch(/pasted|wrong variable/)
       }
     }
+  })
+})
+
+describe('SLUICE_ALLOWED_ORIGINS', () => {
+  it.each([
+    ['https://A.Example:443', 'https://a.example'],
+    ['HTTP://a.example:80', 'http://a.example'],
+    ['https://a.example:8443', 'https://a.example:8443'],
+    ['http://[0:0::1]:5173', 'http://[::1]:5173'],
+    ['https://*.Example.com', 'https://*.example.com'],
+    ['https://*.a.example.com:443', 'https://*.a.example.com'],
+    ['http://*.example.com:8080', 'http://*.example.com:8080'],
+    ['http://*.localhost:5173', 'http://*.localhost:5173'],
+    ['capacitor://localhost', 'capacitor://localhost'],
+  ])('[CONF-320] %s counts as %s', (text, origin) => {
+    expect(configOf({ SLUICE_ALLOWED_ORIGINS: text }).web.allowedOrigins).toEqual([origin])
+  })
+
+  it.each([
+    '*',
+    'https://*',
+    'https://*.',
+    'https://*.com',
+    'https://*.internal:8080',
+    '*.example.com',
+    '*://a.example.com',
+    'https://a.*.example.com',
+    'https://a*.example.com',
+    'https://*a.example.com',
+    'https://**.example.com',
+    'https://*.*.example.com',
+    'https://*.example.*',
+    'https://*.example.com:*',
+    'https://*.example.com/',
+    'https://*.example.com/path',
+    'https://*..example.com',
+    'https://*.example.com.',
+    'https://*@example.com',
+    'https://name@a.example.com',
+    'https://*.127.0.0.1',
+    'https://*.0.0.1',
+    'https://*.[::1]',
+    'chrome-extension://*',
+    'https:a.example',
+    'https://a.example?',
+    'https://a.example\\b',
+    'null',
+  ])('[CONF-320] %s refuses to start', (text) => {
+    const problems = problemsOf({ SLUICE_ALLOWED_ORIGINS: text })
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toContain('https://*.app.example for every name below')
   })
 })
 

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { type ModelServer, startModelServer } from '../../load/model-server/server.ts'
-import { startBalancer } from '../support/balancer.ts'
+import { type Balancer, startBalancer } from '../support/balancer.ts'
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
 import { startRedisServer } from '../support/redis-server.ts'
 import { WireClient } from '../support/wire.ts'
@@ -17,10 +17,18 @@ export interface Node {
   state(): Promise<NodeState>
 }
 
-/** Two gateway processes over one real Redis, behind one real nginx that knows nothing of sessions. */
+/** A balancer in front of the nodes. */
+export interface Front {
+  readonly scheme: 'http' | 'https'
+  start(nodePorts: readonly number[]): Promise<Balancer>
+}
+
+const nginx: Front = { scheme: 'http', start: startBalancer }
+
+/** Two gateway processes over one real Redis, behind one real balancer that knows nothing of sessions. */
 export interface BehindNginx extends AsyncDisposable {
   readonly model: ModelServer
-  /** http://127.0.0.1:PORT of nginx. */
+  /** http://127.0.0.1:PORT of the balancer. */
   readonly url: string
   readonly socketUrl: string
   token(subject: string): Promise<string>
@@ -32,7 +40,10 @@ export interface BehindNginx extends AsyncDisposable {
   replace(n: 0 | 1): Promise<void>
 }
 
-export async function startBehindNginx(env: Readonly<Record<string, string>>): Promise<BehindNginx> {
+export async function startBehindNginx(
+  env: Readonly<Record<string, string>>,
+  front: Front = nginx,
+): Promise<BehindNginx> {
   await using stack = new AsyncDisposableStack()
   const redis = stack.use(await startRedisServer())
   const model = stack.use(await startModelServer())
@@ -41,9 +52,9 @@ export async function startBehindNginx(env: Readonly<Record<string, string>>): P
   stack.defer(async () => {
     for (const { process } of nodes) await process.kill()
   })
-  const balancer = stack.use(await startBalancer(nodes.map(({ process }) => process.port)))
-  const url = `http://127.0.0.1:${balancer.port}`
-  const socketUrl = `ws://127.0.0.1:${balancer.port}/v1/socket`
+  const balancer = stack.use(await front.start(nodes.map(({ process }) => process.port)))
+  const url = `${front.scheme}://127.0.0.1:${balancer.port}`
+  const socketUrl = `${url.replace('http', 'ws')}/v1/socket`
   const parts = stack.move()
   return {
     model,

@@ -1,5 +1,6 @@
 /** What the gateway relies on, the same on every socket library. The rules are in docs/SPEC.md under SOCKET. */
 import { describe } from 'vitest'
+import { balancersContract } from './balancers-contract.ts'
 import { boundsContract } from './bounds-contract.ts'
 import { closingContract } from './closing-contract.ts'
 import { connectionsContract } from './connections-contract.ts'
@@ -20,5 +21,6 @@ export function transportContract(adapter: Adapter): void {
     streamsContract(adapter)
     lifecycleContract(adapter)
     tlsContract(adapter)
+    balancersContract(adapter)
   })
 }

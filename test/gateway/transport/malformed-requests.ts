@@ -12,6 +12,10 @@ export interface MalformedRequest {
 const hidden = 'GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n'
 const chunks = '3\r\nabc\r\n0\r\n\r\n'
 
+function oldHead(...fields: readonly string[]): string {
+  return ['POST /first HTTP/1.0', 'Host: localhost', ...fields, '\r\n'].join('\r\n')
+}
+
 function head(...fields: readonly string[]): string {
   return ['POST /first HTTP/1.1', 'Host: localhost', ...fields, '\r\n'].join('\r\n')
 }
@@ -59,6 +63,14 @@ const inHead: readonly (readonly [string, string])[] = [
   ['two hosts', head('Host: other') + hidden],
   ['an upgrade with a length', `${head('Connection: Upgrade', 'Upgrade: websocket', 'Content-Length: 3')}abc${hidden}`],
   ['HTTP/0.9', `GET /first\r\n\r\n${hidden}`],
+  ['a coding in HTTP/1.0', oldHead('Transfer-Encoding: chunked') + chunks + hidden],
+  [
+    'a coding in HTTP/1.0 with keep-alive',
+    oldHead('Connection: keep-alive', 'Transfer-Encoding: chunked') + chunks + hidden,
+  ],
+  ['a length and a coding in HTTP/1.0', oldHead('Content-Length: 3', 'Transfer-Encoding: chunked') + chunks + hidden],
+  ['two lengths in HTTP/1.0', `${oldHead('Content-Length: 3', 'Content-Length: 5')}abc${hidden}`],
+  ['two hosts in HTTP/1.0', oldHead('Host: other') + hidden],
   ['a version of three digits', `GET /first HTTP/1.10\r\nHost: localhost\r\n\r\n${hidden}`],
   ['another protocol', `GET /first HTTQ/1.1\r\nHost: localhost\r\n\r\n${hidden}`],
   ['a blank in the path', `GET /first /x HTTP/1.1\r\nHost: localhost\r\n\r\n${hidden}`],
@@ -84,6 +96,9 @@ const inBody: readonly (readonly [string, string])[] = [
   ['a bare LF in the trailer', `${chunked}0\r\nX: y\n\n${hidden}`],
   ['a body that is right', `${chunked}${chunks}${hidden}`],
   ['a body of a length that is right', `${head('Content-Length: 3')}abc${hidden}`],
+  ['HTTP/1.0 with a length', `${oldHead('Content-Length: 3')}abc${hidden}`],
+  ['HTTP/1.0 with a length and keep-alive', `${oldHead('Connection: keep-alive', 'Content-Length: 3')}abc${hidden}`],
+  ['HTTP/1.0 without a length', oldHead() + hidden],
   ['a GET with a body', `GET /first HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc${hidden}`],
   [
     'a GET with chunks',

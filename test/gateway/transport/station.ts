@@ -27,6 +27,8 @@ interface Differences {
   readonly headAhead: boolean
   /** A frame that is not complete counts before `admit`; and one in very many pieces closes its socket. */
   readonly countsPieces: boolean
+  /** HTTP/1.0, and targets that name their host, are served; otherwise they are 505. */
+  readonly oldHttp: boolean
 }
 
 export interface Adapter {

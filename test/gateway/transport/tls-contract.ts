@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { describe, expect, test } from 'vitest'
-import { type Client, openClient } from './clients.ts'
+import { type Client, openClient, RawClient } from './clients.ts'
 import { type Adapter, SOCKET_PATH, type Station, startStation } from './station.ts'
 
 /** Certificates that change while sockets are open. */
@@ -23,6 +23,17 @@ export function tlsContract(adapter: Adapter): void {
       await echo(await openTls(station), 'on the new one')
       const response = await getOverTls(station)
       expect(response).toContain(`https://127.0.0.1:${station.port}/where`)
+    })
+
+    test('[SOCKET-324] plain HTTP on the TLS port is closed, and the log says so where the library tells', async () => {
+      using folder = new CertificateFolder()
+      folder.write('first', 'tls.crt', 'tls.key')
+      await using station = await startTls(adapter, folder)
+      const raw = new RawClient(station.port, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      await raw.ended.next('close', (how) => how === 'close')
+      const warned = station.log.all.filter(({ level }) => level === 'warn').map(({ fields }) => fields)
+      const told = { protocol: 'HTTP without TLS', address: '127.0.0.1' }
+      expect(warned).toEqual(adapter.differences.oldHttp ? [told] : [])
     })
 
     test('[SOCKET-31] a swapped symlink above the files is noticed (Kubernetes secrets)', async () => {

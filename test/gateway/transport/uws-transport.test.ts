@@ -9,7 +9,14 @@ if (loaded.kind === 'ok') {
   transportContract({
     name: 'uws',
     create: createUwsTransport(loaded.uws),
-    differences: { oversize: 1006, invalidUtf8: 1006, unansweredClose: 4001, headAhead: false, countsPieces: false },
+    differences: {
+      oversize: 1006,
+      invalidUtf8: 1006,
+      unansweredClose: 4001,
+      headAhead: false,
+      countsPieces: false,
+      oldHttp: false,
+    },
   })
 } else {
   const notRun = `NOT RUN: the transport contract on uWebSockets.js; npm test sets it up. ${loaded.message}`

@@ -4,5 +4,12 @@ import { transportContract } from './contract.ts'
 transportContract({
   name: 'ws',
   create: createWsTransport,
-  differences: { oversize: 1009, invalidUtf8: 1007, unansweredClose: 1006, headAhead: true, countsPieces: true },
+  differences: {
+    oversize: 1009,
+    invalidUtf8: 1007,
+    unansweredClose: 1006,
+    headAhead: true,
+    countsPieces: true,
+    oldHttp: true,
+  },
 })
