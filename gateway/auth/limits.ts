@@ -11,6 +11,9 @@ export const CLOCK_TOLERANCE_SECONDS = 5
 /** Subject, tenant and project: at least 1 and at most so many UTF-16 units, else the claims are refused. */
 export const NAME_MAX_LENGTH = 256
 
+/** The name of a claim goes into at most so many objects; what lies deeper is absent. */
+export const CLAIM_STEPS_MAX_COUNT = 8
+
 /** A token without `kid` is tried with at most so many keys of a key set; a further one is not looked at. */
 export const KEYS_TRIED_MAX_COUNT = 8
 
