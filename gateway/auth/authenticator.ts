@@ -30,7 +30,7 @@ import {
 } from './key-source.ts'
 import { CLOCK_TOLERANCE_SECONDS, DEVELOPMENT_TOKEN_MAX_SECONDS, TOKEN_MAX_BYTES } from './limits.ts'
 import { parsePublicKey } from './public-keys.ts'
-import { type Refusal, type RefusalReason, reasonOf, refuse } from './refusal.ts'
+import { type Refusal, reasonOf, refuse, refuseUntil } from './refusal.ts'
 import { parseSecret } from './secret-files.ts'
 import type { FoundKey } from './token-key.ts'
 import { digestOf, VerifiedTokens } from './verified-tokens.ts'
@@ -135,16 +135,16 @@ class Verifier {
   }
 
   async #trySources(token: string, header: TokenHeader, sources: readonly KeySource[]): Promise<Verification> {
-    let verdict: RefusalReason = 'algorithm'
+    let verdict = refuse('algorithm')
     const digest = digestOf(token)
     for (const source of sources) {
       const found = await source.find(header)
       if (found.kind === 'other-algorithm') continue
       if (found.kind === 'unavailable') {
-        verdict = 'unavailable'
+        verdict = found.retryAfterMs === undefined ? refuse('unavailable') : refuseUntil(found.retryAfterMs)
         continue
       }
-      if (verdict === 'algorithm') verdict = 'signature'
+      if (verdict.reason === 'algorithm') verdict = refuse('signature')
       const known = this.#verified.find(found.keys, digest, this.#options.nowMs())
       if (known !== undefined) return { kind: 'ok', identity: known }
       for (const key of found.keys) {
@@ -153,7 +153,7 @@ class Verifier {
         if (verification.kind === 'ok' || verification.reason !== 'signature') return verification
       }
     }
-    return refuse(verdict)
+    return verdict
   }
 
   async #tryKey(token: string, { key, material }: FoundKey, algorithm: JwtAlgorithm): Promise<Verification> {

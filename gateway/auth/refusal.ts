@@ -19,9 +19,23 @@ const messages = {
 
 export type RefusalReason = keyof typeof messages
 
-export type Refusal = { readonly kind: 'refused'; readonly reason: RefusalReason; readonly message: string }
+export interface Refusal {
+  readonly kind: 'refused'
+  readonly reason: RefusalReason
+  readonly message: string
+  /** Of `unavailable`: when the same token is worth showing again, in milliseconds. */
+  readonly retryAfterMs?: number
+}
 
 export const refuse = (reason: RefusalReason): Refusal => ({ kind: 'refused', reason, message: messages[reason] })
+
+/** The token's key is not known yet, and the keys are fetched again no sooner than this. */
+export const refuseUntil = (retryAfterMs: number): Refusal => ({
+  kind: 'refused',
+  reason: 'unavailable',
+  message: 'unable to verify the token: its key (kid) is not in the key set yet; try again later',
+  retryAfterMs,
+})
 
 const reasonOfClaim = (error: errors.JWTClaimValidationFailed): RefusalReason => {
   switch (error.claim) {
