@@ -6,11 +6,13 @@
  * The variables themselves are in config/variables.ts, the rules between them in config/rules.ts.
  */
 import type { ShareLimits } from '../sessions/shares.ts'
+import { standardClaims } from './config/claim-variables.ts'
 import { type ProxyConfig, proxySecret } from './config/proxies.ts'
 import { findPresenceProblems, findValueProblems } from './config/rules.ts'
 import type { Secret } from './config/secret.ts'
 import type {
   AuthConfig,
+  ClaimsConfig,
   Config,
   LimitsConfig,
   ProviderConfig,
@@ -81,6 +83,22 @@ const readLimits = (settings: Settings): LimitsConfig => ({
 const namesOrAny = (names: readonly string[] | undefined): readonly string[] | 'any' =>
   names === undefined || names.includes('*') ? 'any' : names
 
+const defaultScopes = {
+  'chat history': ['chat', 'history'],
+  chat: ['chat'],
+  history: ['history'],
+  none: [],
+} as const satisfies Record<Settings['SLUICE_JWT_DEFAULT_SCOPES'], ClaimsConfig['defaultScopes']>
+
+const readClaims = (settings: Settings): ClaimsConfig => ({
+  subject: settings.SLUICE_JWT_SUBJECT_CLAIM,
+  tenant: settings.SLUICE_JWT_TENANT_CLAIM,
+  project: settings.SLUICE_JWT_PROJECT_CLAIM,
+  audience: settings.SLUICE_JWT_AUDIENCE_CLAIM,
+  scopes: settings.SLUICE_JWT_SCOPES_CLAIM ?? standardClaims.scopes,
+  defaultScopes: defaultScopes[settings.SLUICE_JWT_DEFAULT_SCOPES],
+})
+
 const readAuth = (settings: Settings): AuthConfig => {
   const secrets = settings.SLUICE_JWT_SECRET ?? []
   const publicKeyFiles = settings.SLUICE_JWT_PUBLIC_KEY_FILE ?? []
@@ -96,6 +114,7 @@ const readAuth = (settings: Settings): AuthConfig => {
     jwksUrl,
     issuers: namesOrAny(settings.SLUICE_JWT_ISSUER),
     audiences: namesOrAny(settings.SLUICE_JWT_AUDIENCE),
+    claims: readClaims(settings),
     algorithms: settings.SLUICE_JWT_ALGORITHMS,
     maxAgeMs: settings.SLUICE_JWT_MAX_AGE * 1000,
   }

@@ -1,6 +1,6 @@
 import { type CloseCode, closeCodes } from '../protocol/close-code.ts'
 import type { Down } from '../protocol/down.ts'
-import { type ErrorKind, refusal } from '../protocol/error.ts'
+import { type ErrorKind, type Refusal, refusal } from '../protocol/error.ts'
 import {
   frameDownBytes,
   missedHeartbeats,
@@ -105,6 +105,7 @@ function onFrame(state: Open, { text, subjectWaitMs, nowMs }: Extract<Connection
   const charged = charge(state, nowMs, cost)
   if (charged.kind === 'flood') return charged.step
   const { state: counted } = charged
+  if (charged.kind === 'over' && counted.phase === 'greeting') return closeTooFast(counted)
   if (charged.kind === 'over')
     return refuse(counted, refOfRefused(text), tooFast(counted.frames, counted.settings.framesPerSecond, cost))
   if (subjectWaitMs > 0) return refuse(counted, refOfRefused(text), subjectTooFast(subjectWaitMs))
@@ -126,8 +127,12 @@ function charge<S extends Open>(state: S, nowMs: number, cost: number): Charged<
   const counted = { ...state, frames: take(state.frames, framesPerSecond, framesPerSecond, nowMs, cost) }
   const rate = rateOf(counted.frames, framesPerSecond)
   if (rate !== 'flood') return { kind: rate, state: counted }
-  const message = `more than ${framesPerSecond} frames a second: send slower`
-  return { kind: 'flood', step: close(counted, 'rate-limited', message, closeCodes.tooFast) }
+  return { kind: 'flood', step: closeTooFast(counted) }
+}
+
+function closeTooFast(state: Open): Step {
+  const message = `more than ${state.settings.framesPerSecond} frames a second: send slower`
+  return close(state, 'rate-limited', message, closeCodes.tooFast)
 }
 
 type Charged<S> =
@@ -137,6 +142,10 @@ type Charged<S> =
 function onBinary(state: Open, nowMs: number): Step {
   const charged = charge(state, nowMs, 1)
   if (charged.kind === 'flood') return charged.step
+  if (state.phase === 'greeting') {
+    const message = 'the first frame must be hello, in a text frame: this one is binary'
+    return close(charged.state, 'invalid', message, closeCodes.protocol)
+  }
   if (charged.kind === 'over')
     return refuse(charged.state, undefined, tooFast(charged.state.frames, charged.state.settings.framesPerSecond, 1))
   return onBadFrame(charged.state, undefined, 'a binary frame: send one JSON object in each text frame', nowMs)
@@ -147,7 +156,12 @@ function onControl(state: Open, nowMs: number): Step {
   return charged.kind === 'flood' ? charged.step : { state: charged.state, effects: [] }
 }
 
+/** Nothing but its token can make a `hello` so large; behind it, the client should have waited. */
 function onOverLimit(state: Open): Step {
+  if (state.phase === 'greeting') {
+    const message = `hello is larger than ${strangerFrameBytes} bytes: get a token with fewer claims (groups, roles)`
+    return close(state, 'unauthenticated', message, closeCodes.unauthenticated)
+  }
   const message =
     `before welcome a frame has at most ${strangerFrameBytes} bytes, and all together ${strangerBytes}: ` +
     'send hello, and wait for welcome before anything large'
@@ -169,14 +183,17 @@ function onBadFrame(state: Open, ref: string | undefined, message: string, nowMs
 
 function onFirstFrame(state: Extract<Open, { phase: 'greeting' }>, text: string): Step {
   const parsed = parseHello(text)
-  return parsed.kind === 'ok'
-    ? onHello(state, parsed.frame)
+  if (parsed.kind === 'ok') return onHello(state, parsed.frame)
+  return parsed.kind === 'bad-token'
+    ? close(state, 'unauthenticated', parsed.message, closeCodes.unauthenticated)
     : close(state, 'invalid', parsed.message, closeCodes.protocol)
 }
 
 function onText(state: Ready, text: string, nowMs: number): Step {
   const parsed = parseFrame(text)
   if (parsed.kind === 'invalid') return onBadFrame(state, parsed.ref, parsed.message, nowMs)
+  if (parsed.kind === 'bad-token')
+    return refuse(state, parsed.ref, refusal('unauthenticated', `${parsed.message}; the token before still stands`))
   const { frame } = parsed
   const { framesPerSecond } = state.settings
   const cost = Math.min(requestCost(frame), framesPerSecond - 1)
@@ -279,7 +296,8 @@ function onRefreshed(state: Open, { verification }: Verified, ref: string): Step
   const idle = { ...state, isRefreshing: false }
   if (verification.kind === 'refused') {
     const kind = verification.reason === 'unavailable' ? 'unavailable' : 'unauthenticated'
-    return refuse(idle, ref, refusal(kind, `${verification.message}; the token before still stands`))
+    const message = `${verification.message}; the token before still stands`
+    return refuse(idle, ref, refusal(kind, message, verification.retryAfterMs))
   }
   const { identity } = verification
   if (identity.subject !== state.identity.subject || identity.tenant !== state.identity.tenant) {
@@ -354,8 +372,10 @@ function checkToken(state: Ready, nowMs: number): Step {
 }
 
 function closeRefused(state: Open, verification: Extract<Verification, { kind: 'refused' }>): Step {
-  if (verification.reason === 'unavailable')
-    return close(state, 'unavailable', verification.message, closeCodes.unavailable)
+  if (verification.reason === 'unavailable') {
+    const { message, retryAfterMs } = verification
+    return closeWith(state, refusal('unavailable', message, retryAfterMs), closeCodes.unavailable)
+  }
   const code = verification.reason === 'expired' ? closeCodes.tokenExpired : closeCodes.unauthenticated
   return close(state, 'unauthenticated', verification.message, code)
 }
@@ -366,8 +386,12 @@ function refuse(state: ConnectionState, ref: string | undefined, error: ReturnTy
 
 /** Says why in band, for whoever reads frames, then in the close, for whoever only sees codes. */
 function close(state: ConnectionState, kind: ErrorKind, message: string, code: CloseCode): Step {
-  const said = send({ type: 'error', ...refusal(kind, message) })
-  return { state: closed(state), effects: [said, { type: 'close', code, reason: message }] }
+  return closeWith(state, refusal(kind, message), code)
+}
+
+function closeWith(state: ConnectionState, error: Refusal, code: CloseCode): Step {
+  const said = send({ type: 'error', ...error })
+  return { state: closed(state), effects: [said, { type: 'close', code, reason: error.message }] }
 }
 
 function endWith(state: ConnectionState, code: CloseCode, reason: string): Step {

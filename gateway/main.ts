@@ -257,7 +257,8 @@ class Node {
     const hasPlace = guest !== undefined && connections.hasPlaceFor(address)
     connections.opened(connection, { address, guest })
     this.#parts.telemetry.sockets.opened(connection.connection)
-    if (token.kind === 'refused') connection.end(closeCodes.tokenInUrl, token.message)
+    if (token.kind === 'in-url') connection.end(closeCodes.tokenInUrl, token.message)
+    else if (token.kind === 'refused') connection.end(closeCodes.unauthenticated, token.message)
     else if (!isAllowedOrigin(config.web.allowedOrigins, upgrade.origin, hosts)) {
       connection.end(closeCodes.originNotAllowed, 'this origin is not allowed: add it to SLUICE_ALLOWED_ORIGINS')
     } else if (!hasPlace) {

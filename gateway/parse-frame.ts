@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { idPattern } from '../protocol/limits.ts'
+import { idPattern, tokenBytes } from '../protocol/limits.ts'
 import { hello } from '../protocol/up/hello.ts'
 import { type Up, type UpOf, up } from '../protocol/up.ts'
 import { refusedParseLength } from './bounds.ts'
@@ -9,6 +9,8 @@ export type ParsedFrame =
   | { readonly kind: 'ok'; readonly frame: Up }
   /** `ref`: the request's id, where one could be read. */
   | { readonly kind: 'invalid'; readonly ref?: string; readonly message: string }
+  /** A `token.refresh` whose token is none. */
+  | { readonly kind: 'bad-token'; readonly ref: string; readonly message: string }
 
 /** A text frame as a message of the protocol, or why it is none. */
 export function parseFrame(text: string): ParsedFrame {
@@ -16,22 +18,39 @@ export function parseFrame(text: string): ParsedFrame {
   if (read.kind === 'refused') return invalid(refAtHead(text), `the frame ${read.message}`)
   const parsed = up.safeParse(read.value)
   if (parsed.success) return { kind: 'ok', frame: parsed.data }
-  return invalid(refOf(read.value), describeIssue(parsed.error.issues[0], 'the frame'))
+  const { issues } = parsed.error
+  const ref = refOf(read.value)
+  if (ref !== undefined && isRefresh(read.value) && issues.every(({ path }) => path[0] === 'token')) {
+    return { kind: 'bad-token', ref, message: tokenFault(issues[0]) }
+  }
+  return invalid(ref, describeIssue(issues[0], 'the frame'))
 }
 
-/** The first frame of a socket. Nothing but `hello` is checked against a schema. */
+/**
+ * The first frame of a socket. Nothing but `hello` is checked against a schema. `bad-token`: all of it is right but for
+ * the token, so another token may help.
+ */
 export function parseHello(text: string): { readonly kind: 'ok'; readonly frame: UpOf<'hello'> } | NoHello {
   const read = readJson(text)
   if (read.kind === 'refused') return { kind: 'invalid', message: `the first frame must be hello: it ${read.message}` }
   const parsed = hello.safeParse(read.value)
   if (parsed.success) return { kind: 'ok', frame: parsed.data }
-  const issue = describeIssue(parsed.error.issues[0], 'the frame')
+  const { issues } = parsed.error
+  if (issues.every(({ path }) => path[0] === 'token')) return { kind: 'bad-token', message: tokenFault(issues[0]) }
+  const issue = describeIssue(issues[0], 'the frame')
   return { kind: 'invalid', message: `the first frame must be hello: ${issue}` }
 }
 
 interface NoHello {
-  readonly kind: 'invalid'
+  readonly kind: 'invalid' | 'bad-token'
   readonly message: string
+}
+
+/** What is wrong with a `token` that no verification is needed to refuse; short enough for a close frame. */
+function tokenFault(issue: z.core.$ZodIssue | undefined): string {
+  return issue?.code === 'too_big'
+    ? `the token has more than ${tokenBytes} bytes: get one with fewer claims (groups, roles)`
+    : 'the token must be a text that is not empty: get one, or leave it out'
 }
 
 /**
@@ -46,6 +65,10 @@ export function refOfRefused(text: string): string | undefined {
 
 function invalid(ref: string | undefined, message: string): ParsedFrame {
   return ref === undefined ? { kind: 'invalid', message } : { kind: 'invalid', ref, message }
+}
+
+function isRefresh(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'token.refresh'
 }
 
 function refOf(value: unknown): string | undefined {

@@ -47,6 +47,8 @@ export class ServedConnection implements SocketHandlers, BugListener {
   #waitingLength = 0
   /** What the gateway closed it with. */
   #closedWith: number | undefined
+  /** It sent more than a client may before `welcome`, whatever code it was closed with. */
+  #wasOverLimit = false
 
   constructor(
     socket: Socket,
@@ -84,6 +86,7 @@ export class ServedConnection implements SocketHandlers, BugListener {
   }
 
   overLimit(): void {
+    this.#wasOverLimit = true
     this.#step({ type: 'over-limit' })
   }
 
@@ -125,7 +128,7 @@ export class ServedConnection implements SocketHandlers, BugListener {
     this.#release()
     const { connection } = this
     this.#deps.telemetry.closed(connection, code, this.#deps.nowMs() - this.#state.openedMs)
-    this.#deps.closed(this, misbehavior.has(this.#closedWith ?? code))
+    this.#deps.closed(this, this.#wasOverLimit || misbehavior.has(this.#closedWith ?? code))
   }
 
   /** Of the token that counts now: a refresh may have brought one of another key. */

@@ -6,8 +6,10 @@
  * believed before its signature holds, but for `alg` and `kid`, which only choose among our own keys.
  */
 import { decodeProtectedHeader, type JWTVerifyOptions, jwtVerify } from 'jose'
-import type { AuthConfig, JwtConfig } from '../config/shape.ts'
+import { standardClaims } from '../config/claim-variables.ts'
+import type { AuthConfig, ClaimsConfig, JwtConfig } from '../config/shape.ts'
 import type { JwtAlgorithm } from '../config/variables.ts'
+import { claimOf, namesAny } from './claims.ts'
 import {
   DEVELOPMENT_ISSUER,
   type DevelopmentToken,
@@ -28,7 +30,7 @@ import {
 } from './key-source.ts'
 import { CLOCK_TOLERANCE_SECONDS, DEVELOPMENT_TOKEN_MAX_SECONDS, TOKEN_MAX_BYTES } from './limits.ts'
 import { parsePublicKey } from './public-keys.ts'
-import { type Refusal, type RefusalReason, reasonOf, refuse } from './refusal.ts'
+import { type Refusal, reasonOf, refuse, refuseUntil } from './refusal.ts'
 import { parseSecret } from './secret-files.ts'
 import type { FoundKey } from './token-key.ts'
 import { digestOf, VerifiedTokens } from './verified-tokens.ts'
@@ -80,7 +82,12 @@ export class AuthenticatorSetupError extends Error {
   }
 }
 
-type ClaimRules = Pick<JWTVerifyOptions, 'issuer' | 'audience'>
+interface ClaimRules {
+  readonly verify: Pick<JWTVerifyOptions, 'issuer' | 'audience'>
+  /** The audiences of a claim that stands for `aud`; undefined: `verify` checks them, or any will do. */
+  readonly audiences: readonly string[] | undefined
+  readonly claims: ClaimsConfig
+}
 
 /**
  * Base64 decoders pass over white space, so without this one token would have any number of spellings. The last character
@@ -128,16 +135,16 @@ class Verifier {
   }
 
   async #trySources(token: string, header: TokenHeader, sources: readonly KeySource[]): Promise<Verification> {
-    let verdict: RefusalReason = 'algorithm'
+    let verdict = refuse('algorithm')
     const digest = digestOf(token)
     for (const source of sources) {
       const found = await source.find(header)
       if (found.kind === 'other-algorithm') continue
       if (found.kind === 'unavailable') {
-        verdict = 'unavailable'
+        verdict = found.retryAfterMs === undefined ? refuse('unavailable') : refuseUntil(found.retryAfterMs)
         continue
       }
-      if (verdict === 'algorithm') verdict = 'signature'
+      if (verdict.reason === 'algorithm') verdict = refuse('signature')
       const known = this.#verified.find(found.keys, digest, this.#options.nowMs())
       if (known !== undefined) return { kind: 'ok', identity: known }
       for (const key of found.keys) {
@@ -146,22 +153,24 @@ class Verifier {
         if (verification.kind === 'ok' || verification.reason !== 'signature') return verification
       }
     }
-    return refuse(verdict)
+    return verdict
   }
 
   async #tryKey(token: string, { key, material }: FoundKey, algorithm: JwtAlgorithm): Promise<Verification> {
     const nowMs = this.#options.nowMs()
+    const { verify, audiences, claims } = this.#options.claimRules
     try {
       const { payload } = await jwtVerify(token, material, {
-        ...this.#options.claimRules,
+        ...verify,
         algorithms: [algorithm],
-        requiredClaims: ['exp', 'sub'],
+        requiredClaims: ['exp'],
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
         currentDate: new Date(nowMs),
       })
       // jose compares `nbf` but not `iat`.
       if (payload.iat !== undefined && payload.iat > nowMs / 1000 + CLOCK_TOLERANCE_SECONDS) return refuse('not-yet')
-      const identity = readIdentity(payload)
+      if (audiences !== undefined && !namesAny(claimOf(payload, claims.audience), audiences)) return refuse('audience')
+      const identity = readIdentity(payload, claims)
       return identity === undefined ? refuse('claims') : { kind: 'ok', identity: { ...identity, signedBy: key } }
     } catch (error) {
       const reason = reasonOf(error)
@@ -225,10 +234,15 @@ const sourcesOf = (config: JwtConfig, dependencies: AuthenticatorDependencies): 
 
 const listed = (names: readonly string[] | 'any'): string[] | undefined => (names === 'any' ? undefined : [...names])
 
-const claimRulesOf = ({ issuers, audiences }: JwtConfig): ClaimRules => {
+const claimRulesOf = ({ issuers, audiences, claims }: JwtConfig): ClaimRules => {
   const issuer = listed(issuers)
   const audience = listed(audiences)
-  return { ...(issuer === undefined ? {} : { issuer }), ...(audience === undefined ? {} : { audience }) }
+  const isStandard = claims.audience === standardClaims.audience
+  return {
+    verify: { ...(issuer && { issuer }), ...(audience && isStandard && { audience }) },
+    audiences: isStandard ? undefined : audience,
+    claims,
+  }
 }
 
 const createJwtAuthenticator = (config: JwtConfig, dependencies: AuthenticatorDependencies): JwtAuthenticator => {
@@ -245,7 +259,11 @@ const createDevelopmentAuthenticator = (dependencies: AuthenticatorDependencies)
   const { nowMs, developmentSecret = makeDevelopmentSecret() } = dependencies
   const verifier = new Verifier({
     sources: [hmacSource([developmentSecret], ['HS256'])],
-    claimRules: { issuer: DEVELOPMENT_ISSUER, audience: DEVELOPMENT_ISSUER },
+    claimRules: {
+      verify: { issuer: DEVELOPMENT_ISSUER, audience: DEVELOPMENT_ISSUER },
+      audiences: undefined,
+      claims: standardClaims,
+    },
     maxAgeMs: DEVELOPMENT_TOKEN_MAX_SECONDS * 1000,
     nowMs,
   })

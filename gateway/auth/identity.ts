@@ -3,6 +3,8 @@
  * (control characters, half surrogates, which UTF-8 turns into one and the same replacement character) is refused here.
  */
 import type { JWTPayload } from 'jose'
+import type { ClaimsConfig } from '../config/shape.ts'
+import { claimOf, wordsIn } from './claims.ts'
 import { NAME_MAX_LENGTH } from './limits.ts'
 import type { TokenKey } from './token-key.ts'
 
@@ -25,7 +27,6 @@ export type Identity = {
 }
 
 const DEFAULT_TENANT = 'default'
-const defaultScopes: ReadonlySet<Scope> = new Set(['chat', 'history'])
 
 /** Whether a subject, tenant or project has a name that every part of the system sees the same. */
 export const isName = (value: unknown): value is string =>
@@ -35,11 +36,16 @@ export const isName = (value: unknown): value is string =>
   value.isWellFormed() &&
   !/\p{Cc}/u.test(value)
 
-const readScopes = (claim: unknown): ReadonlySet<Scope> | undefined => {
-  if (claim === undefined) return defaultScopes
-  const named = typeof claim === 'string' ? claim.split(' ') : claim
-  if (!Array.isArray(named) || named.some((name) => typeof name !== 'string')) return undefined
-  return setOf(scopes.filter((scope) => named.includes(scope)))
+/**
+ * Identity systems fill `scope` with words of their own (`openid profile`), so claims that hold none of ours are as none.
+ * Undefined: a claim that can hold no words.
+ */
+const readScopes = (payload: JWTPayload, { scopes: claims, defaultScopes }: ClaimsConfig) => {
+  const values = claims.map((name) => claimOf(payload, name)).filter((value) => value !== undefined)
+  const words = values.map(wordsIn)
+  if (words.includes(undefined)) return undefined
+  const granted = scopes.filter((scope) => words.some((named) => named?.includes(scope)))
+  return setOf(granted.length === 0 ? defaultScopes : granted)
 }
 
 /** One set for all tokens with the same scopes: each identity has one for as long as its socket. */
@@ -60,9 +66,11 @@ const readExpiry = (claim: unknown): number | undefined => {
 }
 
 /** The identity in verified claims; undefined when a claim is missing or not what it has to be. */
-export const readIdentity = (payload: JWTPayload): Identity | undefined => {
-  const { sub: subject, tenant = DEFAULT_TENANT, project } = payload
-  const granted = readScopes(payload.scope)
+export const readIdentity = (payload: JWTPayload, claims: ClaimsConfig): Identity | undefined => {
+  const subject = claimOf(payload, claims.subject)
+  const tenant = claimOf(payload, claims.tenant) ?? DEFAULT_TENANT
+  const project = claimOf(payload, claims.project)
+  const granted = readScopes(payload, claims)
   const expiresAtMs = readExpiry(payload.exp)
   if (!isName(subject) || !isName(tenant) || granted === undefined || expiresAtMs === undefined) return undefined
   const identity = { subject, tenant, scopes: granted, expiresAtMs }

@@ -2,7 +2,7 @@
  * Keys from a JWKS endpoint, which may be slow, down or under attack.
  *
  * Who connects is not known before the key is, so a stranger decides how often keys are looked for. Hence: one fetch at a
- * time; an unknown `kid` fetches again only after a cooldown; after a failed fetch none is tried for a while; every fetch
+ * time; an unknown `kid` fetches again only after a cooldown, and its client is asked to wait for that; after a failed fetch none is tried for a while; every fetch
  * has a deadline and a bound on what it reads.
  *
  * A key that its owner withdrew must not count for long. So keys older than `refreshAfterMs` are fetched again before they
@@ -11,10 +11,12 @@
  */
 import { type CryptoKey, createLocalJWKSet, type JWK } from 'jose'
 import { type JwtAlgorithm, jwtAlgorithms } from '../config/variables.ts'
+import { fetchEntries } from './fetch-key-set.ts'
 import { Freshness, type FreshnessTimes } from './freshness.ts'
 import type { FoundKeys, KeySource, TokenHeader } from './key-source.ts'
-import { JWKS_KEYS_MAX_COUNT, JWKS_MAX_BYTES, KEYS_TRIED_MAX_COUNT, RSA_MIN_BITS } from './limits.ts'
+import { JWKS_KEYS_MAX_COUNT, KEYS_TRIED_MAX_COUNT, RSA_MIN_BITS } from './limits.ts'
 import { type FoundKey, type TokenKey, TokenKeys } from './token-key.ts'
+import { UnknownKids } from './unknown-kids.ts'
 
 export interface JwksTimes extends FreshnessTimes {
   /** Deadline of one fetch. Default 5,000. */
@@ -53,44 +55,6 @@ const VARIABLE = 'SLUICE_JWT_JWKS_URL'
 const describe = (error: unknown): string => {
   if (!(error instanceof Error)) return 'unknown error'
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
-}
-
-const readBounded = async (response: Response): Promise<Uint8Array> => {
-  const chunks: Uint8Array[] = []
-  let byteCount = 0
-  for await (const chunk of response.body ?? []) {
-    byteCount += chunk.byteLength
-    if (byteCount > JWKS_MAX_BYTES) throw new Error(`the key set is larger than ${JWKS_MAX_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
-
-const entriesIn = (text: string): readonly unknown[] => {
-  let document: unknown
-  try {
-    document = JSON.parse(text)
-  } catch {
-    document = undefined
-  }
-  if (typeof document === 'object' && document !== null && 'keys' in document && Array.isArray(document.keys)) {
-    return document.keys
-  }
-  throw new Error('the endpoint answered something that is not a key set')
-}
-
-const fetchEntries = async (url: string, timeoutMs: number): Promise<readonly unknown[]> => {
-  const response = await fetch(url, {
-    // A cache on the way would keep a withdrawn key for longer.
-    headers: { accept: 'application/jwk-set+json, application/json', 'cache-control': 'no-cache' },
-    redirect: 'manual',
-    signal: AbortSignal.timeout(timeoutMs),
-  })
-  if (response.status !== 200) {
-    await response.body?.cancel()
-    throw new Error(`the endpoint answered ${response.status}`)
-  }
-  return entriesIn(new TextDecoder().decode(await readBounded(response)))
 }
 
 /** One usable entry of the set. */
@@ -135,6 +99,7 @@ class JwksSource implements KeySource {
   readonly #options: JwksOptions
   readonly #freshness: Freshness
   readonly #known = new TokenKeys()
+  readonly #unknown = new UnknownKids()
   #keys: readonly SetKey[] = []
   #trouble: string | undefined
 
@@ -148,11 +113,21 @@ class JwksSource implements KeySource {
   async find(header: TokenHeader): Promise<FoundKeys> {
     const { cooldownMs, maxAgeMs } = this.#options.times
     await this.#freshness.settle()
-    if (this.#freshness.ageMs >= maxAgeMs && !(await this.#freshness.reload())) return { kind: 'unavailable' }
+    if (this.#freshness.ageMs >= maxAgeMs && !(await this.#lookFor(header))) return { kind: 'unavailable' }
     const keys = await this.#matching(header)
-    if (keys.length > 0 || this.#freshness.ageMs < cooldownMs) return { kind: 'keys', keys }
-    if (!(await this.#freshness.reload())) return { kind: 'unavailable' }
+    if (keys.length > 0) return { kind: 'keys', keys }
+    const retryAfterMs = Math.ceil(cooldownMs - this.#freshness.ageMs)
+    if (retryAfterMs > 0) {
+      return this.#unknown.mayCome(header.kid) ? { kind: 'unavailable', retryAfterMs } : { kind: 'keys', keys }
+    }
+    if (!(await this.#lookFor(header))) return { kind: 'unavailable' }
     return { kind: 'keys', keys: await this.#matching(header) }
+  }
+
+  /** Fetches the set for this token; false when that failed. */
+  #lookFor({ kid }: TokenHeader): Promise<boolean> {
+    this.#unknown.mayCome(kid)
+    return this.#freshness.reload()
   }
 
   refresh(): void {
@@ -181,9 +156,11 @@ class JwksSource implements KeySource {
   }
 
   #take(entries: readonly unknown[]): void {
-    const usable = entries.slice(0, JWKS_KEYS_MAX_COUNT).filter(isPublic)
+    const listed = entries.slice(0, JWKS_KEYS_MAX_COUNT)
+    const usable = listed.filter(isPublic)
     this.#known.keepOnly(usable.map(idOf))
     this.#keys = usable.flatMap((entry) => this.#setKey(entry) ?? [])
+    this.#unknown.fetched(listed.filter(isObject).map(({ kid }) => kid))
     const trouble = troubleIn(entries)
     if (trouble !== undefined && trouble !== this.#trouble) this.#options.report(trouble)
     this.#trouble = trouble

@@ -12,8 +12,8 @@ import type { FoundKey, TokenKey } from './token-key.ts'
 
 export type FoundKeys =
   | { readonly kind: 'keys'; readonly keys: readonly FoundKey[] }
-  /** The keys could not be had now, so nothing is known about the token. */
-  | { readonly kind: 'unavailable' }
+  /** The keys could not be had now, so nothing is known about the token. `retryAfterMs`: when they are looked for again. */
+  | { readonly kind: 'unavailable'; readonly retryAfterMs?: number }
   /** No key of this source is for the token's algorithm. */
   | { readonly kind: 'other-algorithm' }
 

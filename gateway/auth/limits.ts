@@ -11,6 +11,9 @@ export const CLOCK_TOLERANCE_SECONDS = 5
 /** Subject, tenant and project: at least 1 and at most so many UTF-16 units, else the claims are refused. */
 export const NAME_MAX_LENGTH = 256
 
+/** The name of a claim goes into at most so many objects; what lies deeper is absent. */
+export const CLAIM_STEPS_MAX_COUNT = 8
+
 /** A token without `kid` is tried with at most so many keys of a key set; a further one is not looked at. */
 export const KEYS_TRIED_MAX_COUNT = 8
 
@@ -22,6 +25,16 @@ export const JWKS_MAX_BYTES = 512 * 1024
 
 /** Entries of a key set; those after them are left out, and the operator is told. */
 export const JWKS_KEYS_MAX_COUNT = 256
+
+/** Redirects of a key set that are followed, to the same origin or to https; one more counts as a failed fetch. */
+export const JWKS_REDIRECTS_MAX_COUNT = 3
+
+/**
+ * Unknown `kid`s that a key set remembers between two fetches, and as many that a fetch looked for in vain. Above, new ones are not
+ * remembered and the oldest are forgotten: they are answered `unavailable` until the next fetch. UTF-16 units for the length; a longer one is refused.
+ */
+export const UNKNOWN_KIDS_MAX_COUNT = 512
+export const KID_MAX_LENGTH = 256
 
 /**
  * The longest that a key counts after its source ceased to name it, in milliseconds: then its tokens are refused, and its

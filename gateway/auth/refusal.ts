@@ -11,17 +11,31 @@ const messages = {
   signature: "the token's signature fits none of the keys; get a new token",
   expired: 'the token has expired; get a new one',
   'not-yet': 'the token is not valid yet (nbf, iat); check the clocks',
-  audience: 'the token is for another audience (aud); get one made for this service',
+  audience: 'the token is for another audience, or names none; get one made for this service',
   issuer: 'the token is from an issuer (iss) that is not accepted here',
-  claims: "the token's claims are not complete: sub and exp are required, names have 1 to 256 characters",
+  claims: "the token's claims are not complete: subject and exp are required, names have 1 to 256 characters",
   unavailable: 'unable to verify the token: the signing keys cannot be fetched now; try again',
 } as const
 
 export type RefusalReason = keyof typeof messages
 
-export type Refusal = { readonly kind: 'refused'; readonly reason: RefusalReason; readonly message: string }
+export interface Refusal {
+  readonly kind: 'refused'
+  readonly reason: RefusalReason
+  readonly message: string
+  /** Of `unavailable`: when the same token is worth showing again, in milliseconds. */
+  readonly retryAfterMs?: number
+}
 
 export const refuse = (reason: RefusalReason): Refusal => ({ kind: 'refused', reason, message: messages[reason] })
+
+/** The token's key is not known yet, and the keys are fetched again no sooner than this. */
+export const refuseUntil = (retryAfterMs: number): Refusal => ({
+  kind: 'refused',
+  reason: 'unavailable',
+  message: 'unable to verify the token: its key (kid) is not in the key set yet; try again later',
+  retryAfterMs,
+})
 
 const reasonOfClaim = (error: errors.JWTClaimValidationFailed): RefusalReason => {
   switch (error.claim) {

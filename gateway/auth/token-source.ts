@@ -9,8 +9,10 @@ export type UpgradeToken =
   /** No token here; on a socket it comes in `hello`. */
   | { readonly kind: 'none' }
   | { readonly kind: 'token'; readonly token: string }
-  /** Answer `unauthenticated` with this message; it contains nothing of the token. */
-  | { readonly kind: 'refused'; readonly message: string }
+  /** Answer `unauthenticated` with this message; it contains nothing of the token. `in-url`: another token does not help. */
+  | { readonly kind: 'refused' | 'in-url'; readonly message: string }
+
+const tooLarge = `the token has more than ${TOKEN_MAX_BYTES} bytes: get one with fewer claims (groups, roles)`
 
 const urlParameters = new Set(['token', 'access_token'])
 
@@ -29,7 +31,7 @@ const readBearer = (authorization: string): UpgradeToken => {
     return { kind: 'refused', message: 'the Authorization header must be `Bearer` and one token' }
   }
   if (token.length > TOKEN_MAX_BYTES) {
-    return { kind: 'refused', message: `the token is larger than ${TOKEN_MAX_BYTES} bytes` }
+    return { kind: 'refused', message: tooLarge }
   }
   return { kind: 'token', token }
 }
@@ -41,7 +43,7 @@ const readBearer = (authorization: string): UpgradeToken => {
 export const readUpgradeToken = (url: string, authorization: string | undefined): UpgradeToken => {
   if (namesTokenInUrl(url)) {
     return {
-      kind: 'refused',
+      kind: 'in-url',
       message: 'a token in the URL is not accepted; send it in hello or in the Authorization header',
     }
   }

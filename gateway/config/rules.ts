@@ -4,7 +4,7 @@
  */
 import { encodedContentBytes } from '../../orchestrator/limits.ts'
 import { metadataBytes } from '../../protocol/limits.ts'
-import { isHost, isLoopbackHost } from './network.ts'
+import { isHost, isLoopbackHost, readHttpUrl } from './network.ts'
 import type { Settings, VariableName } from './variables.ts'
 
 type Texts = ReadonlyMap<string, string>
@@ -21,6 +21,12 @@ const jwtVariables = [
   'SLUICE_JWT_ISSUER',
   'SLUICE_JWT_AUDIENCE',
   'SLUICE_JWT_ALGORITHMS',
+  'SLUICE_JWT_AUDIENCE_CLAIM',
+  'SLUICE_JWT_SUBJECT_CLAIM',
+  'SLUICE_JWT_TENANT_CLAIM',
+  'SLUICE_JWT_PROJECT_CLAIM',
+  'SLUICE_JWT_SCOPES_CLAIM',
+  'SLUICE_JWT_DEFAULT_SCOPES',
 ] as const satisfies readonly VariableName[]
 
 const HOUR_MS = 3_600_000
@@ -88,6 +94,17 @@ const starProblems = (settings: Settings): string[] =>
     .filter((name) => (settings[name]?.length ?? 0) > 1 && settings[name]?.includes('*'))
     .map((name) => `${name} has \`*\` beside names, which would make them void; set \`*\` alone or the names alone`)
 
+/** http is fine on the machine itself: nobody else can change what comes. */
+const jwksProblems = (settings: Settings): string[] => {
+  const url = settings.SLUICE_JWT_JWKS_URL
+  const { protocol, hostname = '' } = (url === undefined ? undefined : readHttpUrl(url)) ?? {}
+  if (protocol !== 'http:' || settings.SLUICE_JWT_JWKS_HTTP === 'allow') return []
+  if (['localhost', '127.0.0.1', '[::1]'].includes(hostname)) return []
+  return [
+    'SLUICE_JWT_JWKS_URL is plain http, so whoever can change that traffic can make tokens; set an https URL, or SLUICE_JWT_JWKS_HTTP=allow where you trust the network',
+  ]
+}
+
 const secretProblems = (settings: Settings): string[] => {
   const secrets = settings.SLUICE_JWT_SECRET ?? []
   const algorithms = settings.SLUICE_JWT_ALGORITHMS ?? []
@@ -145,6 +162,7 @@ const lifetimeProblems = (settings: Settings): string[] =>
 /** Problems that can be seen from the values. */
 export const findValueProblems = (settings: Settings): string[] => [
   ...starProblems(settings),
+  ...jwksProblems(settings),
   ...secretProblems(settings),
   ...algorithmProblems(settings),
   ...portProblems(settings),

@@ -56,6 +56,18 @@ export type TurnsConfig = {
   readonly whenBusy: 'refuse' | 'wait'
 }
 
+/** Where a token's claims are. A dot in a name goes into an object, unless a claim has the whole name. */
+export type ClaimsConfig = {
+  readonly subject: string
+  readonly tenant: string
+  readonly project: string
+  readonly audience: string
+  /** Read together. */
+  readonly scopes: readonly string[]
+  /** Of a token whose scopes have none of our words. Never `admin`. */
+  readonly defaultScopes: readonly ('chat' | 'history')[]
+}
+
 /** Tokens signed by somebody else, by any of these keys. At least one kind of key is there. */
 export type JwtConfig = {
   readonly mode: 'jwt'
@@ -66,6 +78,7 @@ export type JwtConfig = {
   readonly jwksUrl: string | undefined
   readonly issuers: readonly string[] | 'any'
   readonly audiences: readonly string[] | 'any'
+  readonly claims: ClaimsConfig
   /** undefined: every algorithm that is usual for the configured keys. */
   readonly algorithms: readonly JwtAlgorithm[] | undefined
   /** The longest that one verification of a token counts, whatever its `exp` says. */

@@ -4,6 +4,7 @@ import { encodedContentBytes, leaseMs } from '../../orchestrator/limits.ts'
 import { sessionsMax, sessionTtlMs, storeBytesMax } from '../../sessions/memory-limits.ts'
 import { redisTarget, redisUrlForms } from '../../sessions/redis/redis-url.ts'
 import { writesPerMinute } from '../bounds.ts'
+import { claims } from './claim-variables.ts'
 import { isHost, readAddressRange, readAllowedOrigin, readHttpUrl } from './network.ts'
 import { readProxy } from './proxies.ts'
 import { Secret } from './secret.ts'
@@ -42,9 +43,6 @@ export const jwtAlgorithms = [
 ] as const
 
 export type JwtAlgorithm = (typeof jwtAlgorithms)[number]
-
-const isSafeUrl = (url: URL | undefined): boolean =>
-  url !== undefined && (url.protocol === 'https:' || ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname))
 
 /** A PEM text as HMAC secret is a public key that everybody knows. */
 export const readSecret = (entry: string): Secret | undefined =>
@@ -258,9 +256,14 @@ const auth = {
   SLUICE_JWT_JWKS_URL: optionalText({
     meaning: 'key set that tokens are verified with; fetched when needed and cached',
     unit: 'URL',
-    range: 'an https URL (http on loopback only) without user name and password',
-    accepts: (value) => isSafeUrl(readHttpUrl(value)),
+    range: 'an https URL (http on loopback, or with SLUICE_JWT_JWKS_HTTP) without user name and password',
+    accepts: (value) => readHttpUrl(value) !== undefined,
   }),
+  SLUICE_JWT_JWKS_HTTP: choice(
+    ['refuse', 'allow'],
+    'refuse',
+    'whether SLUICE_JWT_JWKS_URL may be plain http beyond loopback; those who can change that traffic can make tokens',
+  ),
   SLUICE_JWT_ISSUER: optionalList({
     meaning: 'issuers (iss) whose tokens are accepted; required with a JWT key; `*` checks none',
     unit: 'names',
@@ -275,6 +278,7 @@ const auth = {
     maxCount: KEYS_MAX_COUNT,
     readEntry: (entry) => entry,
   }),
+  ...claims,
   SLUICE_JWT_ALGORITHMS: optionalList({
     meaning: 'signature algorithms that are accepted',
     unit: 'names',

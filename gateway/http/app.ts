@@ -168,13 +168,14 @@ function callOf(parts: RouteParts, context: HttpContext): Call {
 
 async function identify({ authenticator }: HttpDeps, context: HttpContext): Promise<Identity | Response> {
   const token = readUpgradeToken(context.req.url, context.req.header('authorization'))
-  if (token.kind === 'refused') return refuse(refusal('unauthenticated', token.message))
   if (token.kind === 'none') {
     return refuse(refusal('unauthenticated', 'no token: send it as Authorization: Bearer …'))
   }
+  if (token.kind !== 'token') return refuse(refusal('unauthenticated', token.message))
   const verified = await authenticator.verify(token.token)
   if (verified.kind === 'ok') return verified.identity
-  if (verified.reason === 'unavailable') return refuse(refusal('unavailable', verified.message, 1_000))
+  if (verified.reason === 'unavailable')
+    return refuse(refusal('unavailable', verified.message, verified.retryAfterMs ?? 1_000))
   return refuse(refusal('unauthenticated', verified.message))
 }
 

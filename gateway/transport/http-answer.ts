@@ -1,7 +1,11 @@
+import { tokenBytes } from '../../protocol/limits.ts'
 import type { HttpHandler, Peer, TransportLog, WholeAnswer } from './transport.ts'
 
-/** Of a request's head, with all of its headers; a larger one is answered with 431. */
-export const MAX_HEADER_BYTES = 16 * 1024
+/**
+ * Of a request's head, with all of its headers: the largest token (`tokenBytes`) and 4 KiB beside it. A larger head is
+ * answered with 431 by the library, without a body.
+ */
+export const MAX_HEADER_BYTES = tokenBytes + 4 * 1024
 
 /**
  * Calls the HTTP handler; never rejects. A client hears nothing of an exception but that there was one. One that comes

@@ -243,7 +243,9 @@ describe('before welcome', () => {
   })
 
   test('[CONN-122] what the transport drops before welcome closes the socket for good, and says the bound', () => {
-    const effects = new Driven().step({ type: 'over-limit' })
+    const driven = new Driven()
+    driven.frame({ type: 'hello', token: 't' })
+    const effects = driven.step({ type: 'over-limit' })
     expect(sent(effects)).toMatchObject([{ kind: 'too-large', message: expect.stringContaining('24576') }])
     expect(closes(effects)).toEqual([closeCodes.protocol])
   })

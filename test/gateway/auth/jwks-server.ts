@@ -15,15 +15,17 @@ export const jwk = (pair: KeyPair, members: Readonly<Record<string, string>>): u
 
 export class JwksServer implements AsyncDisposable {
   answer: JwksAnswer
+  /** By path; `answer` for all others. */
+  readonly answers = new Map<string, JwksAnswer>()
   requestCount = 0
   readonly #server: Server
   #waiting: (() => void)[] = []
 
   private constructor(answer: JwksAnswer) {
     this.answer = answer
-    this.#server = createServer((_request, response) => {
+    this.#server = createServer((request, response) => {
       this.requestCount += 1
-      const { answer } = this
+      const answer = this.answers.get(request.url ?? '') ?? this.answer
       if (answer.kind === 'keys') response.end(JSON.stringify({ keys: answer.keys }))
       if (answer.kind === 'raw') {
         response.writeHead(answer.status, answer.location === undefined ? {} : { location: answer.location })

@@ -146,7 +146,9 @@ describe('a key set with entries that are no public keys', () => {
     await using server = await JwksServer.start(entry, keyA)
     const bench = new Bench({ jwksUrl: server.url })
     expect(await bench.outcome(tokenA)).toBe('ok')
-    expect(await bench.outcome(tokenB)).toBe('signature')
+    // Its key may be in the next set, unless this one names it.
+    const isNamed = JSON.stringify(entry).includes('"kid":"b"')
+    expect(await bench.outcome(tokenB)).toBe(isNamed ? 'signature' : 'unavailable')
     expect(server.requestCount).toBe(1)
   })
 

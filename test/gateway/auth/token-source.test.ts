@@ -41,7 +41,7 @@ describe('the token of an upgrade', () => {
     for (const header of [undefined, 'Bearer a.b.c']) {
       const read = readUpgradeToken(`${SOCKET}?${query}`, header)
       expect(read).toEqual({
-        kind: 'refused',
+        kind: 'in-url',
         message: 'a token in the URL is not accepted; send it in hello or in the Authorization header',
       })
     }

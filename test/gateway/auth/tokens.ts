@@ -1,6 +1,7 @@
 /** Keys and tokens made with jose's or node's own hands, so that tests do not trust what they test. */
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { type JWTPayload, SignJWT } from 'jose'
+import { standardClaims } from '../../../gateway/config/claim-variables.ts'
 import type { JwtConfig } from '../../../gateway/config.ts'
 import { Secret } from '../../../gateway/config.ts'
 
@@ -41,6 +42,7 @@ export const jwtConfig = (overrides: Partial<JwtConfig> = {}): JwtConfig => ({
   jwksUrl: undefined,
   issuers: [ISSUER],
   audiences: [AUDIENCE],
+  claims: standardClaims,
   algorithms: undefined,
   maxAgeMs: 24 * 3_600_000,
   ...overrides,

@@ -88,11 +88,62 @@ describe('JWT keys', () => {
     expect(problemsOf({ ...jwt, SLUICE_JWT_SECRET: pem })[0]).toMatch(/^SLUICE_JWT_SECRET/)
   })
 
-  it.each(['http://id.example/jwks', 'https://a:b@id.example/jwks', 'file:///etc/keys', 'id.example'])(
+  const inCluster = 'http://keycloak.default.svc:8080/realms/acme/protocol/openid-connect/certs'
+
+  it('[CONF-300] a key set over plain http is refused beyond loopback, with the switch that allows it', () => {
+    const [problem, ...others] = problemsOf({ ...jwt, SLUICE_JWT_JWKS_URL: inCluster })
+    expect(problem).toMatch(/^SLUICE_JWT_JWKS_URL is plain http.*; set an https URL, or SLUICE_JWT_JWKS_HTTP=allow/)
+    expect(others).toEqual([])
+    for (const url of ['http://10.0.0.1/jwks', 'http://127.0.0.1.nip.io/jwks', 'http://localhost.example/jwks']) {
+      expect(problemsOf({ ...jwt, SLUICE_JWT_JWKS_URL: url })).toHaveLength(1)
+    }
+    const allowed = { ...jwt, SLUICE_JWT_JWKS_URL: inCluster, SLUICE_JWT_JWKS_HTTP: 'allow' }
+    expect(configOf(allowed).auth).toMatchObject({ jwksUrl: inCluster })
+    expect(problemsOf({ ...allowed, SLUICE_JWT_JWKS_URL: 'http://a:b@10.0.0.1/jwks' })).toHaveLength(1)
+  })
+
+  it('[CONF-301] the names of claims are read, with those of the standards as defaults', () => {
+    const standard = { subject: 'sub', tenant: 'tenant', project: 'project', audience: 'aud', scopes: ['scope', 'scp'] }
+    expect(configOf(jwt).auth).toMatchObject({ claims: { ...standard, defaultScopes: ['chat', 'history'] } })
+    const named = {
+      SLUICE_JWT_SUBJECT_CLAIM: 'oid',
+      SLUICE_JWT_TENANT_CLAIM: 'https://example.com/tenant',
+      SLUICE_JWT_PROJECT_CLAIM: 'a.b',
+      SLUICE_JWT_AUDIENCE_CLAIM: 'client_id',
+      SLUICE_JWT_SCOPES_CLAIM: 'realm_access.roles, cognito:groups',
+      SLUICE_JWT_DEFAULT_SCOPES: 'none',
+    }
+    expect(configOf({ ...jwt, ...named }).auth).toMatchObject({
+      claims: {
+        subject: 'oid',
+        tenant: 'https://example.com/tenant',
+        project: 'a.b',
+        audience: 'client_id',
+        scopes: ['realm_access.roles', 'cognito:groups'],
+        defaultScopes: [],
+      },
+    })
+    for (const name of Object.keys(named)) {
+      expect(problemsOf({ [name]: 'chat' })[0]).toMatch(new RegExp(`^${name} is set, but no key`))
+    }
+    for (const name of ['SLUICE_JWT_SUBJECT_CLAIM', 'SLUICE_JWT_SCOPES_CLAIM']) {
+      expect(problemsOf({ ...jwt, [name]: 'x'.repeat(257) })).toHaveLength(1)
+      expect(problemsOf({ ...jwt, [name]: 'a\u0000b' })).toHaveLength(1)
+    }
+  })
+
+  it.each(['admin', 'chat admin', 'chat,history', 'openid'])(
+    '[CONF-302] SLUICE_JWT_DEFAULT_SCOPES=%s is refused: admin is never a default',
+    (words) => {
+      expect(problemsOf({ ...jwt, SLUICE_JWT_DEFAULT_SCOPES: words })[0]).toMatch(/^SLUICE_JWT_DEFAULT_SCOPES /)
+    },
+  )
+
+  it.each(['https://a:b@id.example/jwks', 'file:///etc/keys', 'id.example'])(
     '[CONF-15] SLUICE_JWT_JWKS_URL=%s is refused',
     (url) => {
       const problems = problemsOf({ ...jwt, SLUICE_JWT_JWKS_URL: url })
-      expect(problems[0]).toMatch(/^SLUICE_JWT_JWKS_URL is not valid; set an https URL/)
+      expect(problems[0]).toMatch(/^SLUICE_JWT_JWKS_URL is not valid; set an https URL /)
     },
   )
 
