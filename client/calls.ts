@@ -1,3 +1,4 @@
+import { afterClose } from '../protocol/close-code.ts'
 import type { Down } from '../protocol/down.ts'
 import type { Refusal } from '../protocol/error.ts'
 import type { RecordOf } from '../protocol/record.ts'
@@ -26,7 +27,7 @@ export function addCall(move: Move, call: number, local: string | undefined, bod
   const refuse = (error: Refusal) =>
     void move.effects.push({ type: 'called', call, outcome: { kind: 'refused', error } })
   if (calls.size >= maxCalls) return refuse(localRefusal('busy', `${maxCalls} calls wait already`))
-  if (link.kind === 'stopped') return refuse(stopped)
+  if (link.kind === 'stopped') return refuse(stopped(move))
   const deadlineMs = move.nowMs + callMs
   putCall(move, { call, local, request: body, isSent: false, notBeforeMs: 0, deadlineMs })
 }
@@ -86,7 +87,7 @@ export function expireCalls(move: Move): void {
 }
 
 export function abandonCalls(move: Move): void {
-  for (const call of move.state.calls.values()) settle(move, call, { kind: 'refused', error: stopped })
+  for (const call of move.state.calls.values()) settle(move, call, { kind: 'refused', error: stopped(move) })
 }
 
 /** When a call is to be sent again or given up. */
@@ -100,7 +101,13 @@ export function callsDueMs({ calls }: Move['state'], nowMs: number): number {
 }
 
 const tooLate: Refusal = localRefusal('unavailable', 'no answer in time')
-export const stopped: Refusal = localRefusal('unavailable', 'the connection is stopped')
+
+/** What is refused because the connection is stopped, with why. */
+export function stopped({ state: { link } }: Move): Refusal {
+  const isRefused = link.kind === 'stopped' && afterClose(link.code) === 'refresh-token'
+  const why = link.kind === 'stopped' ? `: ${link.reason}` : ''
+  return localRefusal(isRefused ? 'unauthenticated' : 'unavailable', `the connection is stopped${why}`)
+}
 
 function settle(move: Move, call: Call, outcome: { kind: 'ok'; frame: Down } | { kind: 'refused'; error: Refusal }) {
   change(move, { calls: without(move.state.calls, call.call) })

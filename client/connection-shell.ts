@@ -113,8 +113,14 @@ function createWire(
 
   function fetchToken(ticket: number, reason: TokenReason): void {
     const fetched = async () => options.getToken(reason)
-    const failed = () => dispatch({ type: 'token-failed', ticket })
-    fetched().then((token) => (token ? dispatch({ type: 'token', ticket, token }) : failed()), failed)
+    const failed = (error: unknown) =>
+      dispatch({ type: 'token-failed', ticket, message: `getToken failed: ${String(error)}` })
+    fetched().then(
+      // An application without types may give anything.
+      (token: unknown) =>
+        token && typeof token === 'string' ? dispatch({ type: 'token', ticket, token }) : failed('it gave no text'),
+      failed,
+    )
   }
 
   return (effect) => {

@@ -19,7 +19,7 @@ export type Input =
   /** `dueMs` has come, or nearly. */
   | { readonly type: 'tick' }
   | { readonly type: 'token'; readonly ticket: number; readonly token: string }
-  | { readonly type: 'token-failed'; readonly ticket: number }
+  | { readonly type: 'token-failed'; readonly ticket: number; readonly message?: string }
   | { readonly type: 'socket-opened'; readonly socket: number }
   | { readonly type: 'frame'; readonly socket: number; readonly frame: Down }
   /** What came was no JSON object with a `type`. */

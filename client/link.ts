@@ -1,9 +1,11 @@
 import { type AfterClose, afterClose, type closeCodes } from '../protocol/close-code.ts'
 import type { DownOf } from '../protocol/down.ts'
+import type { Refusal } from '../protocol/error.ts'
 import { missedHeartbeats } from '../protocol/limits.ts'
 import {
   dialMs,
   hurriedDialMs,
+  maxRetryWaitMs,
   maxTokenRefusals,
   probeMs,
   stableMs,
@@ -12,7 +14,7 @@ import {
   welcomeMs,
 } from './bounds.ts'
 import { abandonCalls } from './calls.ts'
-import { backoffMs, change, type Move, request, setLink, takeNumber } from './move.ts'
+import { backoffMs, change, localRefusal, type Move, request, setLink, takeNumber } from './move.ts'
 import { abandonMessages, detachSessions } from './sessions.ts'
 import type { Online, TokenReason } from './state.ts'
 
@@ -56,11 +58,19 @@ export function tokenArrived(move: Move, ticket: number, token: string): void {
   }
 }
 
-export function tokenFailed(move: Move, ticket: number): void {
+/** `message`: why there is no token, for people. */
+export function tokenFailed(move: Move, ticket: number, message = ''): void {
   const { link } = move.state
-  if (link.kind === 'fetching-token' && link.ticket === ticket) wait(move, link.reason)
+  if (link.kind === 'fetching-token' && link.ticket === ticket)
+    wait(move, link.reason, localRefusal('unauthenticated', message))
   // On a live socket the old token stands; when it ends, the close asks for another.
   else if (link.kind === 'online' && link.refreshTicket === ticket) setLink(move, { ...link, refreshTicket: undefined })
+}
+
+/** The gateway says why it is about to close a socket that is not welcome yet. */
+export function refused(move: Move, error: Refusal): void {
+  const { link } = move.state
+  if (link.kind === 'greeting') setLink(move, { ...link, error })
 }
 
 export function socketOpened(move: Move, socket: number): void {
@@ -208,13 +218,16 @@ function loseSocket(move: Move, after: AfterClose, code: number, reason: string)
   const wasOnline = link.kind === 'online'
   if (wasOnline && move.nowMs - link.sinceMs >= stableMs) change(move, { dials: 0, refusals: 0 })
   if (wasOnline) detachSessions(move, code)
-  if (after === 'stop') return stop(move, code, reason)
-  if (after === 'reconnect') return wait(move, undefined)
+  const error = link.kind === 'greeting' ? link.error : undefined
+  // A close frame holds 123 bytes of it.
+  const why = error?.message ?? reason
+  if (after === 'stop') return stop(move, code, why)
+  if (after === 'reconnect') return wait(move, undefined, error)
   const refusals = move.state.refusals + 1
   change(move, { refusals })
-  if (refusals > maxTokenRefusals) return stop(move, code, reason)
+  if (refusals > maxTokenRefusals) return stop(move, code, why)
   if (refusals === 1) return beginDial(move, 'refused')
-  wait(move, 'refused')
+  wait(move, 'refused', error)
 }
 
 /** Ends it until `connect`. */
@@ -228,9 +241,11 @@ export function stop(move: Move, code: number, reason: string): void {
   abandonCalls(move)
 }
 
-function wait(move: Move, reason: TokenReason | undefined): void {
-  const retryAtMs = move.nowMs + backoffMs(move, move.state.dials)
-  change(move, { dials: move.state.dials + 1, link: { kind: 'waiting', retryAtMs, reason } })
+/** The backoff comes on top of what the gateway asks for, so that clients which it refused together come back apart. */
+function wait(move: Move, reason: TokenReason | undefined, error?: Refusal): void {
+  const askedMs = Math.min(error?.retryAfterMs ?? 0, maxRetryWaitMs)
+  const retryAtMs = move.nowMs + askedMs + backoffMs(move, move.state.dials)
+  change(move, { dials: move.state.dials + 1, link: { kind: 'waiting', retryAtMs, reason, error } })
 }
 
 function beginDial(move: Move, wanted: TokenReason | undefined): void {

@@ -42,7 +42,7 @@ const wanted = { kind: 'wanted', notBeforeMs: 0, tries: 0 } as const
 function whyNot(move: Move, session: Session, pending: number, max: number): Refusal | undefined {
   const { link } = move.state
   if (session.phase.kind === 'ended') return localRefusal('not-found', `the session was ${session.phase.how}`)
-  if (link.kind === 'stopped') return stopped
+  if (link.kind === 'stopped') return stopped(move)
   if (pending >= max) return localRefusal('busy', `${max} messages wait already`)
   return undefined
 }

@@ -48,7 +48,7 @@ export function watch(move: Move, local: string, target: Target): void {
 export function unwatch(move: Move, local: string): void {
   const session = move.state.sessions.get(local)
   if (session === undefined) return
-  for (const own of session.outgoing) failMessage(move, session, own, stopped)
+  for (const own of session.outgoing) failMessage(move, session, own, stopped(move))
   change(move, { sessions: without(move.state.sessions, local) })
   if (session.id !== undefined && session.phase.kind === 'live')
     addSilentCall(move, local, { type: 'session.close', session: session.id })
@@ -75,7 +75,7 @@ export function detachSessions(move: Move, code: number): void {
 /** Nothing will be sent any more: who waits for an answer is told. */
 export function abandonMessages(move: Move): void {
   for (const session of move.state.sessions.values()) {
-    const outgoing = session.outgoing.map((own) => failMessage(move, session, own, stopped))
+    const outgoing = session.outgoing.map((own) => failMessage(move, session, own, stopped(move)))
     putSession(move, { ...session, outgoing })
   }
 }

@@ -50,9 +50,20 @@ export type Link =
       readonly deadlineMs: number
     }
   | { readonly kind: 'dialing'; readonly socket: number; readonly deadlineMs: number }
-  | { readonly kind: 'greeting'; readonly socket: number; readonly deadlineMs: number }
+  /** `error`: why the gateway is about to close the socket. */
+  | {
+      readonly kind: 'greeting'
+      readonly socket: number
+      readonly deadlineMs: number
+      readonly error?: Refusal | undefined
+    }
   | Online
-  | { readonly kind: 'waiting'; readonly retryAtMs: number; readonly reason: TokenReason | undefined }
+  | {
+      readonly kind: 'waiting'
+      readonly retryAtMs: number
+      readonly reason: TokenReason | undefined
+      readonly error?: Refusal | undefined
+    }
   | { readonly kind: 'stopped'; readonly code: number; readonly reason: string }
 
 export interface Online {

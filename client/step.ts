@@ -56,7 +56,7 @@ function handle(move: Move, event: Event): void {
     case 'token':
       return link.tokenArrived(move, event.ticket, event.token)
     case 'token-failed':
-      return link.tokenFailed(move, event.ticket)
+      return link.tokenFailed(move, event.ticket, event.message)
     case 'socket-opened':
       return link.socketOpened(move, event.socket)
     case 'socket-closed':
@@ -99,6 +99,7 @@ function receive(move: Move, socket: number, frame: Down): void {
     case 'token.expiring':
       return isCurrent ? link.tokenExpiring(move) : undefined
     default: {
+      if (frame.type === 'error' && isCurrent) link.refused(move, refusalOf(frame))
       const purpose = takePurpose(move, frame)
       if (purpose !== undefined) answer(move, purpose, frame)
       else unasked(move, frame)

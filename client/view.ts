@@ -9,8 +9,13 @@ export type ConnectionState =
   | { readonly kind: 'idle' }
   | { readonly kind: 'connecting' }
   | { readonly kind: 'online' }
-  /** `dials`: how many in a row came to nothing. */
-  | { readonly kind: 'waiting'; readonly retryAtMs: number; readonly dials: number }
+  /** `dials`: how many in a row came to nothing. `error`: why the last one did, where that is known. */
+  | {
+      readonly kind: 'waiting'
+      readonly retryAtMs: number
+      readonly dials: number
+      readonly error?: Refusal | undefined
+    }
   /** Another token is being fetched. */
   | { readonly kind: 'refreshing' }
   /** It does not connect again by itself: closed here (1000), or by a code that says not to. */
@@ -41,7 +46,7 @@ export function connectionState({ link, leaving, dials }: ClientState): Connecti
     case 'greeting':
       return { kind: 'connecting' }
     case 'waiting':
-      return { kind: 'waiting', retryAtMs: link.retryAtMs, dials }
+      return { kind: 'waiting', retryAtMs: link.retryAtMs, dials, error: link.error }
     case 'online':
     case 'idle':
       return { kind: link.kind }

@@ -1,15 +1,8 @@
 import { type CloseCode, closeCodes } from '../protocol/close-code.ts'
 import type { Down } from '../protocol/down.ts'
 import { type ErrorKind, type Refusal, refusal } from '../protocol/error.ts'
-import {
-  frameDownBytes,
-  missedHeartbeats,
-  pageRecordsMax,
-  tokenExpiringAheadMs,
-  windowBytes,
-} from '../protocol/limits.ts'
+import { missedHeartbeats, tokenExpiringAheadMs, windowBytes } from '../protocol/limits.ts'
 import type { Up, UpOf } from '../protocol/up.ts'
-import { protocolVersion } from '../protocol/version.ts'
 import type { Verification } from './auth/authenticator.ts'
 import { CLOCK_TOLERANCE_SECONDS } from './auth/limits.ts'
 import { operationOf, permit } from './auth/permissions.ts'
@@ -34,6 +27,7 @@ import type {
 } from './connection-state.ts'
 import { afterAnswer, frameCost, rateOf, requestCost, subjectTooFast, tooFast } from './frame-rate.ts'
 import { parseFrame, parseHello, refOfRefused } from './parse-frame.ts'
+import { welcome } from './welcome.ts'
 
 /** Full since ever; most sockets have it all their life. */
 const noBadFrames: Bucket = { level: badFramesMax, atMs: 0 }
@@ -263,7 +257,10 @@ function onGreeted(state: Open, { verification, hasPlace, nowMs }: Verified): St
   const { held, client, ...rest } = state
   const { identity } = verification
   const ready: Ready = { ...rest, phase: 'ready', identity, isRefreshing: false, wasWarned: false }
-  const welcomed: Step = { state: ready, effects: [{ type: 'welcomed', identity, client }, send(welcome(ready))] }
+  const welcomed: Step = {
+    state: ready,
+    effects: [{ type: 'welcomed', identity, client }, send(welcome(ready.settings, identity))],
+  }
   const { leaving } = ready
   const greeted = leaving === undefined ? welcomed : andThen(welcomed, () => onLeaving(ready, leaving))
   return held.reduce<Step>(
@@ -271,24 +268,6 @@ function onGreeted(state: Open, { verification, hasPlace, nowMs }: Verified): St
       andThen(step, (next) => (next.phase === 'ready' ? onText(next, text, nowMs) : { state: next, effects: [] })),
     andThen(greeted, (next) => onTick(next, nowMs, 0)),
   )
-}
-
-function welcome({ settings, identity }: Ready): Down {
-  return {
-    type: 'welcome',
-    protocol: protocolVersion,
-    connection: settings.connection,
-    subject: identity.subject,
-    heartbeatMs: settings.heartbeatMs,
-    tokenExpiresAt: identity.expiresAtMs,
-    limits: {
-      frameBytes: frameDownBytes,
-      contentBytes: settings.contentBytes,
-      framesPerSecond: settings.framesPerSecond,
-      watchedSessions: settings.watchedSessions,
-      pageRecords: pageRecordsMax,
-    },
-  }
 }
 
 function onRefreshed(state: Open, { verification }: Verified, ref: string): Step {

@@ -1,6 +1,6 @@
 import { tapeBytes } from '../protocol/limits.ts'
 import { subjectBytesMax, subjectSessionsMax } from '../sessions/shares.ts'
-import { JWKS_MAX_BYTES } from './auth/limits.ts'
+import { JWKS_MAX_BYTES, JWKS_REDIRECTS_MAX_COUNT, KID_MAX_LENGTH, UNKNOWN_KIDS_MAX_COUNT } from './auth/limits.ts'
 import * as bounds from './bounds.ts'
 import { stalledMs } from './http/limits.ts'
 import { MAX_UNSENT_BYTES } from './transport/guarded-socket.ts'
@@ -131,9 +131,17 @@ export const exposure: readonly ExposureLine[] = [
     who: 'stranger',
     per: 'node',
     what: 'fetches of a key set for unknown keys, one at a time',
-    bounds: `JWKS_MAX_BYTES ${bytes(JWKS_MAX_BYTES)}, at most one each 30 s`,
+    bounds: `JWKS_MAX_BYTES ${bytes(JWKS_MAX_BYTES)}, JWKS_REDIRECTS_MAX_COUNT ${JWKS_REDIRECTS_MAX_COUNT}, at most one each 30 s`,
     heldBytes: JWKS_MAX_BYTES,
-    rules: ['AUTH-20', 'AUTH-23'],
+    rules: ['AUTH-20', 'AUTH-23', 'AUTH-305'],
+  },
+  {
+    who: 'stranger',
+    per: 'node',
+    what: 'kids that a key set does not have, remembered until a fetch looked for them, and as many after it',
+    bounds: `UNKNOWN_KIDS_MAX_COUNT ${UNKNOWN_KIDS_MAX_COUNT}, KID_MAX_LENGTH ${KID_MAX_LENGTH} characters`,
+    heldBytes: 2 * UNKNOWN_KIDS_MAX_COUNT * 2 * KID_MAX_LENGTH,
+    rules: ['AUTH-308'],
   },
   {
     who: 'socket',

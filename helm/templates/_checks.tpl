@@ -18,6 +18,13 @@ the gateway would say most of them too, but only in the log of a pod that does n
 {{- if not (or .existingSecret .publicKeys.existingConfigMap .jwksUrl) -}}
 {{- $problems = append $problems "no JWT key, without which the gateway listens on loopback only; set jwt.existingSecret, jwt.publicKeys.existingConfigMap or jwt.jwksUrl" -}}
 {{- end -}}
+{{- $switch := "" -}}
+{{- range $.Values.extraEnv -}}
+{{- if eq .name "SLUICE_JWT_JWKS_HTTP" -}}{{- $switch = .value -}}{{- end -}}
+{{- end -}}
+{{- if and (hasPrefix "http://" .jwksUrl) (ne $switch "allow") -}}
+{{- $problems = append $problems "jwt.jwksUrl is plain http, so whoever can change that traffic can make tokens; set an https URL, or SLUICE_JWT_JWKS_HTTP: allow in extraEnv where you trust the network" -}}
+{{- end -}}
 {{- if not .issuer -}}
 {{- $problems = append $problems "jwt.issuer is missing; set the issuer (iss) that tokens must carry, or '*' to check none" -}}
 {{- end -}}

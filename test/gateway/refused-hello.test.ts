@@ -66,6 +66,20 @@ describe.each(testedTransports)('a refused hello over %s', (transport) => {
     expect((await client.closed).code).toBe(closeCodes.tooFast)
   })
 
+  test('[SOCKET-304] a first frame that is not read counts against its address like misbehavior, a token that is read does not', async () => {
+    await using few = await startTestGateway({ transport, env: { SLUICE_STRANGER_REQUESTS_PER_ADDRESS: '10' } })
+    const ended = async (from: string, length: number) => {
+      const client = await dialed({ from }, few.url)
+      client.socket.send(hello('x'.repeat(length)))
+      await client.closed
+    }
+    const opens = (from: string) => dialed({ from }, few.url).then(() => 'open', String)
+    const fourFrom = (from: string, length: number) => Array.from({ length: 4 }, () => ended(from, length))
+    await Promise.all([...fourFrom('127.0.0.2', 17_000), ...fourFrom('127.0.0.3', 30_000)])
+    expect(await opens('127.0.0.3')).toContain('429')
+    expect(await opens('127.0.0.2')).toBe('open')
+  })
+
   test.each([
     ['of 17,000 characters', `Bearer ${large}`, /fewer claims/],
     ['that is two', 'Bearer a b', /one token/],

@@ -105,10 +105,21 @@ describe.runIf(hasHelm)('the chart', () => {
     expect(errors).toContain(place)
   })
 
+  test('[CONF-300] a key set over http is taken with the switch in extraEnv', async () => {
+    const extraEnv = [{ name: 'SLUICE_JWT_JWKS_HTTP', value: 'allow' }]
+    const { code } = await template('minimal-values.yaml', { jwt: { jwksUrl: 'http://keycloak:8080/certs' }, extraEnv })
+    expect(code).toBe(0)
+  })
+
   const noRedis = { existingSecret: '' }
   const conflicts: [string, Node, string][] = [
     ['no key', { jwt: { existingSecret: '' } }, 'no JWT key'],
     ['no issuer', { jwt: { issuer: '' } }, 'jwt.issuer is missing'],
+    [
+      'a key set over http',
+      { jwt: { jwksUrl: 'http://keycloak:8080/certs' } },
+      'SLUICE_JWT_JWKS_HTTP: allow in extraEnv',
+    ],
     ['public keys without names', { jwt: { publicKeys: { existingConfigMap: 'x' } } }, 'jwt.publicKeys needs both'],
     ['no provider', { openai: { existingSecret: '' } }, 'set openai.existingSecret, or openai.baseUrl'],
     ['two pods without Redis', { redis: noRedis }, 'set redis.existingSecret or redis.url, or replicaCount: 1'],

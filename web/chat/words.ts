@@ -47,14 +47,22 @@ export function describeConnection(state: ConnectionState, isOffline: boolean, w
     case 'refreshing':
       return 'Signing in again…'
     case 'waiting':
-      return isOffline ? 'You are offline.' : wasOnline ? 'Connection lost.' : 'Unable to connect.'
+      return isOffline ? 'You are offline.' : wasOnline ? 'Connection lost.' : unableToConnect(state.error)
     case 'stopped':
       return stopped(state)
   }
 }
 
+function unableToConnect(error: Refusal | undefined): string {
+  return error === undefined ? 'Unable to connect.' : `Unable to connect: ${error.message}.`
+}
+
 function stopped({ code, reason }: { readonly code: number; readonly reason: string }): string {
-  if (code >= 4400 && code <= 4499) return 'The server did not accept the sign-in.'
+  if (code >= 4400 && code <= 4499) {
+    return reason === ''
+      ? 'The server did not accept the sign-in.'
+      : `The server did not accept the sign-in: ${reason}.`
+  }
   if (code === 4502) return 'The server does not accept this page’s address.'
   return reason === '' ? `The server closed the connection (${code}).` : `The server closed the connection: ${reason}.`
 }
