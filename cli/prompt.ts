@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { startModelServer } from '../load/model-server/server.ts'
 import type { LoadedPrompt, LoadedPrompts } from '../orchestrator/prompts/prompts.ts'
 import { createOpenAiProvider } from '../orchestrator/providers/openai.ts'
+import { wayTo } from './environment.ts'
 import { readCases } from './prompt/cases.ts'
 import { type CaseReport, evaluate, type Variant } from './prompt/evaluate.ts'
 import { findVersion, openPrompts, readValues } from './prompt/reference.ts'
@@ -110,7 +111,8 @@ async function askAll(
   concurrency: number,
 ): Promise<readonly CaseReport[]> {
   const bundled = target === 'bundled' ? await startModelServer() : undefined
-  const endpoint = { baseUrl: bundled?.url ?? target, headersMs: 60_000 }
+  const baseUrl = bundled?.url ?? target
+  const endpoint = { baseUrl, headersMs: 60_000, connection: wayTo(baseUrl, process.env) }
   const apiKey = process.env.OPENAI_API_KEY ?? 'none'
   const provider = createOpenAiProvider(endpoint, { info: ignore, warn: ignore, error: ignore })
   const done = (name: string, { variant, passed }: { variant: string; passed: boolean }) =>

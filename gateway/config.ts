@@ -8,6 +8,7 @@
 import type { ShareLimits } from '../sessions/shares.ts'
 import { standardClaims } from './config/claim-variables.ts'
 import { type ProxyConfig, proxySecret } from './config/proxies.ts'
+import { proxies as proxyVariables } from './config/proxy-variables.ts'
 import { findPresenceProblems, findValueProblems } from './config/rules.ts'
 import type { Secret } from './config/secret.ts'
 import type {
@@ -52,7 +53,7 @@ const presentTexts = (environment: Environment): ReadonlyMap<string, string> => 
     if (text !== undefined && text !== '') texts.set(name, text)
   }
   // As every program reads them, the one in small letters first.
-  for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']) {
+  for (const name of Object.keys(proxyVariables)) {
     const text = texts.get(name.toLowerCase())
     if (text !== undefined) texts.set(name, text)
   }

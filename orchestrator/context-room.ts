@@ -5,14 +5,10 @@
  * Tokens are estimated first, since a model's own tokenizer is not known, with an eighth of the context as margin. An endpoint
  * that still refuses is asked once more with a prompt whose upper bound fits.
  */
+import { contextMargin, leastAnswerTokens } from './limits.ts'
 import type { ProviderMessage } from './ports.ts'
 import { boundMessage, boundPrompt } from './token-bound.ts'
 import { estimateTokens, tokensPerMessage } from './token-estimate.ts'
-
-/** The part of a context that is kept free where tokens are estimated. */
-const estimateMargin = 1 / 8
-/** A question that leaves less than this for its answer, in tokens, is too long. */
-const leastAnswerTokens = 64
 
 /** How tokens are counted: `estimate` about right, `bound` never too low. */
 export type TokenMeasure = 'estimate' | 'bound'
@@ -56,7 +52,7 @@ export function fitPrompt(
 }
 
 function usableTokens(contextTokens: number, measure: TokenMeasure): number {
-  return measure === 'bound' ? contextTokens : Math.floor(contextTokens * (1 - estimateMargin))
+  return measure === 'bound' ? contextTokens : Math.floor(contextTokens * (1 - contextMargin))
 }
 
 function estimateMessage(content: string): number {

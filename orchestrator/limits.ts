@@ -69,6 +69,11 @@ export const busyWaitersMax = 1_000
 export const historyTries = 24
 export const historyWaitMaxMs = 1_000
 
+/** The part of a model's context that is kept free, since its tokens are estimated; an endpoint that still refuses gets the upper bound. */
+export const contextMargin = 1 / 8
+/** A question that leaves less of a model's context for its answer, in tokens, is not sent to that target. */
+export const leastAnswerTokens = 64
+
 /** Waits of one answer before it is given up, beside its deadline. */
 export const roundsMax = 10
 /**

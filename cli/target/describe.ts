@@ -1,4 +1,5 @@
 /** A checked target as a block of lines for a terminal, without a key. */
+import { proxyText } from '../../gateway/config/proxies.ts'
 import type { TargetPolicy } from '../../orchestrator/policy.ts'
 import type { AnswerCheck, ListCheck, TargetCheck, Trouble } from './check.ts'
 
@@ -12,16 +13,12 @@ export function describeCheck(target: TargetPolicy, { list, answer, repairs }: T
   const proxy = target.connection?.proxy?.secret.reveal()
   return [
     `${target.name}: ${target.model} at ${target.baseUrl.replace(/[?#].*$/, '')}`,
-    ...(proxy === undefined ? [] : [line('proxy', bareProxy(proxy))]),
+    ...(proxy === undefined ? [] : [line('proxy', proxyText(proxy))]),
     line('models', listText(list, target)),
     line('answer', answerText(answer, target)),
     ...repairs.map(({ fields, message }) => line('request', `${fieldsText(fields)}${message}`)),
     ...(answer.kind === 'answered' ? answered(answer).map(([name, text]) => line(name, text)) : []),
   ]
-}
-
-function bareProxy(proxy: string): string {
-  return URL.canParse(proxy) ? new URL(proxy).origin : 'one whose URL cannot be read'
 }
 
 function listText(list: ListCheck, target: TargetPolicy): string {

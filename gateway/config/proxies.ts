@@ -32,6 +32,11 @@ export function proxySecret(text: string): Secret {
   return new Secret(text.includes('://') ? text : `http://${text}`)
 }
 
+/** A proxy as an operator may be shown it: without user and password. */
+export function proxyText(proxy: string): string {
+  return URL.canParse(proxy) ? new URL(proxy).origin : 'one whose URL cannot be read'
+}
+
 /** Undefined: straight. */
 export function proxyFor(url: URL, { http, https, exceptions }: ProxyConfig): Secret | undefined {
   const proxy = url.protocol === 'https:' ? https : http

@@ -6,7 +6,7 @@ import { redisTarget, redisUrlForms } from '../../sessions/redis/redis-url.ts'
 import { writesPerMinute } from '../bounds.ts'
 import { claims } from './claim-variables.ts'
 import { isHost, readAddressRange, readAllowedOrigin, readHttpUrl } from './network.ts'
-import { readProxy } from './proxies.ts'
+import { proxies } from './proxy-variables.ts'
 import { Secret } from './secret.ts'
 import { shares } from './share-variables.ts'
 import { choice, optionalList, optionalSecret, optionalText, text, wholeNumber, wholeNumberOr } from './variable.ts'
@@ -312,14 +312,6 @@ const web = {
   }),
 }
 
-const proxy = (meaning: string) =>
-  optionalSecret({
-    meaning,
-    unit: 'URL',
-    range: 'http://host:port, with user:password@ where it wants them (SOCKS is not supported)',
-    accepts: (value) => readProxy(value) !== undefined,
-  })
-
 const provider = {
   SLUICE_CONFIG_FILE: optionalText({
     meaning: 'models, targets, retries, limits, privacy and cache; taken over while running when it changes',
@@ -340,13 +332,7 @@ const provider = {
     absent: 'https://api.openai.com/v1 with OPENAI_API_KEY',
     accepts: (value) => readHttpUrl(value) !== undefined,
   }),
-  HTTPS_PROXY: proxy('proxy of requests to https addresses: models, moderation, key sets; also https_proxy'),
-  HTTP_PROXY: proxy('proxy of requests to http addresses; also http_proxy'),
-  NO_PROXY: optionalText({
-    meaning: 'hosts that are reached without a proxy; loopback addresses always are; also no_proxy',
-    unit: 'hosts',
-    range: 'domains (with all below them), host:port, addresses, CIDR ranges or `*`, separated by commas or blanks',
-  }),
+  ...proxies,
   SLUICE_MODEL: optionalText({
     meaning: 'model asked for; without it gpt-4o-mini, and of the bundled model server sluice-demo',
     unit: 'name',

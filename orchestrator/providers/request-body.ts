@@ -143,7 +143,7 @@ export class OutgoingRequest {
   #measure: TokenMeasure = 'estimate'
   #body: Body | undefined
   #repairs = 0
-  /** Undefined: the question is too long for the model. */
+  /** Undefined: the question is too long for the model, or the request was taken. */
   json: string | undefined
 
   constructor(requests: TargetRequests, request: ProviderRequest, learned: Learned) {
@@ -183,9 +183,11 @@ export class OutgoingRequest {
     return true
   }
 
-  /** It was taken, in this form. */
+  /** It was taken, in this form. Nothing of it is kept while its answer streams. */
   taken(): void {
     if (this.#repairs > 0) this.#requests.keep(this.#learned)
+    this.#body = undefined
+    this.json = undefined
   }
 
   #build(): void {

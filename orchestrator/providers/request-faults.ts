@@ -45,14 +45,18 @@ export function faultIn(status: number, text: string, sent: SentRequest): Reques
 }
 
 interface ReadRefusal {
-  /** The text without the backslashes of JSON in JSON. */
+  /** The text without the backslashes of JSON in JSON, and with single blanks: the forms below then take linear time. */
   readonly words: string
   readonly code: string
   readonly param: string
 }
 
 function readRefusal(text: string): ReadRefusal {
-  const words = text.slice(0, wordsLength).replaceAll('\\', '')
+  const words = text
+    .slice(0, wordsLength)
+    .replaceAll(/\\{1,4}[nrt]|\s+/g, ' ')
+    .replaceAll('\\', '')
+    .replaceAll(/ {2,}/g, ' ')
   const error = errorIn(text)
   const textOf = (value: unknown) => (typeof value === 'string' ? value : '')
   return { words, code: textOf(error?.code) || textOf(error?.type), param: textOf(error?.param) }
@@ -75,7 +79,7 @@ function errorIn(
 const unsupportedCode = /^(?:unsupported|unknown|unrecognized)_(?:parameter|value|argument|field)$/
 
 /** A name, maybe in quotes of any kind. */
-const name = '[\'"`]?([A-Za-z][\\w.-]*)'
+const name = '[\'"`]?([A-Za-z][\\w.-]{0,63})'
 const what = '(?:parameter|param|argument|field|property|option|value|key|setting|name)'
 const forms: readonly RegExp[] = [
   // Unsupported parameter: 'max_tokens' · Unrecognized request argument supplied: stream_options · Unknown name "x"
@@ -114,11 +118,16 @@ function canonicalName(written: string): string {
 }
 
 const contextForms: readonly RegExp[] = [
+  // Anthropic: exceed context limit: 190000 + 20000 > 200000 · prompt is too long: 205000 tokens > 200000 maximum
+  /\d \+ \d+ > (\d+)/,
+  /> (\d+) maximum/i,
   /maximum context length(?: is| of)?:? (\d+)/i,
   /(\d+) maximum context length/i,
   /"?n_ctx"?\s*[:=]\s*(\d+)/i,
   /max_(?:model_len|total_tokens)\D{0,20}(\d+)/i,
-  /max_new_tokens`?\s*must be <=? ?(\d+)/i,
+  /max_new_tokens`? must be <=? ?(\d+)/i,
+  /`inputs` must have less than (\d+) tokens/i,
+  /maximum number of tokens allowed \(?(\d+)/i,
   /context (?:size|window|length|limit)[^\d.]{0,40}(\d+)/i,
 ]
 

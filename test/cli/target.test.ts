@@ -116,18 +116,27 @@ test('[CLI-342] a target that cannot answer is said with what to do, and ends it
   expect(said).not.toMatch(/secret|sk-/)
 })
 
-test('[CLI-342] only the targets that are named are asked, and a name that is not there is told', async () => {
+test('[CLI-342] only the targets that are named are asked', async () => {
   await using model = await startModelServer()
   const targets = `  one: { baseUrl: "${model.url}", model: m }\n  two: { baseUrl: "${model.url}", model: m }\n`
   const named = await check(targets, {}, ['two'])
   expect([named.code, named.said.match(/^\w+: m at/gm)]).toEqual([0, ['two: m at']])
-  const wrong = await check(targets, {}, ['three'])
-  expect([wrong.code, wrong.said, wrong.complained]).toEqual([
+})
+
+test('[CLI-342] a name that is not there is told, with those that are', async () => {
+  const { code, said, complained } = await check('  one: { baseUrl: "http://127.0.0.1:9/v1", model: m }\n', {}, [
+    'three',
+  ])
+  expect([code, said, complained]).toEqual([
     1,
     '',
-    'unable to check three: there is no target of that name; there are one, two\n',
+    'unable to check three: there is no target of that name; there are one\n',
   ])
-  expect((await ended(run([main, 'target', 'list']))).code).toBe(2)
+})
+
+test('[CLI-342] another verb is wrong usage', async () => {
+  const { code, complained } = await ended(run([main, 'target', 'list']))
+  expect([code, complained]).toEqual([2, expect.stringContaining('usage: sluice target check')])
 })
 
 test('[CLI-343] goes the gateway’s way: proxy, authority and certificate', async () => {

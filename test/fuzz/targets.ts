@@ -10,6 +10,7 @@ import { keySets } from './targets/key-sets.ts'
 import { markdown } from './targets/markdown.ts'
 import { patterns, policies } from './targets/policies.ts'
 import { providerEvents } from './targets/provider-events.ts'
+import { providerRefusals } from './targets/provider-refusals.ts'
 import { recordings } from './targets/recordings.ts'
 import { redaction } from './targets/redaction.ts'
 import { settings } from './targets/settings.ts'
@@ -25,6 +26,7 @@ export const targets: readonly Target[] = [
   keySets,
   cursors,
   providerEvents,
+  providerRefusals,
   redaction,
   markdown,
   clientFrames,

@@ -4,6 +4,7 @@ import type { NamedSecret, Policy, TargetPolicy } from '../../orchestrator/polic
 import { loadPrompts } from '../../orchestrator/prompts/load-prompts.ts'
 import { connectTarget } from '../../orchestrator/providers/connect.ts'
 import { createOpenAiProvider, type OpenAiOptions } from '../../orchestrator/providers/openai.ts'
+import { TargetRequests } from '../../orchestrator/providers/request-body.ts'
 import { Targets } from '../../orchestrator/route/targets.ts'
 import { systemClock } from '../../orchestrator/turns.ts'
 import { policyOf, targetAt } from '../support/policy.ts'
@@ -41,6 +42,13 @@ describe('the request of a target', () => {
     [{ parameters: { temperature: 0, stop: ['x'] } }, { max_tokens: 50, ...options, temperature: 0, stop: ['x'] }],
   ] as const)('[PROVIDER-346] of the form %j has the members that it says', async (form, body) => {
     expect((await sent(form)).body).toEqual(body)
+  })
+
+  it('[PROVIDER-358] is let go once it was taken, since an answer may stream for long', () => {
+    const outgoing = new TargetRequests({}, () => undefined).start(question)
+    expect([outgoing.json?.length, outgoing.body]).toEqual([expect.any(Number), expect.anything()])
+    outgoing.taken()
+    expect([outgoing.json, outgoing.body]).toEqual([undefined, undefined])
   })
 
   it('[PROVIDER-347] has the key in the header that is configured, and no other', async () => {

@@ -329,6 +329,25 @@ describe('a model that is smaller than what is asked of it', () => {
       }),
     ],
     [
+      'Anthropic',
+      (context, prompt, answer) =>
+        openai(
+          `input length and \`max_tokens\` exceed context limit: ${prompt} + ${answer} > ${context}, decrease input length or \`max_tokens\``,
+        ),
+    ],
+    [
+      'Gemini',
+      (context, prompt) =>
+        openai(`The input token count (${prompt}) exceeds the maximum number of tokens allowed (${context}).`),
+    ],
+    [
+      'LM Studio',
+      (context, prompt) =>
+        openai(
+          `Trying to keep the first ${prompt} tokens when context the overflows. However, the model is loaded with context length of only ${context} tokens`,
+        ),
+    ],
+    [
       'Mistral',
       (context, prompt) =>
         openai(

@@ -152,7 +152,7 @@ function answeringOfEnvironment(parts: PolicyParts): Answering {
   if (baseUrl === undefined) throw new Error('unable to build the policy: no provider')
   const key = isBundled ? undefined : endpoint.apiKey
   const asked = { name, baseUrl, model, provider: 'openai', keys: [key ?? noKey], limits: unlimited }
-  const proxy = proxyOf(baseUrl, undefined, parts)
+  const proxy = isBundled ? undefined : proxyOf(baseUrl, undefined, parts)
   const way = proxy && { connection: { proxy } }
   const target: TargetPolicy = { ...asked, ...way, reasoning: isBundled ? 'none' : 'hidden' }
   return {

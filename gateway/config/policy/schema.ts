@@ -10,19 +10,18 @@ import {
   namesMax,
   patternLength,
   patternsMax,
-  requestMembersMax,
-  requestValueLength,
   targetKeysMax,
   tenantsMax,
   wordLength,
   wordsMax,
 } from './bounds.ts'
+import { connection, request } from './request-schema.ts'
+import { named, secret, text, url, whole } from './schema-parts.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const GIB = 1024 ** 3
 
-const whole = (min: number, max: number, description: string) => z.int().min(min).max(max).describe(description)
 const count = (max: number, description: string) => whole(0, max, `${description} 0: no limit.`)
 
 const amount = (description: string) =>
@@ -31,8 +30,6 @@ const amount = (description: string) =>
     .regex(/^\d{1,9}(?:\.\d{1,6})?$/, 'is no amount; set digits in quotes, at most six after the point: "0.15"')
     .describe(description)
 
-const text = (max: number, description: string) => z.string().min(1).max(max).describe(description)
-
 const targetName = z
   .string()
   .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'is no name; use letters, digits, `.`, `_` and `-`, at most 64')
@@ -40,29 +37,6 @@ const modelName = z
   .string()
   .regex(/^[A-Za-z0-9][\w.:/-]{0,127}$/, 'is no name; use letters, digits and `._:/-`, at most 128')
 const tenantName = z.string().min(1).max(256)
-
-const named = <T extends z.ZodType>(name: z.ZodString, value: T, max: number, description: string) =>
-  z
-    .record(name, value)
-    .refine((entries) => Object.keys(entries).length <= max, `has more than ${max} entries; remove some`)
-    .describe(description)
-
-const secret = z
-  .strictObject({
-    env: z
-      .string()
-      .regex(/^[A-Za-z_]\w{0,127}$/, 'is no name of a variable; set the name, never the key itself')
-      .optional()
-      .describe('Name of the environment variable that has it.'),
-    file: text(
-      1024,
-      'Path of the file that has it, from the folder of this one; read again when it changes.',
-    ).optional(),
-  })
-  .refine(({ env, file }) => (env === undefined) !== (file === undefined), 'is no reference; set one of env and file')
-  .describe('Where a secret is: in an environment variable, or in a file. It is never written here.')
-
-const url = (description: string) => z.string().max(2048).describe(description)
 
 const alias = z
   .strictObject({
@@ -84,79 +58,6 @@ const alias = z
     offline: text(4000, 'An answer of its own for when no target can; without it the turn fails.').optional(),
   })
   .describe('A model as clients name it.')
-
-const parameterName = z
-  .string()
-  .regex(/^[A-Za-z]\w{0,63}$/, 'is no name of a parameter; use letters, digits and `_`, at most 64')
-
-const headerValue = z
-  .string()
-  .max(requestValueLength)
-  .regex(/^[\x20-\x7e]+$/, 'is no value of a header; use visible ASCII characters and blanks')
-
-const headerName = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/, 'is no name of a header; use letters, digits and `-`, at most 64')
-
-const request = z
-  .strictObject({
-    tokenLimit: z
-      .enum(['auto', 'max_tokens', 'max_completion_tokens', 'none'])
-      .default('auto')
-      .describe(
-        'The parameter that bounds an answer: max_tokens, max_completion_tokens, or none. With auto it is max_tokens until the endpoint refuses that.',
-      ),
-    streamOptions: z
-      .boolean()
-      .default(true)
-      .describe(
-        'Whether stream_options asks for the usage of an answer. Without it answers are booked at their bound.',
-      ),
-    keyHeader: headerName
-      .default('Authorization')
-      .describe('Header of the API key. In Authorization it is a bearer token, in any other it stands alone: api-key.'),
-    headers: named(
-      headerName,
-      z.union([headerValue, secret]),
-      requestMembersMax,
-      'Further headers by name; a value that is a secret is { env: … } or { file: … }.',
-    ).default({}),
-    query: named(
-      z.string().min(1).max(128),
-      z.string().max(requestValueLength),
-      requestMembersMax,
-      'Parameters of the address, in quotes: api-version: "2026-01-01".',
-    ).default({}),
-    parameters: named(
-      parameterName,
-      z.json(),
-      requestMembersMax,
-      'Further members of the body: temperature, top_p, reasoning_effort, …',
-    ).default({}),
-    promptMayChange: z
-      .array(parameterName)
-      .max(requestMembersMax)
-      .default([])
-      .describe('Parameters that a version of a prompt may set, in place of those above. Default: none.'),
-  })
-  .describe("How requests differ from OpenAI's own.")
-
-const connection = z
-  .strictObject({
-    proxy: z
-      .union([url('HTTP proxy: http://host:port, or none.'), secret])
-      .optional()
-      .describe(
-        'HTTP proxy of this target: http://host:port, none, or with a password { env: … } or { file: … }. Default: HTTPS_PROXY, HTTP_PROXY and NO_PROXY.',
-      ),
-    caFile: text(
-      1024,
-      'PEM file, from the folder of this one: only certificates that these authorities signed are accepted.',
-    ).optional(),
-    certFile: text(1024, 'PEM file of the certificate that is shown to the server; goes with keyFile.').optional(),
-    keyFile: text(1024, 'PEM file of its private key, without a passphrase.').optional(),
-  })
-  .describe('The way to the endpoint. Files are read again when they change.')
 
 const target = z
   .strictObject({

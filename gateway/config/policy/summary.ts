@@ -7,6 +7,7 @@ import type {
   TargetPolicy,
   TenantPrivacy,
 } from '../../../orchestrator/policy.ts'
+import { proxyText } from '../proxies.ts'
 import { amountText } from './money.ts'
 
 export function describePolicy(policy: Policy): readonly string[] {
@@ -30,11 +31,12 @@ export function describePolicy(policy: Policy): readonly string[] {
   ]
 }
 
-function targetText({ name, model, baseUrl, keys, price }: TargetPolicy, currency: string): string {
+function targetText({ name, model, baseUrl, keys, price, connection }: TargetPolicy, currency: string): string {
   const count = keys.some((key) => key.reveal() !== 'none') ? `keys: ${keys.length}` : 'no key'
   const costs = price && `${amountText(price.input)}/${amountText(price.cachedInput)}/${amountText(price.output)}`
   const priced = costs === undefined ? 'no price' : `${costs} ${currency} a million tokens (input/cached/output)`
-  return `${name}: ${model} at ${withoutQuery(baseUrl)}, ${count}, ${priced}`
+  const proxy = connection?.proxy === undefined ? '' : ` by the proxy ${proxyText(connection.proxy.secret.reveal())}`
+  return `${name}: ${model} at ${withoutQuery(baseUrl)}${proxy}, ${count}, ${priced}`
 }
 
 /** A query may be a key. */

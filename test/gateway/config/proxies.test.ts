@@ -5,6 +5,7 @@ import { inspect } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { defaultJwksTimes, jwksSource } from '../../../gateway/auth/jwks.ts'
 import { policyOfEnvironment } from '../../../gateway/config/policy/read-policy.ts'
+import { describePolicy } from '../../../gateway/config/policy/summary.ts'
 import { type ProxyConfig, proxyFor } from '../../../gateway/config/proxies.ts'
 import { Secret } from '../../../gateway/config/secret.ts'
 import { type Config, readConfig } from '../../../gateway/config.ts'
@@ -123,7 +124,9 @@ describe('the choice of a proxy', () => {
       'http://third.example:3',
       'http://u:p@own.example:2',
     ])
-    expect(inspect(policy, { depth: 9 })).not.toContain('u:p@')
+    const summary = describePolicy(policy).join('\n')
+    expect(summary).toContain('e: m at https://e.example/v1 by the proxy http://own.example:2, no key')
+    expect(inspect(policy, { depth: 9 }) + summary).not.toContain('u:p@')
   })
 })
 

@@ -74,6 +74,16 @@ connection:
     expect(inspect(policy, { depth: 9 })).not.toMatch(/secret-|sk-secret|tenant-secret|hush1@|PRIVATE KEY/)
   })
 
+  test('[CONF-342] those that OPERATIONS.md shows are whole', async () => {
+    const root = path.resolve(import.meta.dirname, '../../../..')
+    const operations = await readFile(path.join(root, 'docs', 'OPERATIONS.md'), 'utf8')
+    const [, example = ''] = /## Endpoints that differ[\s\S]*?```yaml\n([\s\S]*?)```/.exec(operations) ?? []
+    const names = [...example.matchAll(/^ {2}([\w-]+):/gm)].map(([, name]) => `{ target: ${name} }`)
+    const text = `version: 1\nmodels: { m: { targets: [${names.join(', ')}] } }\n${example}`
+    const policy = await policyIn(text, { AZURE_KEY: 'a', OPENAI_API_KEY: 'b' })
+    expect([...policy.targets.keys()]).toEqual(['azure', 'gpt-5', 'local'])
+  })
+
   const certificate = `certFile: ${authority.certFile}`
   test.each([
     [
