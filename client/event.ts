@@ -1,4 +1,5 @@
 import type { Down } from '../protocol/down.ts'
+import type { Ending } from '../protocol/ending.ts'
 import type { Refusal } from '../protocol/error.ts'
 import type { Metadata, Usage } from '../protocol/shapes.ts'
 import type { NewMessage, Outbound, Target, TokenReason, Unnumbered } from './state.ts'
@@ -69,13 +70,18 @@ export type CallOutcome =
   | { readonly kind: 'ok'; readonly frame: Down }
   | { readonly kind: 'refused'; readonly error: Refusal }
 
-/** How an answer ended. `error` says why it failed; a message that was never accepted failed with an empty text. */
+/**
+ * How an answer ended. `error` says why it failed; a message that was never accepted failed with an empty text. Where the
+ * client stops following a running answer, since its session is gone or the client was closed, it failed with the text so far.
+ */
 export interface AnswerResult {
   readonly kind: 'completed' | 'cancelled' | 'failed'
+  /** In one word what the text is: `whole`, or else in which way it is not. */
+  readonly ending: Ending
   readonly text: string
   /** The text's length in UTF-8. */
   readonly bytes: number
-  /** Of the text in UTF-8, in hex, as the gateway recorded it and this client checked it. */
+  /** Of the text in UTF-8, in hex. As the gateway recorded it and this client checked it, if the turn has its end in the log. */
   readonly sha256: string
   readonly usage: Usage | undefined
   readonly finishReason: string

@@ -3,6 +3,7 @@
  * browsers, in Node, and wherever there is a WebSocket.
  */
 
+export type { Ending } from '../protocol/ending.ts'
 export type { ErrorKind, Refusal } from '../protocol/error.ts'
 export type { Cost, Metadata, Usage } from '../protocol/shapes.ts'
 export { type Answer, type AnswerEvent, RestartedError } from './answer.ts'

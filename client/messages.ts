@@ -1,11 +1,14 @@
 import type { DownOf } from '../protocol/down.ts'
+import type { Ending } from '../protocol/ending.ts'
 import type { Refusal } from '../protocol/error.ts'
 import { maxFailedMessages, maxFrameBytes, maxMessageRefusals, maxRetryWaitMs, messageMs } from './bounds.ts'
 import { addSilentCall, stopped } from './calls.ts'
+import type { AnswerResult } from './event.ts'
 import { localRefusal, type Move, putSession, request, retryWaitMs, takePace, tally } from './move.ts'
+import { shownOf } from './records.ts'
 import { sha256Hex } from './sha256.ts'
 import type { NewMessage, Outgoing, Session, Unnumbered } from './state.ts'
-import { utf8Bytes } from './tape.ts'
+import { encodeUtf8, utf8Bytes } from './tape.ts'
 
 /**
  * Own messages, kept from `send` until their terminal record. Nothing but that record proves that the gateway still
@@ -48,9 +51,15 @@ function whyNot(move: Move, session: Session, pending: number, max: number): Ref
 }
 
 /** The message ends here, visibly; whoever waits for its answer is told once. */
-export function failMessage(move: Move, session: Session, own: Outgoing, error: Refusal): Outgoing {
+export function failMessage(
+  move: Move,
+  session: Session,
+  own: Outgoing,
+  error: Refusal,
+  ending: Ending = 'failed',
+): Outgoing {
   if (isFailed(own)) return own
-  tellEnd(move, session.local, own, 'failed', error)
+  tellEnd(move, session, own, { kind: 'failed', ending, error })
   return { ...own, status: { kind: 'failed', error } }
 }
 
@@ -133,7 +142,7 @@ export function cancel(move: Move, session: Session, turn: string | undefined, m
   if (own.status.kind === 'accepted') return cancelTurn(move, session, own.status.turn)
   if (!isFailed(own) && own.sends > 0) return putMessage(move, session, { ...own, isCancelled: true })
   // It never left: nobody but us knows of it.
-  if (!isFailed(own)) tellEnd(move, session.local, own, 'cancelled', undefined)
+  if (!isFailed(own)) tellEnd(move, session, own, { kind: 'cancelled', ending: 'cancelled', error: undefined })
   putSession(move, { ...session, outgoing: session.outgoing.filter((entry) => entry !== own) })
 }
 
@@ -158,17 +167,14 @@ function checkSize(move: Move, body: Unnumbered, content: string): Refusal | und
   return isTooLarge ? localRefusal('too-large', `unable to send: more than ${maxBytes} bytes`) : undefined
 }
 
-function tellEnd(move: Move, local: string, own: Outgoing, kind: 'cancelled' | 'failed', error: Refusal | undefined) {
-  const result = {
-    kind,
-    text: '',
-    bytes: 0,
-    sha256: sha256Hex(new Uint8Array()),
-    usage: undefined,
-    finishReason: kind === 'failed' ? 'error' : 'cancelled',
-    error,
-  }
-  move.effects.push({ type: 'answered', local, messageId: own.message.messageId, result })
+/** What who follows the answer was given of it is in its result. */
+function tellEnd(move: Move, session: Session, own: Outgoing, how: Pick<AnswerResult, 'kind' | 'ending' | 'error'>) {
+  const { messageId } = own.message
+  const text = shownOf(session, messageId)
+  const bytes = encodeUtf8(text)
+  const finishReason = how.kind === 'failed' ? 'error' : 'cancelled'
+  const result = { ...how, text, bytes: bytes.length, sha256: sha256Hex(bytes), usage: undefined, finishReason }
+  move.effects.push({ type: 'answered', local: session.local, messageId, result })
 }
 
 function isFailed(own: Outgoing): boolean {

@@ -1,3 +1,5 @@
+import { type Ending, endingOf } from '../protocol/ending.ts'
+import type { Refusal } from '../protocol/error.ts'
 import type { LogRecord, RecordOf, TerminalRecord } from '../protocol/record.ts'
 import { maxTextReads } from './bounds.ts'
 import { feedbackRecorded } from './calls.ts'
@@ -208,6 +210,30 @@ export function giveUpText(move: Move, session: Session, settling: Settling): Se
   return settle(move, without(session, settling), record, '', settling.shown)
 }
 
+/** Its session is no more: what was shown of its answer stays, as far as it came. */
+export function breakOff(session: Session, ending: Ending, error: Refusal): Session {
+  const { running, settling } = session
+  const shown = settling.map(({ record, shown }) => ({ turn: record.turn, text: shown }))
+  if (running !== undefined) shown.push({ turn: running.turn, text: running.tape.text })
+  let next: Session = { ...session, running: undefined, settling: [] }
+  for (const { turn, text } of shown)
+    next = patchTurn(next, turn, next.position?.seq ?? 0, {
+      state: 'failed',
+      text,
+      error,
+      ending,
+      finishReason: 'error',
+    })
+  return next
+}
+
+/** What was shown so far of the answer to this message. */
+export function shownOf(session: Session, messageId: string): string {
+  const { running, settling } = session
+  if (running?.messageId === messageId) return running.tape.text
+  return settling.find(({ record }) => messageIdOf(session, record.turn) === messageId)?.shown ?? ''
+}
+
 function without(session: Session, settling: Settling): Session {
   return { ...session, settling: session.settling.filter((entry) => entry !== settling) }
 }
@@ -222,10 +248,11 @@ function settle(move: Move, session: Session, record: TerminalRecord, text: stri
   const { turn, usage, finishReason, bytes, sha256 } = record
   const kind = endings[record.type]
   const error = record.type === 'turn.failed' ? { error: refusalOf(record.error) } : {}
+  const ending = endingOf({ kind, finishReason, text, ...error })
   const messageId = messageIdOf(session, turn)
   if (messageId !== undefined) {
     tellWhole(move, session.local, messageId, text, shown)
-    const result = { kind, text, bytes, sha256, usage, finishReason, ...error }
+    const result = { kind, ending, text, bytes, sha256, usage, finishReason, ...error }
     move.effects.push({ type: 'answered', local: session.local, messageId, result })
   }
   const patched = patchTurn(session, turn, record.seq, {
@@ -233,6 +260,7 @@ function settle(move: Move, session: Session, record: TerminalRecord, text: stri
     text,
     usage,
     finishReason,
+    ending,
     cost: record.cost,
     ...error,
   })

@@ -18,7 +18,7 @@ import {
   tellText,
   without,
 } from './move.ts'
-import { applyRecord, messageIdOf, patchTurn, prependRecords, trimTurns } from './records.ts'
+import { applyRecord, breakOff, messageIdOf, patchTurn, prependRecords, trimTurns } from './records.ts'
 import type { Outgoing, Running, Session, Target } from './state.ts'
 import { cut, emptyTape, utf8Bytes } from './tape.ts'
 
@@ -128,9 +128,21 @@ export function endSession(
   error: Refusal | undefined,
 ): void {
   const why = error ?? localRefusal('not-found', `the session was ${how}`)
-  const outgoing = session.outgoing.map((own) => failMessage(move, session, own, why))
-  putSession(move, { ...session, phase: { kind: 'ended', how }, outgoing, error, running: undefined, settling: [] })
+  const ending = how === 'refused' ? 'failed' : how
+  const outgoing = session.outgoing.map((own) => failMessage(move, session, own, why, ending))
+  putSession(move, { ...breakOff(session, ending, why), phase: { kind: 'ended', how }, outgoing, error })
 }
+
+/** In words for who reads it, where the gateway told. */
+export function whyDeleted(reason: DownOf<'session.deleted'>['reason']): Refusal {
+  return localRefusal('not-found', reasons[reason ?? 'erased'])
+}
+
+const reasons = {
+  erased: 'the session was deleted',
+  expired: 'the session was deleted: it was older than the gateway keeps sessions',
+  lost: 'the gateway lost the session: the memory of the node that had it is gone',
+} as const
 
 export function olderCame(move: Move, session: Session, records: readonly LogRecord[], hasMore: boolean): void {
   putSession(move, prependRecords(move, session, records, hasMore))

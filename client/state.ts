@@ -1,4 +1,5 @@
 import type { DownOf } from '../protocol/down.ts'
+import type { Ending } from '../protocol/ending.ts'
 import type { Refusal } from '../protocol/error.ts'
 import type { TerminalRecord } from '../protocol/record.ts'
 import type { Cost, Metadata, Usage } from '../protocol/shapes.ts'
@@ -219,13 +220,15 @@ export interface TurnView {
   readonly content: string
   /** `unsent` and `sending` are this client's; `pending` is in the log; the last three never change again. */
   readonly state: TurnState
-  /** The answer so far; once ended, verified by length and hash. */
+  /** The answer so far; once ended, verified by length and hash, unless it is `lost` or `deleted`. */
   readonly text: string
   readonly model?: string | undefined
   readonly usage?: Usage | undefined
   readonly cost?: Cost | undefined
   readonly error?: Refusal | undefined
   readonly finishReason?: string | undefined
+  /** Once it has ended: what the text is. */
+  readonly ending?: Ending | undefined
   readonly feedback?: {
     readonly rating: -1 | 0 | 1
     readonly comment?: string | undefined

@@ -164,7 +164,8 @@ function unasked(move: Move, frame: Down): void {
   const session = sessionOf(move, frame.session)
   if (session === undefined || session.phase.kind === 'ended') return
   if (frame.type === 'session.deleted') {
-    return watched.endSession(move, session, frame.reason === 'lost' ? 'lost' : 'deleted', undefined)
+    const why = watched.whyDeleted(frame.reason)
+    return watched.endSession(move, session, frame.reason === 'lost' ? 'lost' : 'deleted', why)
   }
   if (frame.type !== 'session.opened') return watched.received(move, session, frame)
   // The gateway found out by itself that ours is another history. A late answer to an open has a `ref`.

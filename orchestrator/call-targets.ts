@@ -138,13 +138,18 @@ class Calling implements ProviderCall {
         this.#filter?.close()
         this.#filter = undefined
         heard.splice(0)
-        if (how === 'continue') this.#isWhole = false
-        producer.mend(how === 'continue', message, (kept) => {
-          this.#askAgain(Buffer.from(kept), proceed).catch((error: unknown) => producer.broke(error))
+        if (how === 'restart') {
+          this.#beginAnew(message, proceed).catch((error: unknown) => producer.broke(error))
+          return
+        }
+        this.#isWhole = false
+        producer.mend(true, message, (kept) => {
+          this.#goOn(Buffer.from(kept), proceed).catch((error: unknown) => producer.broke(error))
         })
       },
       finish: ({ finishReason }) => {
-        if (this.#isWhole && finishReason === 'stop') keep?.({ text: heard.join(''), finishReason })
+        // An empty answer is not worth giving again.
+        if (this.#isWhole && finishReason === 'stop' && heard.length > 0) keep?.({ text: heard.join(''), finishReason })
         this.#filter?.end(() => producer.finish(finishReason))
       },
       offline() {
@@ -152,7 +157,7 @@ class Calling implements ProviderCall {
         producer.finish('offline')
       },
       fail: (error) => {
-        // Without one the text before is still being put in order, and stays.
+        // Without one the attempt before was not replaced yet: its text stays.
         if (this.#filter === undefined) producer.fail(error)
         else this.#filter.end(() => producer.fail(error))
       },
@@ -160,15 +165,37 @@ class Calling implements ProviderCall {
     }
   }
 
-  async #askAgain(kept: Buffer, proceed: (question: Question) => void): Promise<void> {
-    const { producer, work, filters, prompt: first } = this.#parts
+  /**
+   * The new attempt is opened in the same step in which its text comes. Opened earlier, it would be the one that ends without
+   * a word if the answer failed or was cancelled meanwhile, and what readers were shown before would be gone.
+   */
+  async #beginAnew(reason: string, proceed: (question: Question) => void): Promise<void> {
+    const { producer } = this.#parts
+    const asked = await this.#asked(this.#parts.prompt)
+    if (asked === undefined) return
+    producer.mend(false, reason, () => {
+      this.#filter = this.#newFilter(asked.restorer)
+      proceed(asked.question)
+    })
+  }
+
+  async #goOn(kept: Buffer, proceed: (question: Question) => void): Promise<void> {
+    const { producer, prompt: first } = this.#parts
     const prompt = kept.length === 0 ? first : continued(first, kept)
     if (prompt.kind === 'refused') return producer.fail(prompt.refusal)
-    const asked = await redactPrompt(prompt, work, filters, this.#ports.telemetry)
-    if (asked.kind === 'refused') return producer.fail(asked.refusal)
-    if (!producer.isOpen) return
+    const asked = await this.#asked(prompt)
+    if (asked === undefined || !producer.isOpen) return
     this.#filter = this.#newFilter(asked.restorer)
     proceed(asked.question)
+  }
+
+  /** Undefined: the turn failed by it. */
+  async #asked(prompt: BuiltPrompt): Promise<Asked | undefined> {
+    const { producer, work, filters } = this.#parts
+    const asked = await redactPrompt(prompt, work, filters, this.#ports.telemetry)
+    if (asked.kind !== 'refused') return asked
+    producer.fail(asked.refusal)
+    return undefined
   }
 
   /** From the cache, by the way that every answer takes. */

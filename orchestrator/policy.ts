@@ -145,6 +145,8 @@ export interface RetryPolicy {
   readonly afterContent: AfterContent
   /** Breaks in the middle of one answer that are mended; one more fails it. */
   readonly breaks: number
+  /** What becomes of a first answer without any visible text: it stands, or the next target is asked. */
+  readonly emptyAnswer: 'accept' | 'retry'
   /** After this long without content a second target is called too; the first to bring content answers. 0: never. */
   readonly hedgeMs: number
 }

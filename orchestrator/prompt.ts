@@ -2,8 +2,8 @@
  * What the model is asked: the system prompt, as much of the history as fits a limit, and the message.
  *
  * The history is read backwards in pages, whole turns, the latest first, until the limit, so a long conversation costs what
- * is used of it. A turn that was replaced is left out with its message, as is one whose answer has no text; a cancelled or
- * broken answer stands as far as it came.
+ * is used of it. A turn that was replaced is left out with its message, as is one whose answer has no visible text; a cancelled or
+ * broken answer stands as far as it came. Half a character, which some clients send, becomes U+FFFD: providers refuse it.
  */
 import { type Refusal, refusal } from '../protocol/error.ts'
 import { historyPageRecords, historyPagesMax, unavailableRetryMs } from './limits.ts'
@@ -29,15 +29,17 @@ export type Prompt =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 export async function buildPrompt(log: Pick<TurnLog, 'page'>, request: PromptRequest): Promise<Prompt> {
-  const ownTokens = costOf(request.system) + costOf(request.content)
+  const instructions = request.system.toWellFormed()
+  const content = request.content.toWellFormed()
+  const ownTokens = costOf(instructions) + costOf(content)
   if (ownTokens > request.limitTokens) return { kind: 'refused', refusal: tooLong(request.limitTokens) }
-  const { boundTokens = Number.POSITIVE_INFINITY, system: instructions, content } = request
+  const { boundTokens = Number.POSITIVE_INFINITY } = request
   const left = { tokens: request.limitTokens - ownTokens, bound: boundTokens }
   if (Number.isFinite(left.bound)) left.bound -= boundPrompt([{ content: instructions }, { content }])
   const history = await readHistory(log, request, left)
   if (history === undefined) return { kind: 'refused', refusal: refusal('not-found', 'the session is gone') }
-  const system: ProviderMessage = { role: 'system', content: request.system }
-  const question: ProviderMessage = { role: 'user', content: request.content }
+  const system: ProviderMessage = { role: 'system', content: instructions }
+  const question: ProviderMessage = { role: 'user', content }
   return {
     kind: 'ok',
     messages: [system, ...history.messages, question],
@@ -118,6 +120,8 @@ function startWalk(replaces: string | undefined, room: Room): Walk {
     take({ record, texts }) {
       if (record.type === 'turn.completed' || record.type === 'turn.cancelled' || record.type === 'turn.failed') {
         const text = texts?.[0]
+        // The operator's words, in place of an answer that no model gave.
+        if (record.finishReason === 'offline') return true
         if (text !== undefined && text.length > 0) answers.set(record.turn, text)
         return true
       }
@@ -129,12 +133,14 @@ function startWalk(replaces: string | undefined, room: Room): Walk {
       // Bounds the cost before it is decoded: a text has at least a quarter of its bytes in tokens.
       if (tokens + tokensOf(answer.length, answer.length) > room.tokens) return false
       const text = answer.toString()
-      const cost = costOf(record.message.content) + costOf(text)
+      if (text.trim() === '') return true
+      const asked = record.message.content.toWellFormed()
+      const cost = costOf(asked) + costOf(text)
       if (tokens + cost > room.tokens) return false
-      if (Number.isFinite(room.bound)) bound += boundMessage(record.message.content) + boundMessage(text)
+      if (Number.isFinite(room.bound)) bound += boundMessage(asked) + boundMessage(text)
       if (bound > room.bound) return false
       tokens += cost
-      backwards.push({ role: 'assistant', content: text }, { role: 'user', content: record.message.content })
+      backwards.push({ role: 'assistant', content: text }, { role: 'user', content: asked })
       return true
     },
     history: () => ({ messages: backwards.toReversed(), tokens }),

@@ -60,8 +60,17 @@ export const developmentTokenQuery = z.object({
 
 export const refused = z.object({ error: refusalSchema })
 
+/** Of what the gateway tells; `deleted` and `lost` are a client's words for a turn that has no end. */
+const ending = z
+  .enum(['whole', 'empty', 'length', 'filtered', 'offline', 'cancelled', 'failed'])
+  .describe('what the text is: a whole answer, or in which way it is not')
+
 /** A turn's end with its whole text. */
-export const turnEnd = z.discriminatedUnion('type', [liveTurnCompleted, liveTurnCancelled, liveTurnFailed])
+export const turnEnd = z.discriminatedUnion('type', [
+  liveTurnCompleted.extend({ ending }),
+  liveTurnCancelled.extend({ ending }),
+  liveTurnFailed.extend({ ending }),
+])
 
 /** The frames that a turn's stream may hold, one an event, whose name is the frame's `type`. */
 export const streamFrame = z.discriminatedUnion('type', [

@@ -1,3 +1,4 @@
+import { endingOf } from '../../protocol/ending.ts'
 import { refusal } from '../../protocol/error.ts'
 import { tapeBytes } from '../../protocol/limits.ts'
 import { isTerminal, type TerminalRecord } from '../../protocol/record.ts'
@@ -83,10 +84,16 @@ async function wholeAnswer({ log }: RouteParts, session: string, record: Termina
   if (reply === undefined)
     return refuse(refusal('unavailable', 'the store does not answer: read the turn later', 1_000))
   if (reply.kind !== 'ok') return refuse(refusal('not-found', 'there is no such session'))
-  const body = { ...record, session, text: reply.text.toString() }
+  const text = reply.text.toString()
+  const kind = endKinds[record.type]
+  const error = record.type === 'turn.failed' ? record.error : undefined
+  const ending = endingOf({ kind, finishReason: record.finishReason, text, error })
+  const body = { ...record, session, text, ending }
   if (record.type !== 'turn.failed') return Response.json(body)
   return Response.json(body, { status: statusOfKind[record.error.kind], headers: refusalHeaders(record.error) })
 }
+
+const endKinds = { 'turn.completed': 'completed', 'turn.cancelled': 'cancelled', 'turn.failed': 'failed' } as const
 
 /** Seen by nobody. */
 const clientLeft = refusal('unavailable', 'the client went away')

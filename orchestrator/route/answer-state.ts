@@ -88,7 +88,14 @@ export type AnswerEvent =
   | { readonly type: 'alive'; readonly nowMs: number; readonly id: number }
   /** Its first. */
   | { readonly type: 'content'; readonly nowMs: number; readonly id: number }
-  | { readonly type: 'ended'; readonly nowMs: number; readonly id: number }
+  /** `empty`: it brought no visible text, and this is what it fails with where that is a failure. */
+  | {
+      readonly type: 'ended'
+      readonly nowMs: number
+      readonly id: number
+      readonly chance: number
+      readonly empty?: Refusal | undefined
+    }
   /** `hasKey`: another key of this target may be tried at once; else `coolForMs` until one may. */
   | {
       readonly type: 'failed'

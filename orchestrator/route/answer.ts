@@ -80,8 +80,8 @@ function searching(state: Searching, event: AnswerEvent, plan: AnswerPlan): Answ
       return { state: alive(state, call, event.nowMs, plan.retry), effects: [] }
     case 'content':
       return adopt(state, call)
-    // An answer may be empty; its provider said so.
     case 'ended': {
+      if (event.empty !== undefined && isRefused(state, plan.retry)) return emptyAnswer(state, call, event, plan)
       const { state: adopted, effects } = adopt(state, call)
       return { state: { ...adopted, phase: 'done' }, effects: [...effects, { type: 'finish', id: call.id }] }
     }
@@ -113,6 +113,23 @@ function answering(state: Answering, event: AnswerEvent, plan: AnswerPlan): Answ
   if (event.type !== 'failed') return { state, effects: [] }
   const { failure } = event
   return failure.cure === 'none' ? fail(failure.refusal, []) : broke(state, failure.refusal, event.nowMs, plan, [])
+}
+
+/** An empty answer never takes the place of text that was shown; a first one stands unless the policy says otherwise. */
+function isRefused({ replaces, search }: Searching, { emptyAnswer }: RetryPolicy): boolean {
+  return replaces !== undefined || (search.isFirst && emptyAnswer === 'retry')
+}
+
+/** The next target is asked. It says nothing against the health of this one. */
+function emptyAnswer(
+  state: Searching,
+  call: Call,
+  { nowMs, chance, empty }: Extract<AnswerEvent, { type: 'ended' }>,
+  plan: AnswerPlan,
+): AnswerStep {
+  const rest = without(state, call, nowMs)
+  const next = { ...rest, search: { ...rest.search, lastFailure: empty } }
+  return next.calls.length > 0 ? { state: next, effects: [] } : nextTarget(next, nowMs, chance, plan, [])
 }
 
 function sent(call: Call, nowMs: number, retry: RetryPolicy): Call {

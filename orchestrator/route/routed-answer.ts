@@ -5,7 +5,7 @@
  * The token path is `#text()`: when a call's content was adopted, a piece goes on to the reader and the time is noted; the
  * reducer is asked only by its timer.
  */
-import type { Refusal } from '../../protocol/error.ts'
+import { type Refusal, refusal } from '../../protocol/error.ts'
 import { signOfLifeMs } from '../limits.ts'
 import type { Clock, ProviderCall, ProviderEnd } from '../ports.ts'
 import { answerWakeAtMs, startAnswer, stepAnswer } from './answer.ts'
@@ -70,7 +70,12 @@ interface OpenCall {
   sentMs: number
   /** When the reducer last heard that it is alive. */
   aliveMs: number
+  /** What came before its first visible character: nobody is shown it until that comes. */
+  blank: string
 }
+
+/** Blanks before the first visible character; more of them count as content. UTF-16 units. */
+const blankMax = 1_024
 
 export class RoutedAnswer implements ProviderCall {
   readonly #parts: AnswerParts
@@ -195,17 +200,21 @@ export class RoutedAnswer implements ProviderCall {
 
   /** The call waits meanwhile: what was read already is held. */
   #beginAnew(refusal: Refusal): void {
+    const isUnderWay = this.#held !== undefined
     const held: string[] = []
     this.#held = held
     for (const [id, { call }] of this.#calls) {
       call?.pause()
       this.#parts.witness.unread(id)
     }
+    // Of a call that broke before it was shown nothing is left: the attempt that is being opened for it serves this one.
+    if (isUnderWay) return
     this.#parts.sink.broke('restart', refusal, (question) => {
       this.#question = question
-      if (this.#held !== held) return
+      const pieces = this.#held
+      if (pieces === undefined) return
       this.#held = undefined
-      for (const piece of held) this.#parts.sink.text(piece)
+      for (const piece of pieces) this.#parts.sink.text(piece)
       if (this.#state.phase === 'done') this.#parts.sink.finish(this.#end)
       else if (!this.#isPaused) this.resume()
     })
@@ -217,7 +226,7 @@ export class RoutedAnswer implements ProviderCall {
     // The configuration changed since this answer was planned.
     if (target === undefined) return this.#passed(id, 'ill', Number.POSITIVE_INFINITY)
     witness.called(id, target, why, this.#question)
-    const open: OpenCall = { sentMs: 0, aliveMs: Number.NEGATIVE_INFINITY }
+    const open: OpenCall = { sentMs: 0, aliveMs: Number.NEGATIVE_INFINITY, blank: '' }
     this.#calls.set(id, open)
     const allowance = this.#parts.allow()
     if (allowance === undefined) return this.#send(id, target, open)
@@ -265,7 +274,8 @@ export class RoutedAnswer implements ProviderCall {
       ended: (end) => {
         this.#end = end
         this.#over(id, 'ended', end)
-        this.#step({ type: 'ended', id, nowMs: this.#nowMs() })
+        const empty = this.#adopted === id ? undefined : noText(end)
+        this.#step({ type: 'ended', id, nowMs: this.#nowMs(), chance: this.#parts.chance(), empty })
       },
       failed: (failure, hasKey, coolForMs) => {
         this.#over(id, 'failed', failure.refusal)
@@ -292,18 +302,23 @@ export class RoutedAnswer implements ProviderCall {
     }
   }
 
-  #text(id: number, { sentMs }: OpenCall, piece: string): void {
+  #text(id: number, open: OpenCall, piece: string): void {
     const { sink, witness, clock } = this.#parts
     this.#contentMs = clock.monotonicMs()
     this.#lifeMs = this.#contentMs
     witness.text(id, piece)
-    if (this.#adopted !== id) {
-      witness.firstContent(id, this.#contentMs - sentMs)
-      this.#step({ type: 'content', id, nowMs: this.#contentMs })
-      if (this.#adopted !== id) return
+    if (this.#adopted === id) {
+      if (this.#held === undefined) sink.text(piece)
+      else this.#held.push(piece)
+      return
     }
-    if (this.#held === undefined) sink.text(piece)
-    else this.#held.push(piece)
+    open.blank += piece
+    if (open.blank.length <= blankMax && open.blank.trim() === '') return this.#alive(id, open)
+    witness.firstContent(id, this.#contentMs - open.sentMs)
+    this.#step({ type: 'content', id, nowMs: this.#contentMs })
+    if (this.#adopted !== id) return
+    if (this.#held === undefined) sink.text(open.blank)
+    else this.#held.push(open.blank)
   }
 
   #close(id: number, how: 'cancelled' | Closing, result: CallResult): void {
@@ -347,6 +362,15 @@ export class RoutedAnswer implements ProviderCall {
     return this.#parts.clock.monotonicMs()
   }
 }
+
+/** Why a call whose answer has no visible text does not count, where that is so. */
+function noText({ finishReason }: ProviderEnd): Refusal {
+  if (finishReason === 'content_filter')
+    return refusal('filtered', "the answer was held back by the content filter of the model's provider")
+  return refusal('provider', finishReason === 'length' ? noneBeforeLimit : 'the model gave no answer')
+}
+
+const noneBeforeLimit = 'the model gave no answer before it reached its greatest length'
 
 /** A call that lost or thought for too long says nothing against its target. */
 function isIllness(why: Closing): boolean {

@@ -4,6 +4,7 @@ import type { AnswerResult } from '../../client/event.ts'
 
 const result: AnswerResult = {
   kind: 'completed',
+  ending: 'whole',
   text: '',
   bytes: 0,
   sha256: '',

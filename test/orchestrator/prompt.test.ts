@@ -14,6 +14,7 @@ interface Told {
   readonly question: string
   readonly answer: string
   readonly end?: 'turn.completed' | 'turn.cancelled' | 'turn.failed'
+  readonly finishReason?: string
   readonly replaces?: number
 }
 
@@ -27,7 +28,8 @@ async function conversation(turns: readonly Told[]): Promise<SessionLog> {
   return log
 }
 
-async function tell(log: SessionLog, index: number, { question, answer, end = 'turn.completed', replaces }: Told) {
+async function tell(log: SessionLog, index: number, told: Told) {
+  const { question, answer, end = 'turn.completed', finishReason = 'stop', replaces } = told
   const turn = `turn-${index}`
   const token = `token-${index}`
   const message = { messageId: `message-${index}`, content: question }
@@ -40,7 +42,7 @@ async function tell(log: SessionLog, index: number, { question, answer, end = 't
   const fence = { token, turn, attempt: 1 }
   await log.append({ session, fence, part: 0, at: 0, text, open, leaseMs: 0, maxBytes: 1 << 20 })
   const sums = { bytes: text.length, sha256: createHash('sha256').update(text).digest('hex') }
-  const fields = { timeMs: 1, turn, attempt: 1, finishReason: 'stop', usage, ...sums }
+  const fields = { timeMs: 1, turn, attempt: 1, finishReason, usage, ...sums }
   const sha1 = createHash('sha1').update(text).digest('hex')
   const error = refusal('provider', 'broke')
   const terminal = end === 'turn.failed' ? { type: end, ...fields, error } : { type: end, ...fields }
@@ -113,6 +115,24 @@ describe('the prompt', () => {
       'user: three',
       'assistant: some',
       'user: now',
+    ])
+  })
+
+  it('[TURN-361] leaves out answers of blanks alone and offline texts, and asks with whole characters', async () => {
+    const log = await conversation([
+      { question: 'one', answer: ' \n\t\u00a0\u2028' },
+      { question: 'two', answer: 'second' },
+      { question: 'three', answer: 'Nobody is here.', finishReason: 'offline' },
+      { question: 'four', answer: '\n', end: 'turn.cancelled' },
+      { question: 'half \ud83d', answer: 'fifth' },
+    ])
+    expect(await prompted(log, { system: 'Be \udc00', content: 'no\ud800w' })).toEqual([
+      'system: Be \ufffd',
+      'user: two',
+      'assistant: second',
+      'user: half \ufffd',
+      'assistant: fifth',
+      'user: no\ufffdw',
     ])
   })
 

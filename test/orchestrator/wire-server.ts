@@ -17,11 +17,17 @@ export interface WireServer extends AsyncDisposable {
   readonly url: string
   /** What the next requests are answered with. `end`: what becomes of the connection behind the last piece. */
   answer(pieces: readonly (string | Buffer)[], end?: 'close' | 'reset' | 'stay'): void
+  /** One answer for each of the next requests; the last one for all that follow. */
+  answerInTurn(answers: readonly (readonly (string | Buffer)[])[]): void
+  /** Requests that came so far. */
+  readonly requestCount: number
 }
 
 export async function startWireServer(): Promise<WireServer> {
   let pieces: readonly (string | Buffer)[] = []
   let end: 'close' | 'reset' | 'stay' = 'close'
+  let inTurn: (readonly (string | Buffer)[])[] = []
+  let requestCount = 0
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
@@ -29,8 +35,11 @@ export async function startWireServer(): Promise<WireServer> {
     socket.on('error', () => undefined)
     socket.on('close', () => sockets.delete(socket))
     socket.once('data', () => {
+      requestCount += 1
+      pieces = inTurn.shift() ?? pieces
+      const own = pieces
       const write = (index: number): void => {
-        const piece = pieces[index]
+        const piece = own[index]
         if (piece !== undefined) socket.write(piece, () => setImmediate(write, index + 1))
         else if (end === 'close') socket.end()
         else if (end === 'reset') socket.resetAndDestroy()
@@ -46,6 +55,14 @@ export async function startWireServer(): Promise<WireServer> {
     answer(next, then = 'close') {
       pieces = next
       end = then
+      inTurn = []
+    },
+    answerInTurn(answers) {
+      end = 'close'
+      inTurn = [...answers]
+    },
+    get requestCount() {
+      return requestCount
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()

@@ -25,6 +25,7 @@ export const testRetry: Policy['retry'] = {
   thinkingMs: 5_000,
   afterContent: 'fail',
   breaks: 0,
+  emptyAnswer: 'accept',
   hedgeMs: 0,
 }
 

@@ -1,4 +1,4 @@
-import type { ConnectionState, Refusal } from '../../client/index.ts'
+import type { ConnectionState, Refusal, TurnView } from '../../client/index.ts'
 
 /** What went wrong, for a person: what it means for them first, then what the gateway said. */
 export function describeRefusal({ kind, message, retryAfterMs }: Pick<Refusal, 'kind' | 'message' | 'retryAfterMs'>): {
@@ -23,6 +23,41 @@ const titles: Readonly<Record<Refusal['kind'], string>> = {
   provider: 'The model failed to answer.',
   filtered: 'The answer was held back by a content filter.',
   internal: 'Something broke on the server.',
+}
+
+/** What is said under an answer that is not whole, unless `describeRefusal` says it. Undefined: there is nothing to say. */
+export function describeEnding({
+  ending,
+  text,
+  finishReason,
+}: Pick<TurnView, 'ending' | 'text' | 'finishReason'>): string | undefined {
+  const hasText = text.trim() !== ''
+  switch (ending) {
+    case 'empty':
+      return finishReason === 'length'
+        ? 'The model gave no answer: it reached its greatest length before it wrote one. Ask for less, or ask again.'
+        : 'The model gave no answer. Ask again, or put the question in other words.'
+    case 'length':
+      return 'The answer reached its greatest length and ends here. Ask for the rest.'
+    case 'filtered':
+      return hasText
+        ? 'A content filter stopped the answer here. Put the question in other words.'
+        : 'A content filter held the answer back. Put the question in other words.'
+    case 'offline':
+      return 'No model could answer. This text comes from the operator of this server. Ask again later.'
+    case 'cancelled':
+      return hasText ? 'Stopped here.' : 'Stopped before it began.'
+    case 'deleted':
+      return hasText
+        ? 'The conversation was deleted while this was being written. What you see is not the whole answer.'
+        : 'The conversation was deleted before an answer began.'
+    case 'lost':
+      return hasText
+        ? 'The server lost the conversation while this was being written. What you see is not the whole answer; copy it if you need it.'
+        : 'The server lost the conversation before an answer began.'
+    default:
+      return undefined
+  }
 }
 
 function sentence(message: string): string {

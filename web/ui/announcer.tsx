@@ -1,5 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
+import type { TurnView } from '../../client/index.ts'
 import type { Shown } from '../chat/conversation.ts'
+import { describeEnding, describeRefusal } from '../chat/words.ts'
 import { isEnded } from './turn.tsx'
 
 /** The most of an answer that is read out by itself; the rest is in the page. */
@@ -18,7 +20,7 @@ export function Announcer({ shown }: { readonly shown: Shown }) {
       setText('')
     } else if (followed?.key === shown.key && followed.messageId === last.messageId) {
       running.current = undefined
-      setText(`${endings[last.state] ?? ''} ${plainText(last.text)}`)
+      setText(spoken(last))
     }
   }, [shown.key, last])
   return (
@@ -28,7 +30,15 @@ export function Announcer({ shown }: { readonly shown: Shown }) {
   )
 }
 
-const endings: Readonly<Record<string, string>> = {
+/** The text, and behind it how it ended where it is not whole: nobody should take a part for all of it. */
+function spoken(turn: TurnView): string {
+  const { text, error } = turn
+  const note = describeEnding(turn) ?? (error === undefined ? '' : describeRefusal(error).title)
+  if (text.trim() === '') return note
+  return `${beginnings[turn.state] ?? ''} ${plainText(text)} ${note}`.trimEnd()
+}
+
+const beginnings: Readonly<Record<string, string>> = {
   completed: 'Answer:',
   cancelled: 'Stopped. The answer so far:',
   failed: 'The answer failed. What came of it:',

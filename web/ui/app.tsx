@@ -124,7 +124,7 @@ function Ending({ shown, onNew }: WithShown & { readonly onNew: () => void }) {
   return (
     <div class="failure" role="alert" data-testid="ending">
       <p class="failure-title">{endings[state]}</p>
-      {state === 'refused' && refused !== undefined && <p>{refused.detail}</p>}
+      {state !== 'lost' && refused !== undefined && <p>{refused.detail}</p>}
       <button type="button" class="link" onClick={onNew}>
         Begin a new conversation
       </button>
@@ -133,7 +133,7 @@ function Ending({ shown, onNew }: WithShown & { readonly onNew: () => void }) {
 }
 
 const endings = {
-  deleted: 'This conversation was deleted, or it never was yours.',
+  deleted: 'This conversation is not here any more, or it never was yours.',
   lost: 'The server has lost this conversation. What you see is all that is left of it.',
   refused: 'The server does not open this conversation.',
 } as const

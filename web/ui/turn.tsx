@@ -1,7 +1,7 @@
 import { memo } from 'preact/compat'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Refusal, TurnView } from '../../client/index.ts'
-import { describeRefusal } from '../chat/words.ts'
+import { describeEnding, describeRefusal } from '../chat/words.ts'
 import { Answer } from './answer.tsx'
 import { CopyAnswer } from './copy-answer.tsx'
 import { IconButton } from './icon-button.tsx'
@@ -46,19 +46,14 @@ export const Turn = memo(function Turn({ turn, isLast, actions }: TurnProps) {
       <div class="answer">
         {turn.text !== '' && <Answer text={turn.text} isFinal={isOver} />}
         <Waiting turn={turn} />
-        {turn.error !== undefined && (
+        {isFailure(turn) && turn.error !== undefined && (
           <Failure
             error={turn.error}
             hasText={turn.text !== ''}
             onRetry={isLast ? () => actions.retry(turn) : undefined}
           />
         )}
-        {turn.state === 'cancelled' && (
-          <p class="note">{turn.text === '' ? 'Stopped before it began.' : 'Stopped here.'}</p>
-        )}
-        {turn.state === 'completed' && turn.finishReason === 'length' && (
-          <p class="note">The answer reached its greatest length and ends here.</p>
-        )}
+        {!isFailure(turn) && <EndingNote turn={turn} />}
         {isOver && <Tools turn={turn} isLast={isLast} actions={actions} />}
       </div>
     </article>
@@ -67,6 +62,21 @@ export const Turn = memo(function Turn({ turn, isLast, actions }: TurnProps) {
 
 export function isEnded({ state }: TurnView): boolean {
   return state === 'completed' || state === 'cancelled' || state === 'failed'
+}
+
+/** An error that says more than a note could. */
+function isFailure({ ending, state }: TurnView): boolean {
+  return state === 'failed' && ending !== 'lost' && ending !== 'deleted'
+}
+
+function EndingNote({ turn }: { readonly turn: TurnView }) {
+  const note = describeEnding(turn)
+  if (note === undefined) return null
+  return (
+    <p class="note note-ending" data-testid="ending-note">
+      {note}
+    </p>
+  )
 }
 
 function Question({ turn, onEdit }: { readonly turn: TurnView; readonly onEdit: (() => void) | undefined }) {

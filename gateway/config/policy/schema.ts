@@ -160,6 +160,12 @@ const retry = z
         'What becomes of an answer that breaks in the middle: the next call goes on from its text, begins anew, or it ends as failed.',
       ),
     breaks: whole(0, 10, 'Breaks in the middle of one answer that are mended; one more fails it.').default(2),
+    emptyAnswer: z
+      .enum(['accept', 'retry'])
+      .default('accept')
+      .describe(
+        'What becomes of a first answer without any visible text: it stands, or it counts as a failure and the next target is asked.',
+      ),
     hedgeMs: whole(
       0,
       HOUR_MS,

@@ -16,6 +16,7 @@ const retry = {
   thinkingMs: 60_000,
   afterContent: 'restart',
   breaks: 2,
+  emptyAnswer: 'accept',
   hedgeMs: 0,
 } as const
 
@@ -67,7 +68,7 @@ class Played {
     return this.hear({ type: 'alive', id, nowMs: this.nowMs })
   }
   ended(id: number) {
-    return this.hear({ type: 'ended', id, nowMs: this.nowMs })
+    return this.hear({ type: 'ended', id, nowMs: this.nowMs, chance: 0.5 })
   }
   failed(id: number, of: ProviderFailure, keys: { hasKey?: boolean; coolForMs?: number } = {}) {
     const { hasKey = false, coolForMs = 0 } = keys

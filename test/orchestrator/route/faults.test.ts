@@ -80,6 +80,7 @@ function policyWith(fault: string, afterContent: AfterContent, elsewhere: string
         thinkingMs: 60_000,
         afterContent,
         breaks: 1,
+        emptyAnswer: 'accept',
         hedgeMs: 0,
       },
     }

@@ -36,6 +36,7 @@ test(`[ROUTE-25] every turn ends under random faults, seed ${seed}`, async () =>
           thinkingMs: 60_000,
           afterContent: 'restart',
           breaks: 3,
+          emptyAnswer: 'accept',
           hedgeMs: 300,
         },
       }

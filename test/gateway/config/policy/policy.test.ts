@@ -104,6 +104,7 @@ describe('a file', () => {
         thinkingMs: 300_000,
         afterContent: 'restart',
         breaks: 2,
+        emptyAnswer: 'accept',
         hedgeMs: 0,
       },
       breaker: { windowMs: 30_000, minimumCalls: 10, errorRatio: 0.5, openMs: 15_000, probes: 1 },
