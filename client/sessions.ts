@@ -140,8 +140,8 @@ export function whyDeleted(reason: DownOf<'session.deleted'>['reason']): Refusal
 
 const reasons = {
   erased: 'the session was deleted',
-  expired: 'the session was deleted: it was older than the gateway keeps sessions',
-  lost: 'the gateway lost the session: the memory of the node that had it is gone',
+  expired: 'the session was deleted for its age',
+  lost: 'the gateway lost the session',
 } as const
 
 export function olderCame(move: Move, session: Session, records: readonly LogRecord[], hasMore: boolean): void {
