@@ -378,10 +378,13 @@ function callNow(
 }
 
 function giveUp(search: Search, { hasOffline }: AnswerPlan, effects: readonly AnswerEffect[]): AnswerStep {
-  if (hasOffline && search.isFirst && search.lastFailure !== undefined)
+  if (hasOffline && search.isFirst && search.lastFailure !== undefined && !requestFaults.has(search.lastFailure.kind))
     return { state: { phase: 'done' }, effects: [...effects, { type: 'offline' }] }
   return fail(search.lastFailure ?? refusal('unavailable', 'no model can answer for now; send again'), effects)
 }
+
+/** The user has to change what was asked: a text that says that no model can answer would be untrue. */
+const requestFaults: ReadonlySet<Refusal['kind']> = new Set(['invalid', 'too-large', 'filtered'])
 
 function fail(error: Refusal, effects: readonly AnswerEffect[]): AnswerStep {
   return { state: { phase: 'done' }, effects: [...effects, { type: 'fail', refusal: error }] }

@@ -184,3 +184,19 @@ describe('an answer without visible text', () => {
     }
   })
 })
+
+test.each([
+  ['context_length_exceeded', 'too-large'],
+  ['content_filter', 'filtered'],
+])('[ROUTE-364] the offline text does not stand in where the request is at fault: %s', async (code, kind) => {
+  const policy = withRetry({})
+  const targets = [{ target: 't0', tier: 0, weight: 1 }]
+  await using bench = await startBench({
+    policy: (base) => ({ ...policy(base), models: new Map([['sluice-demo', { targets, offline: 'Nobody is here.' }]]) }),
+  })
+  const body = JSON.stringify({ error: { message: 'x', code } })
+  server.answer([`HTTP/1.1 400 No\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`])
+  const { terminal, answer } = await ask(bench)
+  expect(terminal).toMatchObject({ type: 'turn.failed', error: { kind } })
+  expect(answer).toBe('')
+})

@@ -10,6 +10,7 @@ import { buildPage } from './built-page.ts'
 import { launchChromium } from './chromium.ts'
 import { counting, numbers } from './counting.ts'
 import { PageDriver } from './page-driver.ts'
+import { describeEnds } from './page-ends.ts'
 import { describeHostile } from './page-hostile.ts'
 import { describeSurroundings } from './page-surroundings.ts'
 import { describeUse } from './page-use.ts'
@@ -421,3 +422,4 @@ it('[WEB-23] is small: at most 80 KB of script, compressed', async () => {
   expect(sizes.length).toBeGreaterThan(0)
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(80_000)
 })
+describeEnds(() => browser)
