@@ -2,6 +2,7 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Provider, ProviderEnd, ProviderFailure, ProviderRequest } from '../../orchestrator/ports.ts'
+import { createOpenAiProvider, type OpenAiOptions } from '../../orchestrator/providers/openai.ts'
 
 /** What a request to a provider was, as the provider saw it. */
 export interface Seen {
@@ -68,3 +69,19 @@ export function ask(provider: Provider, request: ProviderRequest = question): Pr
   const quiet = { connected: () => undefined, started: () => undefined, text: () => undefined }
   return new Promise((resolve) => provider.call(request, { ...quiet, ended: resolve, failed: resolve }))
 }
+
+export const stopped = { finishReason: 'stop' }
+
+export function providerAt(server: ProviderServer, form: NonNullable<OpenAiOptions['form']> = {}) {
+  const logs: object[] = []
+  const log = (fields: object, message: string) => void logs.push({ ...fields, message })
+  const logger = { info: log, warn: log, error: log }
+  return { logs, provider: createOpenAiProvider({ baseUrl: server.url, headersMs: 5_000, form, target: 'a' }, logger) }
+}
+
+export type Refusal = { readonly status: number; readonly body: unknown }
+
+export const openai = (message: string, param: string | null = null, code: string | null = null): Refusal => ({
+  status: 400,
+  body: { error: { message, type: 'invalid_request_error', param, code } },
+})
