@@ -192,7 +192,10 @@ test.each([
   const policy = withRetry({})
   const targets = [{ target: 't0', tier: 0, weight: 1 }]
   await using bench = await startBench({
-    policy: (base) => ({ ...policy(base), models: new Map([['sluice-demo', { targets, offline: 'Nobody is here.' }]]) }),
+    policy: (base) => ({
+      ...policy(base),
+      models: new Map([['sluice-demo', { targets, offline: 'Nobody is here.' }]]),
+    }),
   })
   const body = JSON.stringify({ error: { message: 'x', code } })
   server.answer([`HTTP/1.1 400 No\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`])
