@@ -77,12 +77,12 @@ describe.each(FAMILIES)('%s', (family) => {
   })
 })
 
-describe('a model that thinks for longer than it may be silent', () => {
+describe('a model that thinks for longer than another may take', () => {
   const impatient = (thinkingMs: number) =>
     startBench({
       policy: (policy) => ({
         ...policy,
-        retry: { ...policy.retry, totalMs: 150, firstContentMs: 150, silenceMs: 150, thinkingMs },
+        retry: { ...policy.retry, totalMs: 150, firstContentMs: 150, silenceMs: 5_000, thinkingMs },
         breaker: { ...policy.breaker, minimumCalls: 1, errorRatio: 0.01, openMs: 60_000 },
       }),
     })
