@@ -143,6 +143,7 @@ export function describeEnds(browser: () => Browser): void {
       await using _second = await startGatewayProcess({ ...env, PORT: String(first.port) })
       await tab.page.getByTestId('ending-note').getByText('The server lost the conversation while').waitFor()
       await tab.page.getByTestId('ending').waitFor()
+      expect(await tab.button('Good answer').count()).toBe(0)
       expect((await tab.lastAnswer()).startsWith(shown.trimEnd())).toBe(true)
       expect(shown.length).toBeGreaterThan(200)
       await look(tab, 'lost')

@@ -133,7 +133,7 @@ function Ending({ shown, onNew }: WithShown & { readonly onNew: () => void }) {
 }
 
 const endings = {
-  deleted: 'This conversation is not here any more, or it never was yours.',
+  deleted: 'This conversation is gone, or it never was yours.',
   lost: 'The server has lost this conversation. What you see is all that is left of it.',
   refused: 'The server does not open this conversation.',
 } as const

@@ -65,8 +65,13 @@ export function isEnded({ state }: TurnView): boolean {
 }
 
 /** An error that says more than a note could. */
-function isFailure({ ending, state }: TurnView): boolean {
-  return state === 'failed' && ending !== 'lost' && ending !== 'deleted'
+function isFailure(turn: TurnView): boolean {
+  return turn.state === 'failed' && !isGone(turn)
+}
+
+/** The gateway has nothing of it any more: it can neither be rated nor asked again. */
+function isGone({ ending }: TurnView): boolean {
+  return ending === 'lost' || ending === 'deleted'
 }
 
 function EndingNote({ turn }: { readonly turn: TurnView }) {
@@ -139,7 +144,7 @@ function Tools({ turn, isLast, actions }: TurnProps) {
           <RetryIcon />
         </IconButton>
       )}
-      {turn.turn !== undefined && turn.text !== '' && <Thumbs turn={turn} actions={actions} />}
+      {turn.turn !== undefined && turn.text !== '' && !isGone(turn) && <Thumbs turn={turn} actions={actions} />}
       <span class="facts">{facts(turn)}</span>
     </div>
   )
