@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { AfterContent, Policy, RetryPolicy } from '../../orchestrator/policy.ts'
-import { targetAt } from '../support/policy.ts'
+import type { Provider, ProviderSink } from '../../orchestrator/ports.ts'
+import { type CallWitness, RoutedAnswer } from '../../orchestrator/route/routed-answer.ts'
+import type { Question } from '../../orchestrator/route/target.ts'
+import { Targets } from '../../orchestrator/route/targets.ts'
+import { systemClock } from '../../orchestrator/turns.ts'
+import { refusal } from '../../protocol/error.ts'
+import { policyOf, targetAt } from '../support/policy.ts'
 import { type Bench, shown, startBench } from './bench.ts'
 import { startWireServer, type WireServer } from './wire-server.ts'
 
@@ -203,3 +209,67 @@ test.each([
   expect(terminal).toMatchObject({ type: 'turn.failed', error: { kind } })
   expect(answer).toBe('')
 })
+
+test('[TURN-360] while the attempt for a broken call is being opened, the next call takes its place', async () => {
+  const failure = { refusal: refusal('provider', 'broke'), cure: 'other-target', isIllness: false } as const
+  const sinks: ProviderSink[] = []
+  const asked: PromiseWithResolvers<void>[] = [0, 1, 2].map(() => Promise.withResolvers<void>())
+  const quiet = { pause: () => undefined, resume: () => undefined, close: () => undefined }
+  const provider: Provider = {
+    name: 'played',
+    close: () => undefined,
+    call(_request, sink) {
+      asked[sinks.push(sink) - 1]?.resolve()
+      return quiet
+    },
+  }
+  const policy = policyOf([targetAt('a', '')])
+  const targets = new Targets(policy, { clock: systemClock, connect: () => provider })
+  const told: string[] = []
+  const proceeds: (() => void)[] = []
+  const question: Question = { messages: [], maxOutputTokens: 1, tokens: 1 }
+  const answer = new RoutedAnswer(question, {
+    plan: { retry: { ...policy.retry, ...defaults, emptyAnswer: 'accept' }, order: ['a'], hasOffline: false },
+    targetOf: (name) => targets.current().get(name),
+    sink: {
+      text: (piece) => void told.push(piece),
+      broke: (how, _refusal, proceed) => {
+        told.push(how)
+        proceeds.push(() => proceed(question))
+      },
+      finish: ({ finishReason }) => void told.push(finishReason),
+      offline: () => void told.push('offline'),
+      fail: ({ message }) => void told.push(message),
+      bug: (error) => void told.push(String(error)),
+    },
+    witness: quietWitness,
+    allow: () => undefined,
+    clock: systemClock,
+    chance: () => 0,
+  })
+  answer.start()
+  for (const [at, text] of ['one', 'two', 'three'].entries()) {
+    await asked[at]?.promise
+    sinks[at]?.text(text)
+    if (at < 2) sinks[at]?.failed(failure)
+    else sinks[at]?.ended({ finishReason: 'stop' })
+  }
+  expect(told).toEqual(['one', 'restart'])
+  for (const proceed of proceeds) proceed()
+  expect(told).toEqual(['one', 'restart', 'three', 'stop'])
+  targets.close()
+})
+
+const nothing = () => undefined
+const quietWitness: CallWitness = {
+  called: nothing,
+  passed: nothing,
+  taken: nothing,
+  counted: nothing,
+  unread: nothing,
+  started: nothing,
+  firstContent: nothing,
+  text: nothing,
+  over: nothing,
+  connected: nothing,
+}
