@@ -74,7 +74,12 @@ describe('forbidden words', () => {
     const units = fc.constantFrom('a', 'b', 'c', ' ', 'A', '毒', '.', '😀')
     const whole = new RegExp(
       words
-        .map((word) => `${/^\w/.test(word) ? '(?<![a-z])' : ''}${word}${/\w$/.test(word) ? '(?![a-z])' : ''}`)
+        // Any number of blanks is one.
+        .map((word) => ({ word, spaced: word.replaceAll(' ', ' +') }))
+        .map(
+          ({ word, spaced }) =>
+            `${/^\w/.test(word) ? '(?<![a-z])' : ''}${spaced}${/\w$/.test(word) ? '(?![a-z])' : ''}`,
+        )
         .join('|'),
       'i',
     )
