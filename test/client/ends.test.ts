@@ -47,7 +47,9 @@ describe('in mid-answer', () => {
   })
   afterAll(() => model.close())
 
-  test('[CLIENT-361] a node with its sessions in memory is killed: the text stays, and is said to be lost', async () => {
+  test('[CLIENT-361] a node with its sessions in memory is killed: the text stays, and is said to be lost', {
+    timeout: 60_000,
+  }, async () => {
     const env = { OPENAI_BASE_URL: model.url, SLUICE_MODEL: 'sluice-demo' }
     const first = await startGatewayProcess(env)
     await using _first = first

@@ -132,7 +132,9 @@ export function describeEnds(browser: () => Browser): void {
       await look(tab, 'offline')
     })
 
-    it('[WEB-361] keeps the text when the node that had the conversation in its memory is killed', async () => {
+    it('[WEB-361] keeps the text when the node that had the conversation in its memory is killed', {
+      timeout: 60_000,
+    }, async () => {
       const env = { OPENAI_BASE_URL: model.url, SLUICE_MODEL: 'sluice-demo' }
       await using first = await startGatewayProcess(env)
       const tab = await PageDriver.open(context, first.httpUrl)
