@@ -167,7 +167,7 @@ function checkSize(move: Move, body: Unnumbered, content: string): Refusal | und
   return isTooLarge ? localRefusal('too-large', `unable to send: more than ${maxBytes} bytes`) : undefined
 }
 
-/** What who follows the answer was given of it is in its result. */
+/** The result has the text that the reader of the answer was given. */
 function tellEnd(move: Move, session: Session, own: Outgoing, how: Pick<AnswerResult, 'kind' | 'ending' | 'error'>) {
   const { messageId } = own.message
   const text = shownOf(session, messageId)

@@ -133,7 +133,7 @@ export function endSession(
   putSession(move, { ...breakOff(session, ending, why), phase: { kind: 'ended', how }, outgoing, error })
 }
 
-/** In words for who reads it, where the gateway told. */
+/** Why the session was deleted, as a message for people; without a reason it was erased. */
 export function whyDeleted(reason: DownOf<'session.deleted'>['reason']): Refusal {
   return localRefusal('not-found', reasons[reason ?? 'erased'])
 }

@@ -34,7 +34,7 @@ export interface AnsweringParts {
 export async function openAnswering(parts: AnsweringParts, store: Store, feeds: Feeds): Promise<Answering> {
   const { config, policy, telemetry } = parts
   const { log } = telemetry
-  // Who calls has timers of its own; this one is for what they miss.
+  // The caller's own timers are shorter; this deadline covers what they miss.
   const connect = (target: TargetPolicy) => connectTarget(target, config.provider.turnTimeoutMs, log)
   const breakerChanged = (target: string, isOpen: boolean) =>
     isOpen

@@ -51,6 +51,12 @@ const ending = (reason: string) => ({ index: 0, delta: {}, finish_reason: reason
 const plainError = (message: string, type: string, code: unknown) => ({ error: { message, type, param: null, code } })
 const none = (status: number, body: unknown): FamilyRefusal => ({ status, body })
 
+/** As OpenAI says it, and Azure. */
+const tooLong = none(
+  400,
+  plainError("This model's maximum context length is 8192 tokens.", 'invalid_request_error', 'context_length_exceeded'),
+)
+
 const wires: Readonly<Record<Family, Wire>> = {
   // gpt-5: thinks unseen, pads its chunks, counts its thinking.
   openai: {
@@ -66,14 +72,7 @@ const wires: Readonly<Record<Family, Wire>> = {
         429,
         plainError('You exceeded your current quota.', 'insufficient_quota', 'insufficient_quota'),
       ),
-      'too-long': none(
-        400,
-        plainError(
-          "This model's maximum context length is 8192 tokens.",
-          'invalid_request_error',
-          'context_length_exceeded',
-        ),
-      ),
+      'too-long': tooLong,
       blocked: none(
         400,
         plainError('Invalid prompt: it was flagged.', 'invalid_request_error', 'content_policy_violation'),
@@ -106,14 +105,7 @@ const wires: Readonly<Record<Family, Wire>> = {
           innererror: { code: 'ResponsibleAIPolicyViolation', content_filter_result: {} },
         },
       }),
-      'too-long': none(
-        400,
-        plainError(
-          "This model's maximum context length is 8192 tokens.",
-          'invalid_request_error',
-          'context_length_exceeded',
-        ),
-      ),
+      'too-long': tooLong,
     },
   },
   mistral: {

@@ -9,6 +9,9 @@ export interface Split {
   readonly thought: string
 }
 
+/** Blanks before a tag wait up to this many, in UTF-16 units; behind more of them the answer has begun. */
+const heldUnits = 1_024
+
 const names = ['think', 'thinking', 'thought', 'reasoning'] as const
 const openings = names.map((name) => `<${name}>`)
 const closings = names.map((name) => `</${name}>`)
@@ -49,11 +52,12 @@ export class ThinkTagSplitter {
 
   #begin(isEnd: boolean): void {
     const start = this.#held.trimStart()
-    const opening = openings.find((tag) => start.startsWith(tag))
+    const isTooFar = this.#held.length - start.length > heldUnits
+    const opening = isTooFar ? undefined : openings.find((tag) => start.startsWith(tag))
     if (opening !== undefined) {
       this.#held = start.slice(opening.length)
       this.#phase = 'thinking'
-    } else if (isEnd || !openings.some((tag) => tag.startsWith(start))) {
+    } else if (isEnd || isTooFar || !openings.some((tag) => tag.startsWith(start))) {
       this.#phase = this.#tags === 'closing' && start !== '' ? 'thinking' : 'answer'
     }
   }

@@ -5,11 +5,18 @@ import type { Provider, ProviderEnd, ProviderFailure, ProviderRequest } from '..
 import { createOpenAiProvider, type OpenAiOptions } from '../../orchestrator/providers/openai.ts'
 
 /** What a request to a provider was, as the provider saw it. */
+/** The members of a request's body that tests look at. */
+export interface SentBody {
+  readonly model: string
+  readonly messages: readonly { readonly role: string; readonly content: string }[]
+  readonly max_tokens: number
+  readonly [parameter: string]: unknown
+}
+
 export interface Seen {
   readonly path: string
   readonly headers: IncomingHttpHeaders
-  // biome-ignore lint/suspicious/noExplicitAny: a body of any shape, looked at by tests alone
-  readonly body: any
+  readonly body: SentBody
 }
 
 /** What it is answered; undefined: with the word `yes`. */

@@ -481,6 +481,7 @@ describe('thinking that a server leaves in the text', () => {
   const cases: readonly [string, 'paired' | 'closing', string, string, string][] = [
     ['a block', 'paired', '<think>\nplan\n</think>\n\nHello', 'Hello', '\nplan\n'],
     ['a block behind blanks', 'paired', '\n<thinking>plan</thinking>Hello <think>', 'Hello <think>', 'plan'],
+    ['blanks without an end', 'paired', `${' '.repeat(1_100)}<think>x`, `${' '.repeat(1_100)}<think>x`, ''],
     ['no block', 'paired', 'Hello <think>x</think>', 'Hello <think>x</think>', ''],
     ['what only begins like one', 'paired', '<thin air', '<thin air', ''],
     ['a block that does not end', 'paired', '<think>plan </thi', '', 'plan </thi'],
